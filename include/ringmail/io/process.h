@@ -1,0 +1,47 @@
+// What the process asks of its system outside the shards: rights, limits, locks, and small files. Main thread, may block.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "ringmail/base/status.h"
+
+namespace ringmail::io {
+
+// The whole of a small file. Errors: over `bytes_max` is kOutOfRange. "-" reads standard input.
+StatusOr<std::string> ReadWholeFile(const std::string& path, size_t bytes_max);
+std::string HostName();
+std::optional<std::string> Environment(const char* name);
+
+// An exclusive lock on DIR/lock, kept until destruction (or the process's end, however it ends).
+class DirectoryLock {
+ public:
+  DirectoryLock() = default;
+  DirectoryLock(DirectoryLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  DirectoryLock& operator=(DirectoryLock&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~DirectoryLock();
+  // Creates DIR (0700, owned by `owner` if given and we are root) where it is missing. kAlreadyExists: held by another
+  // process, whose pid the message names.
+  static StatusOr<DirectoryLock> Acquire(const std::string& directory, const std::string& owner);
+
+ private:
+  int fd_ = -1;
+};
+
+bool RunningAsRoot();
+// Becomes `user` (and its groups), keeping only the right to bind low ports at reload. No-op "" or when not root.
+Status DropPrivileges(const std::string& user);
+
+// Raises the soft descriptor limit to the hard one; returns it.
+uint64_t RaiseDescriptorLimit();
+// Resident bytes of this process, and its CPU time so far.
+uint64_t ResidentBytes();
+uint64_t CpuMicroseconds();
+
+}  // namespace ringmail::io

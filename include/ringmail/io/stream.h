@@ -1,0 +1,124 @@
+// A connected byte stream (TCP or Unix): what a conversation reads from and writes to.
+//
+// Made by: Listener::Accept, Connect. Ends in: Close, or destruction, which is Abort.
+// Order: any number of Receive, Write, Flush; one task uses a stream at a time (Cancel and Abort may come from another).
+// Promise: bytes arrive in order, once; what was written goes out in order. Nothing is promised of what the peer has read.
+// Shard: the one that accepted or connected it.
+// Limits: input waiting in the kernel is not read ahead beyond kInputBytesAheadMax (then TCP closes the window). A stream
+//   that waits with no input holds no buffer: kConnectionBytesMax bytes in all. Output: the caller flushes once
+//   output_bytes() passes what it is willing to hold; Write itself never refuses.
+// Errors: StreamStatus. After anything but kOk and kTimedOut the stream is only good for Close.
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "ringmail/base/time.h"
+#include "ringmail/io/endpoint.h"
+#include "ringmail/io/task.h"
+
+namespace ringmail::io {
+
+inline constexpr size_t kInputBytesAheadMax = 256u << 10;
+inline constexpr size_t kConnectionBytesMax = 512;
+
+enum class StreamStatus : uint8_t {
+  kOk,
+  kEnd,        // the peer closed its side, everything it sent was read
+  kTimedOut,   // the deadline passed; the stream is still usable
+  kCancelled,  // Cancel or Abort was called
+  kFailed,     // reset or another network error: error() says which
+};
+std::string_view ToString(StreamStatus status);
+
+// The implementation's half: a kernel socket, or a simulated one.
+class Connection;
+
+class [[nodiscard]] ReceiveOp {
+ public:
+  ReceiveOp(Connection& connection, MonotonicTime deadline) : connection_(connection), deadline_(deadline) {}
+  bool await_ready();
+  bool await_suspend(std::coroutine_handle<> waiter);
+  StreamStatus await_resume();
+
+ private:
+  Connection& connection_;
+  const MonotonicTime deadline_;
+};
+
+class [[nodiscard]] FlushOp {
+ public:
+  FlushOp(Connection& connection, MonotonicTime deadline) : connection_(connection), deadline_(deadline) {}
+  bool await_ready();
+  bool await_suspend(std::coroutine_handle<> waiter);
+  StreamStatus await_resume();
+
+ private:
+  Connection& connection_;
+  const MonotonicTime deadline_;
+};
+
+class Stream {
+ public:
+  Stream() = default;
+  explicit Stream(Connection* connection) : connection_(connection) {}  // by the implementation
+  Stream(Stream&& other) noexcept : connection_(std::exchange(other.connection_, nullptr)) {}
+  Stream& operator=(Stream&& other) noexcept {
+    if (this != &other) {
+      Abort();
+      connection_ = std::exchange(other.connection_, nullptr);
+    }
+    return *this;
+  }
+  ~Stream() { Abort(); }
+
+  bool open() const { return connection_ != nullptr; }
+
+  // Unread input, a view into a receive buffer: valid until Consume of it or the next Receive.
+  std::string_view input() const;
+  // REQUIRES: count <= input().size(). Consuming all of it gives the buffer back.
+  void Consume(size_t count);
+  // Waits until input() is not empty. Before waiting it starts sending what was written, without waiting for that to finish,
+  // so a conversation that answers and then reads costs one send and one wait.
+  // A peer that does not take our output while we wait ends in kTimedOut like any other.
+  // REQUIRES: input() is empty.
+  ReceiveOp Receive(MonotonicTime deadline) { return {*connection_, deadline}; }
+
+  // Copies `bytes` to the output.
+  void Write(std::string_view bytes);
+  // Adds `bytes` to the output without copying. The caller keeps them unchanged until Flush or Close has returned.
+  void WriteReference(std::string_view bytes);
+  // Written and not yet taken by the kernel.
+  size_t output_bytes() const;
+  // Sends what was written, in one gathered send, and waits until the kernel has taken all of it.
+  FlushOp Flush(MonotonicTime deadline) { return {*connection_, deadline}; }
+
+  const Endpoint& peer() const;
+  const Endpoint& local() const;
+  // The errno of kFailed, otherwise 0.
+  int error() const;
+
+  // Ends the current wait and every later one with kCancelled. Idempotent; safe from another task of the shard.
+  void Cancel();
+  // Sends what was written, says our side is done, waits for the peer's end, then closes; at `deadline` it aborts instead.
+  Task<void> Close(MonotonicTime deadline);
+  // Closes at once, in the background; what was not sent is lost. References from WriteReference: see their owner's rule:
+  // a stream with references outstanding must be closed with Close, which returns only when the kernel is done with them.
+  void Abort();
+
+ private:
+  Connection* connection_ = nullptr;
+};
+
+struct ConnectResult {
+  StreamStatus status = StreamStatus::kFailed;
+  int error = 0;  // errno when kFailed
+  Stream stream;
+};
+// `from` with kNone lets the kernel choose the source address; its port is ignored.
+Task<ConnectResult> Connect(Endpoint to, IpAddress from, MonotonicTime deadline);
+
+}  // namespace ringmail::io
