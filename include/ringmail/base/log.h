@@ -6,6 +6,8 @@
 //
 // Values with a space, quote, equals sign or control character are quoted, `"` `\` and controls escaped (\xNN), so that a
 // hostile peer can neither forge a line nor a field. Values over kLogValueBytesMax are cut and end in "…".
+// Malformed UTF-8 and C1 controls are escaped too. A field that no longer fits its line is left out, and the line ends in
+// "truncated=true".
 // Limits: LogBuffer holds its capacity; a line that does not fit is dropped and counted (`dropped()`); never blocks.
 // Shard: one producer thread per LogBuffer, one consumer thread.
 #pragma once
@@ -76,10 +78,13 @@ class [[nodiscard]] LogLine {
  private:
   void Raw(std::string_view text);
   void Value(std::string_view text);
+  void BeginField(std::string_view key);
+  LogLine& EndField();
 
   LogBuffer& buffer_;
   const bool on_;
-  size_t size_ = 0;
+  bool overflow_ = false, truncated_ = false;
+  size_t size_ = 0, field_start_ = 0;
   char line_[kLogLineBytesMax];
 };
 

@@ -33,16 +33,19 @@ class Gauge {
   std::atomic<int64_t> value_{0};
 };
 
-// Powers of two from 1 to 2^39: sizes, or microseconds up to six days.
+// Powers of two from 1 to 2^39: sizes, or microseconds up to six days. bucket(i) counts what is over 2^(i-1) and at most
+// 2^i; beyond() what is over 2^39.
 class Histogram {
  public:
   static constexpr int kBuckets = 40;
   void Observe(uint64_t v);
   uint64_t bucket(int i) const { return buckets_[static_cast<size_t>(i)].value(); }
+  uint64_t beyond() const { return beyond_.value(); }
   uint64_t sum() const { return sum_.value(); }
 
  private:
   std::array<Counter, kBuckets> buckets_;
+  Counter beyond_;
   Counter sum_;
 };
 

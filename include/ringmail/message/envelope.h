@@ -72,10 +72,11 @@ class EnvelopeView {
   BodyType body() const { return body_; }
   bool smtp_utf8() const { return smtp_utf8_; }
   DsnReturn dsn_return() const { return dsn_return_; }
+  uint64_t declared_bytes() const { return declared_bytes_; }
   WallTime arrival() const { return arrival_; }
   uint32_t recipient_count() const { return recipient_count_; }
 
-  // In order, without allocation: for (auto it = view.begin(); it.Next(recipient);) …
+  // In order, without allocation: for (auto cursor = view.recipients(); cursor.Next(recipient);) …
   class Cursor {
    public:
     bool Next(RecipientView& out);
@@ -93,6 +94,7 @@ class EnvelopeView {
  private:
   std::string_view reverse_path_, envelope_id_, recipients_;
   WallTime arrival_{};
+  uint64_t declared_bytes_ = 0;
   uint32_t recipient_count_ = 0;
   BodyType body_ = BodyType::k7Bit;
   DsnReturn dsn_return_ = DsnReturn::kUnspecified;

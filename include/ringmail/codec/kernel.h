@@ -1,0 +1,25 @@
+// Which set of instructions the kernels of codec use, chosen once at run time from what the CPU has.
+//
+// Order: ForceKernel before other threads use codec (a test, or the program's start). Shard: read by all.
+// Promise: every kernel gives the same results, octet for octet; tests hold them to a reference.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace ringmail::codec {
+
+enum class Kernel : uint8_t { kPortable, kAvx2, kAvx512 };
+
+// "portable", "avx2", "avx512".
+std::string_view KernelName(Kernel kernel);
+std::optional<Kernel> ParseKernelName(std::string_view name);
+
+bool KernelSupported(Kernel kernel);
+// The best one that the CPU supports, where nothing was forced.
+Kernel ActiveKernel();
+// False, and nothing changes, where the CPU lacks it.
+bool ForceKernel(Kernel kernel);
+
+}  // namespace ringmail::codec

@@ -1,0 +1,100 @@
+#include "ringmail/codec/kernel.h"
+
+#include <array>
+#include <atomic>
+
+#include "codec/kernels.h"
+
+namespace ringmail::codec {
+namespace {
+
+constexpr std::array<std::string_view, 3> kNames = {"portable", "avx2", "avx512"};
+
+constinit const Kernels kPortableKernels = {.crc32c = Crc32cPortable};
+#if defined(__x86_64__)
+constinit const Kernels kAvx2Kernels = {.crc32c = Crc32cSse42};
+constinit const Kernels kAvx512Kernels = {.crc32c = Crc32cSse42};
+#endif
+
+const Kernels& KernelsOf(Kernel kernel) {
+  switch (kernel) {
+#if defined(__x86_64__)
+    case Kernel::kAvx2:
+      return kAvx2Kernels;
+    case Kernel::kAvx512:
+      return kAvx512Kernels;
+#else
+    case Kernel::kAvx2:
+    case Kernel::kAvx512:
+#endif
+    case Kernel::kPortable:
+      break;
+  }
+  return kPortableKernels;
+}
+
+Kernel Best() {
+  if (KernelSupported(Kernel::kAvx512)) return Kernel::kAvx512;
+  if (KernelSupported(Kernel::kAvx2)) return Kernel::kAvx2;
+  return Kernel::kPortable;
+}
+
+// Null until the first use: no order of static construction can see another choice. All writers
+// write the same, except ForceKernel, which comes before them.
+constinit std::atomic<const Kernels*> active{nullptr};
+
+}  // namespace
+
+std::string_view KernelName(Kernel kernel) { return kNames[static_cast<size_t>(kernel)]; }
+
+std::optional<Kernel> ParseKernelName(std::string_view name) {
+  for (size_t i = 0; i < kNames.size(); ++i) {
+    if (kNames[i] == name) return static_cast<Kernel>(i);
+  }
+  return std::nullopt;
+}
+
+bool KernelSupported(Kernel kernel) {
+  switch (kernel) {
+    case Kernel::kPortable:
+      return true;
+#if defined(__x86_64__)
+    case Kernel::kAvx2:
+      return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("avx2") &&
+             __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    case Kernel::kAvx512:
+      return KernelSupported(Kernel::kAvx2) && __builtin_cpu_supports("avx512f") &&
+             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#else
+    case Kernel::kAvx2:
+    case Kernel::kAvx512:
+      return false;
+#endif
+  }
+  return false;
+}
+
+const Kernels& ActiveKernels() {
+  const Kernels* kernels = active.load(std::memory_order_acquire);
+  if (kernels == nullptr) [[unlikely]] {
+    kernels = &KernelsOf(Best());
+    active.store(kernels, std::memory_order_release);
+  }
+  return *kernels;
+}
+
+Kernel ActiveKernel() {
+  const Kernels* kernels = &ActiveKernels();
+  for (const Kernel kernel : {Kernel::kAvx512, Kernel::kAvx2}) {
+    if (kernels == &KernelsOf(kernel)) return kernel;
+  }
+  return Kernel::kPortable;
+}
+
+bool ForceKernel(Kernel kernel) {
+  if (!KernelSupported(kernel)) return false;
+  active.store(&KernelsOf(kernel), std::memory_order_release);
+  return true;
+}
+
+}  // namespace ringmail::codec
