@@ -38,7 +38,9 @@ struct DeliveryAttempt {
   QueueId id;
   message::EnvelopeView envelope;
   std::span<const uint32_t> recipients;   // indexes into the envelope, in ascending order
-  const storage::Content* content = nullptr;
+  storage::ContentSource* content = nullptr;  // at its start; a transport that needs it twice rewinds it
+  uint64_t content_bytes = 0;
+  uint8_t content_flags = 0;              // storage::kContent8Bit, kContentBinary
   std::span<RecipientResult> results;     // one for each of `recipients`, filled by the transport
   // The final dot (or last BDAT) was sent and no answer came: the peer may have it. Logged as such; the retry may
   // double the message (RFC 5321 §4.1.1.4, §4.5.3.2.6; RFC 1047).

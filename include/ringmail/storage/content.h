@@ -72,20 +72,28 @@ struct ContentPiece {
   std::span<const uint32_t> dot_lines;
 };
 
+// Content as a reader sees it, wherever it comes from: the log, or memory (`ringmail send`, tests).
+class ContentSource {
+ public:
+  virtual ~ContentSource() = default;
+  // The next piece, valid until the next Next or destruction; empty at the end.
+  virtual io::Task<StatusOr<ContentPiece>> Next() = 0;
+  // Reads again from the start.
+  virtual void Rewind() = 0;
+};
+
 // Reads lent content on the shard of `store`. Pieces are checked against their checksum before they are handed out.
 // Limits: 256 KiB of memory while reading from disk; none for content still in memory.
 // Errors: kDataLoss names log, segment and offset of the damage.
-class ContentReader {
+class ContentReader final : public ContentSource {
  public:
   ContentReader(ShardStore& store, const Content& content);
   ContentReader(const ContentReader&) = delete;
   ContentReader& operator=(const ContentReader&) = delete;
-  ~ContentReader();
+  ~ContentReader() override;
 
-  // Valid until the next Next or destruction.
-  io::Task<StatusOr<ContentPiece>> Next();
-  // Reads again from the start.
-  void Rewind();
+  io::Task<StatusOr<ContentPiece>> Next() override;
+  void Rewind() override;
 
   struct State;
 
