@@ -5,15 +5,29 @@
 
 #include "codec/kernels.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace ringmail::codec {
 namespace {
 
 constexpr std::array<std::string_view, 3> kNames = {"portable", "avx2", "avx512"};
 
-constinit const Kernels kPortableKernels = {.crc32c = Crc32cPortable};
+constinit const Kernels kPortableKernels = {.crc32c = Crc32cPortable,
+                                            .read_lines = ReadLinesPortable};
 #if defined(__x86_64__)
-constinit const Kernels kAvx2Kernels = {.crc32c = Crc32cSse42};
-constinit const Kernels kAvx512Kernels = {.crc32c = Crc32cSse42};
+constinit const Kernels kAvx2Kernels = {.crc32c = Crc32cSse42, .read_lines = ReadLinesAvx2};
+constinit const Kernels kAvx512Kernels = {.crc32c = Crc32cSse42, .read_lines = ReadLinesAvx512};
+#endif
+
+#if defined(__x86_64__)
+// clang 16 and g++ 12 do not know "lzcnt" in __builtin_cpu_supports. On a CPU without it the
+// instruction is a different one.
+bool HasLzcnt() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(0x80000001, &a, &b, &c, &d) != 0 && (c & bit_LZCNT) != 0;
+}
 #endif
 
 const Kernels& KernelsOf(Kernel kernel) {
@@ -61,7 +75,7 @@ bool KernelSupported(Kernel kernel) {
 #if defined(__x86_64__)
     case Kernel::kAvx2:
       return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("avx2") &&
-             __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+             __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && HasLzcnt();
     case Kernel::kAvx512:
       return KernelSupported(Kernel::kAvx2) && __builtin_cpu_supports("avx512f") &&
              __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");

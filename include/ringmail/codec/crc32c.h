@@ -6,7 +6,8 @@
 
 namespace ringmail::codec {
 
-// The checksum of `bytes` following bytes whose checksum was `crc` (0 for none). SSE4.2 where the CPU has it.
+// The checksum of `bytes` following bytes whose checksum was `crc` (0 for none). SSE4.2 where the
+// CPU has it.
 uint32_t Crc32c(uint32_t crc, std::string_view bytes);
 
 }  // namespace ringmail::codec
