@@ -1,0 +1,84 @@
+// Finds the hosts of a next hop, connects and greets: the SMTP side of agent/transport.h.
+#include <utility>
+
+#include "fmt/format.h"
+#include "protocol/smtp/client_session.h"
+#include "ringmail/io/blocking.h"
+#include "ringmail/io/shard.h"
+#include "ringmail/protocol/smtp_client.h"
+
+namespace ringmail::smtp {
+namespace {
+
+using agent::NextHop;
+using agent::SessionResult;
+using message::Reply;
+
+class SmtpTransport final : public agent::Transport {
+ public:
+  SmtpTransport(SmtpClientOptions options, MetricRegistry* registry) : options_(std::move(options)) {
+    if (registry != nullptr) metrics_.Register(*registry);
+  }
+
+  io::Task<SessionResult> Open(const NextHop& hop, MonotonicTime deadline) override {
+    SessionResult result;
+    result.remote_host = hop.host;
+    const StatusOr<std::vector<IpAddress>> addresses = co_await io::ResolveHost(hop.host, deadline);
+    if (!addresses.ok()) {
+      metrics_.connect_failures.Add();
+      // RFC 3463 X.4.4 unable to route, X.4.3 directory server failure. A next hop is the operator's word, so a name that does
+      // not exist is a mistake to mend, not a reason to return mail.
+      const bool unknown = absl::IsNotFound(addresses.status());
+      result.reply = {451, {4, 4, static_cast<uint16_t>(unknown ? 4 : 3)},
+                      fmt::format("next hop {}: {}", hop.ToString(), Std(addresses.status().message()))};
+      co_return result;
+    }
+    for (const IpAddress& address : *addresses) {
+      if (co_await TryAddress(hop, address, deadline, result)) co_return result;
+      if (io::Now() >= deadline) break;
+    }
+    metrics_.connect_failures.Add();
+    co_return result;
+  }
+
+ private:
+  // True: `result` holds a session, or a verdict that no other address would change.
+  io::Task<bool> TryAddress(const NextHop& hop, IpAddress address, MonotonicTime deadline, SessionResult& result) {
+    const io::Endpoint endpoint{.ip = address, .port = hop.port, .unix_path = {}};
+    const std::string name = fmt::format("{}[{}]:{}", hop.host, address.ToString(), hop.port);
+    const MonotonicTime connect_by = std::min(deadline, io::Now() + options_.timeouts.connect);
+    io::ConnectResult connection = co_await io::Connect(endpoint, options_.source, connect_by);
+    if (connection.status != io::StreamStatus::kOk) {
+      result.remote_host = name;
+      result.reply = {451, {4, 4, 1}, ConnectFailure(name, connection)};
+      co_return false;
+    }
+    metrics_.connections.Add();
+    auto session = std::make_unique<ClientSession>(std::move(connection.stream), name, options_, metrics_, memory_);
+    result.remote_host = name;
+    result.reply = co_await session->Greet();
+    if (result.reply.completed()) {
+      result.session = std::move(session);
+      co_return true;
+    }
+    co_await session->Quit();
+    co_return result.reply.permanent();
+  }
+
+  static std::string ConnectFailure(const std::string& name, const io::ConnectResult& connection) {
+    if (connection.status == io::StreamStatus::kTimedOut) return fmt::format("connection to {} timed out", name);
+    return fmt::format("cannot connect: {}", Std(ErrnoStatus(connection.error, name).message()));
+  }
+
+  const SmtpClientOptions options_;
+  SmtpClientMetrics metrics_;
+  PeerMemory memory_;
+};
+
+}  // namespace
+
+std::unique_ptr<agent::Transport> MakeSmtpTransport(SmtpClientOptions options, MetricRegistry* registry) {
+  return std::make_unique<SmtpTransport>(std::move(options), registry);
+}
+
+}  // namespace ringmail::smtp
