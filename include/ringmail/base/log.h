@@ -59,7 +59,7 @@ class LogBuffer {
 };
 
 // Builds one line on the stack and pushes it when destroyed.
-class [[nodiscard]] LogLine {
+class LogLine {
  public:
   LogLine(LogBuffer& buffer, LogLevel level, std::string_view event);
   LogLine(const LogLine&) = delete;
