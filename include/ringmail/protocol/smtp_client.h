@@ -24,6 +24,7 @@ struct SmtpClientTimeouts {
   std::chrono::seconds data_block = std::chrono::minutes(3);      // §4.5.3.2.5
   std::chrono::seconds data_end = std::chrono::minutes(10);       // §4.5.3.2.6
   std::chrono::seconds quit = std::chrono::seconds(5);            // ours: nothing depends on it
+  friend bool operator==(const SmtpClientTimeouts&, const SmtpClientTimeouts&) = default;
 };
 
 enum class Use : uint8_t { kNever, kWhereOffered };
