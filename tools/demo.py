@@ -84,6 +84,7 @@ next_hop = "127.0.0.1:{self.sink_port}"
         return child.returncode
 
     def clean(self):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # A second ctrl-C does not leave half of it behind.
         for child in reversed(self.children):
             self.stop(child)
         shutil.rmtree(self.folder, ignore_errors=True)
