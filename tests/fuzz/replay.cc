@@ -1,4 +1,5 @@
-// Runs a fuzzer's function over every file of its corpus: what libFuzzer found once stays mended in every build.
+// Runs a fuzzer's function over every file of its corpus: what libFuzzer found once stays mended in
+// every build.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -12,7 +12,9 @@ namespace {
 struct Task {
   struct promise_type {
     int value = -1;
-    Task get_return_object() { return Task{std::coroutine_handle<promise_type>::from_promise(*this)}; }
+    Task get_return_object() {
+      return Task{std::coroutine_handle<promise_type>::from_promise(*this)};
+    }
     std::suspend_never initial_suspend() noexcept { return {}; }
     std::suspend_always final_suspend() noexcept { return {}; }
     void return_value(int v) { value = v; }
@@ -44,7 +46,8 @@ Truth Call(F function) {
 }
 
 Task AwaitsCapture(std::shared_ptr<int> shared) {
-  if (co_await Call([shared] { return *shared == 1; })) co_return static_cast<int>(shared.use_count());
+  if (co_await Call([shared] { return *shared == 1; }))
+    co_return static_cast<int>(shared.use_count());
   co_return -1;
 }
 
