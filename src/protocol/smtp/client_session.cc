@@ -63,7 +63,7 @@ void SmtpClientMetrics::Register(MetricRegistry& registry) {
 ClientSession::ClientSession(io::Stream stream, std::string remote_host, const SmtpClientOptions& options,
                              SmtpClientMetrics& metrics, PeerMemory& memory)
     : stream_(std::move(stream)),
-      lines_(stream_, {.line_bytes_max = kReplyLineBytesMax}),
+      lines_(kReplyLineBytesMax),
       remote_host_(std::move(remote_host)),
       options_(options),
       metrics_(metrics),
@@ -82,21 +82,15 @@ void ClientSession::Cancel() {
 io::Task<bool> ClientSession::ReadReply(Reply& reply, std::chrono::seconds patience, PeerExtensions* extensions) {
   const MonotonicTime deadline = io::Now() + patience;
   for (;;) {
-    std::string_view line;
-    session::LineStatus status = lines_.TryLine(line);
-    if (status == session::LineStatus::kNeedMore) status = co_await lines_.ReadLine(line, deadline);
-    if (status != session::LineStatus::kLine) {
+    session::Line line = lines_.TryLine(stream_);
+    if (line.status == session::LineStatus::kNeedMore) line = co_await lines_.ReadLine(stream_, deadline);
+    if (line.status != session::LineStatus::kLine) {
       usable_ = false;
-      switch (status) {
-        case session::LineStatus::kEnd: lost_ = io::StreamStatus::kEnd; break;
-        case session::LineStatus::kTimedOut: lost_ = io::StreamStatus::kTimedOut; break;
-        case session::LineStatus::kCancelled: lost_ = io::StreamStatus::kCancelled; break;
-        case session::LineStatus::kFailed: lost_ = io::StreamStatus::kFailed; break;
-        default: bad_reply_ = true; break;
-      }
+      lost_ = line.stream;
+      bad_reply_ = line.status != session::LineStatus::kStream;
       co_return false;
     }
-    const ReplyReader::Verdict verdict = reader_.Line(line);
+    const ReplyReader::Verdict verdict = reader_.Line(line.text);
     if (verdict == ReplyReader::Verdict::kBad) {
       usable_ = false;
       bad_reply_ = true;
