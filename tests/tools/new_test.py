@@ -97,15 +97,22 @@ class NewTest(unittest.TestCase):
                          'bool KernelSupported(Kernel) { return __builtin_cpu_supports("avx2") != 0; }\n}\n')
         self.run_tests([path for path in sources if path.endswith(".cc")], fixed.name)
 
-    def test_a_command_has_its_help_and_its_test(self):
-        server = self.root / "src/server/meson.build"
-        if not re.search(r"\.cc'|files\(\)", server.read_text() if server.exists() else ""):
-            self.skipTest("the program has no sources yet")
+    def test_a_command_has_its_help_its_row_and_its_test(self):
         sources = self.scaffold("command", "queue_dance")
-        self.assert_in("src/server/meson.build", "'commands/queue_dance.cc'")
+        listed = [path.read_text() for path in (self.root / "src/server").rglob("meson.build")]
+        self.assertRegex("".join(listed), r"'(commands/)?queue_dance\.cc'")
         self.assert_in("tests/unit/server/meson.build", "'commands/queue_dance_test.cc'")
-        self.assert_in("src/server/commands/queue_dance.cc", "ringmail queue-dance")
-        self.run_tests([path for path in sources if path.endswith(".cc")])
+        self.assert_in("src/server/commands/command.cc", '{"queue-dance", ')
+        self.compile_alone(["src/server/commands/command.cc"])
+        self.run_tests([path for path in sources if path.endswith(".cc")], "src/server/commands/arguments.cc",
+                       "src/server/config/nearest.cc", "src/base/check.cc", "-lfmt")
+
+    def test_a_command_without_a_table_to_enter_is_refused(self):
+        (self.root / "src/server/commands/command.cc").unlink()
+        done = self.new("command", "queue_dance")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("kCommands", done.stdout)
+        self.assertFalse((self.root / "src/server/commands/queue_dance.cc").exists())
 
     def test_nothing_is_overwritten(self):
         self.scaffold("protocol", "gopher")
