@@ -1,0 +1,21 @@
+// EHLO (RFC 5321 §4.1.1.1): the greeting whose reply lists the extensions.
+
+#include "protocol/smtp/hello.h"
+#include "protocol/smtp/replies.h"
+#include "protocol/smtp/session.h"
+
+namespace ringmail::smtp {
+
+Next RunEhlo(Session& session, std::string_view argument) {
+  // RFC 2920 §3.1: EHLO is the last command of a group, for what may follow is only in its reply.
+  if (session.input_waits()) return session.RefusePipelined();
+  if (!ValidHello(argument, session.listener().helo_syntax)) {
+    session.Reply(kHelloSyntax);
+    return Next::kCommand;
+  }
+  session.Hello(argument, /*extended=*/true);
+  session.Reply(session.settings().ehlo_reply);
+  return Next::kCommand;
+}
+
+}  // namespace ringmail::smtp

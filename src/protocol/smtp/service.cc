@@ -1,0 +1,186 @@
+#include "protocol/smtp/service.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "protocol/smtp/extensions.h"
+#include "protocol/smtp/limits.h"
+#include "ringmail/base/check.h"
+#include "ringmail/base/log.h"
+#include "ringmail/io/shard.h"
+
+namespace ringmail::smtp {
+
+Settings::Settings(const SmtpOptions& smtp_options, const agent::MailLimits& limits)
+    : options(smtp_options),
+      greeting(absl::StrCat("220 ", options.hostname, " ESMTP ringmail\r\n")),
+      helo_reply(absl::StrCat("250 ", options.hostname, "\r\n")),
+      ehlo_reply(EhloReply(options.hostname, {.message_bytes_max = limits.message_bytes_max,
+                                              .recipients_max = limits.recipients_max,
+                                              .transactions_max = options.transactions_max})),
+      help_reply(HelpReply(options.hostname)) {}
+
+std::unique_ptr<SmtpService> SmtpService::Make(agent::MailDoor& door, SmtpOptions options) {
+  return std::make_unique<Service>(door, std::move(options));
+}
+
+Service::Service(agent::MailDoor& door, SmtpOptions options) : shared_{.door = door} {
+  Reconfigure(std::move(options));
+}
+
+Service::~Service() {
+  CHECK(sessions_.empty());
+  CHECK_EQ(session_count_, 0u);
+}
+
+void Service::Reconfigure(SmtpOptions options) {
+  ForgetOldSettings();
+  settings_.push_back(std::make_unique<Settings>(options, shared_.door.limits()));
+}
+
+void Service::ForgetOldSettings() {
+  std::erase_if(settings_,
+                [](const std::unique_ptr<Settings>& settings) { return settings->sessions == 0; });
+}
+
+void Service::RegisterMetrics(MetricRegistry& registry) {
+  smtp::RegisterMetrics(shared_.metrics, registry);
+}
+
+void Service::Listen(io::Listener listener, SmtpListenerOptions options) {
+  CHECK(listener.open());
+  CHECK(!shared_.stopping);
+  auto port = std::make_unique<Port>();
+  port->listener = std::move(listener);
+  port->options = std::move(options);
+  ports_.push_back(std::move(port));
+  gate_.Spawn(Accept(ports_.back().get()));
+}
+
+bool Service::Unlisten(const io::Endpoint& endpoint) {
+  for (const auto& port : ports_) {
+    if (!port->open || !(port->listener.local() == endpoint)) continue;
+    port->open = false;
+    port->listener.Cancel();
+    port->cancelled.Notify();
+    return true;
+  }
+  return false;
+}
+
+io::Task<void> Service::Accept(Port* port) {
+  while (port->open) {
+    io::AcceptResult result = co_await port->listener.Accept();
+    if (result.status == io::StreamStatus::kCancelled) break;
+    if (result.status == io::StreamStatus::kOk) {
+      Admit(*port, std::move(result.stream));
+      continue;
+    }
+    // Out of descriptors or memory: others' connections end sooner or later.
+    LogLine(io::ShardLog(), LogLevel::kWarning, "accept_failed")
+        .Field("listener", port->options.name)
+        .Field("error", std::string_view(std::strerror(result.error)));
+    co_await port->cancelled.Wait(io::Now() + kAcceptPause);
+  }
+}
+
+void Service::Admit(const Port& port, io::Stream stream) {
+  const IpAddress client = stream.peer().ip;
+  const std::string_view full = Full(client);
+  if (!full.empty()) {
+    TurnAway(std::move(stream), full);
+    return;
+  }
+  const IpNetwork network = Trusted(client) ? IpNetwork{} : NetworkOf(client);
+  if (network.address.family != IpAddress::Family::kNone) ++networks_[network];
+  ++session_count_;
+  auto session =
+      std::make_unique<Session>(shared_, *settings_.back(), port.options, std::move(stream));
+  sessions_.PushBack(*session);
+  gate_.Spawn(Serve(std::move(session), network));
+}
+
+io::Task<void> Service::Serve(std::unique_ptr<Session> session, IpNetwork network) {
+  co_await session->Run();
+  session->Unlink();
+  session.reset();
+  --session_count_;
+  const auto found = networks_.find(network);
+  if (found != networks_.end() && --found->second == 0) networks_.erase(found);
+}
+
+std::string_view Service::Full(const IpAddress& client) {
+  const SmtpOptions& options = settings_.back()->options;
+  if (session_count_ >= options.sessions_max) {
+    shared_.metrics.sessions_refused_full.Add();
+    return "Too many sessions; try again later";
+  }
+  if (Trusted(client)) return {};
+  const auto found = networks_.find(NetworkOf(client));
+  if (found == networks_.end() || found->second < options.sessions_per_network_max) return {};
+  shared_.metrics.sessions_refused_network.Add();
+  return "Too many sessions from your network; try again later";
+}
+
+bool Service::Trusted(const IpAddress& client) const {
+  // A Unix socket has no network, and its file's mode says who may use it.
+  if (client.family == IpAddress::Family::kNone) return true;
+  const auto& networks = settings_.back()->options.trusted_networks;
+  return std::any_of(networks.begin(), networks.end(),
+                     [&client](const IpNetwork& network) { return network.Contains(client); });
+}
+
+IpNetwork Service::NetworkOf(const IpAddress& client) const {
+  const SmtpOptions& options = settings_.back()->options;
+  const bool v4 = client.family == IpAddress::Family::kV4;
+  return IpNetwork::Of(client, v4 ? options.network_bits_v4 : options.network_bits_v6);
+}
+
+void Service::TurnAway(io::Stream stream, std::string_view why) {
+  LogLine(io::ShardLog(), LogLevel::kWarning, "turned_away")
+      .Field("client", stream.peer().ip.ToString())
+      .Field("why", why);
+  if (refusals_ >= kRefusalsMax) return;
+  ++refusals_;
+  // RFC 5321 §3.1 and §4.2.1: 421 in the place of the greeting; a greeting has no enhanced status
+  // code (RFC 2034 §4).
+  stream.Write("421 ");
+  stream.Write(settings_.back()->options.hostname);
+  stream.Write(" ");
+  stream.Write(why);
+  stream.Write("\r\n");
+  gate_.Spawn(SayFull(std::move(stream)));
+}
+
+io::Task<void> Service::SayFull(io::Stream stream) {
+  co_await stream.Close(std::min(io::Now() + kCloseTimeout, shared_.stop_deadline));
+  --refusals_;
+}
+
+io::Task<void> Service::Stop(MonotonicTime deadline) {
+  CHECK(!shared_.stopping);
+  shared_.stopping = true;
+  shared_.stop_deadline = deadline;
+  for (const auto& port : ports_) {
+    if (!port->open) continue;
+    port->open = false;
+    port->listener.Cancel();
+    port->cancelled.Notify();
+  }
+  for (auto at = sessions_.begin(); at != sessions_.end();) {
+    Session& session = *at;
+    ++at;
+    session.Drain();
+  }
+  if (co_await gate_.CloseUntil(deadline)) co_return;
+  for (auto at = sessions_.begin(); at != sessions_.end();) {
+    Session& session = *at;
+    ++at;
+    session.Cut();
+  }
+  co_await gate_.Close();
+}
+
+}  // namespace ringmail::smtp
