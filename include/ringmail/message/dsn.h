@@ -21,7 +21,7 @@ struct DsnRecipient {
   std::string_view path;
   std::string_view original_recipient;  // ORCPT as kept, xtext, or ""
   DsnAction action = DsnAction::kFailed;
-  EnhancedStatus status;                // RFC 3463; absent becomes x.0.0 of the action's class
+  EnhancedStatus status;                // RFC 3463; absent becomes that of `diagnostic`, or x.0.0 of the action's class
   std::string_view remote_host;         // who said it, "" for our own verdict
   Reply diagnostic;                     // code 0 for none
   WallTime last_attempt{};

@@ -19,6 +19,7 @@ struct EnhancedStatus {
   uint16_t subject = 0;
   uint16_t detail = 0;
   constexpr bool present() const { return klass != 0; }
+  std::string ToString() const;  // "4.3.1"
   friend constexpr bool operator==(const EnhancedStatus&, const EnhancedStatus&) = default;
 };
 

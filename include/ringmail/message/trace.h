@@ -30,8 +30,9 @@ void AppendReceived(const ReceivedField& field, std::string& out);
 // "Mon, 23 Nov 2026 05:42:08 +0000" (RFC 5322 §3.3), appended.
 void AppendDate(WallTime when, std::string& out);
 
-// Counts Received fields in the header section while content streams by in pieces (RFC 5321 §6.3), and notices one written
-// by `own_host`: " by <own_host>". O(1) memory; stops at the empty line.
+// Counts Received fields in the header section while content streams by in pieces, cut anywhere (RFC 5321 §6.3), and notices
+// those written by `own_host`: "by <own_host>" outside comments, any case. O(1) memory; stops at the empty line.
+// Borrows `own_host`. Limits: a host name over kDomainBytesMax is never ours.
 class HopCounter {
  public:
   explicit HopCounter(std::string_view own_host);
@@ -41,13 +42,22 @@ class HopCounter {
   bool header_ended() const { return ended_; }
 
  private:
-  void EndLine();
+  enum class State : uint8_t { kLineStart, kCrAtLineStart, kName, kSkipLine, kBody };
+  size_t LineStart(char c);
+  void Name(char c);
+  void Body(char c);
+  void EndToken();
+
   std::string_view own_host_;
   uint32_t received_ = 0, own_ = 0;
   bool ended_ = false, in_received_ = false;
-  // The start of the current line, enough to know the field name; and a rolling match of " by host".
-  size_t line_bytes_ = 0;
-  char line_[512];
+  State state_ = State::kLineStart;
+  // Within a Received field: what matters of its tokens.
+  bool after_by_ = false, own_seen_ = false, after_backslash_ = false;
+  uint32_t comment_depth_ = 0;
+  size_t matched_ = 0;  // octets of "received" in kName
+  size_t token_bytes_ = 0;
+  char token_[kDomainBytesMax];
 };
 
 }  // namespace ringmail::message
