@@ -18,7 +18,8 @@ import time
 from email.message import EmailMessage
 from pathlib import Path
 
-PROGRAM = Path("build/ringmail").resolve()
+# A test may name another build's program.
+PROGRAM = Path(os.environ.get("RINGMAIL", "build/ringmail")).resolve()
 WAIT_SECONDS = 30
 
 
