@@ -158,6 +158,12 @@ class TidyTest(unittest.TestCase):
     def test_a_contract_that_includes_a_private_header_is_found(self):
         self.assert_found("include/ringmail/base/a.h", '#pragma once\n#include "base/inner.h"\n', 2, "private")
 
+    def test_a_unit_test_or_benchmark_that_sees_into_another_floor_is_found(self):
+        self.assert_found("bench/codec/a_bench.cc", '#include "base/inner.h"\n', 1, "private")
+        (self.root / "bench/codec/a_bench.cc").unlink()
+        self.assert_clean("tests/unit/base/a_test.cc", '#include "base/inner.h"\n')
+        self.assert_found("tests/unit/server/a_test.cc", '#include "base/inner.h"\n', 1, "private")
+
     # System calls, clocks, random numbers.
 
     def test_each_system_call_clock_and_random_source_outside_io_is_found(self):

@@ -129,8 +129,21 @@ def _room(house, inside):
     return max(named, key=len, default="")
 
 
+def mirrored_includes(house, private, source):
+    """A unit test or benchmark of a floor sees into that floor only."""
+    mirrored = re.match(r"(?:tests/unit|bench)/(\w+)/", source.path)
+    if not mirrored or mirrored.group(1) not in house.may_include:
+        return
+    for line, spelled in source.includes:
+        floor = spelled[1:].split("/")[0]
+        if spelled[0] == '"' and spelled[1:] in private and floor != mirrored.group(1):
+            yield Finding(source.path, line, "private", f'"{spelled[1:]}" is private to src/{floor}: test it there, or use '
+                          f'"ringmail/{floor}/..."')
+
+
 def includes(house, private, source):
     if not source.floor:
+        yield from mirrored_includes(house, private, source)
         return
     if source.floor not in house.may_include:
         yield Finding(source.path, 1, "floor", f"'{source.floor}' is not in the table of src/README.md: add it there")
