@@ -20,7 +20,8 @@ void LineReader::Release(io::Stream& stream) {
 void LineReader::Keep(std::string_view part) {
   const size_t needed = carry_bytes_ + part.size();
   if (needed > carry_capacity_) {
-    const size_t capacity = std::max<size_t>(needed, std::min(line_bytes_max_ + 2, size_t{carry_capacity_} * 2 + 64));
+    const size_t capacity =
+        std::max<size_t>(needed, std::min(line_bytes_max_ + 2, size_t{carry_capacity_} * 2 + 64));
     auto grown = std::make_unique_for_overwrite<char[]>(capacity);
     if (carry_bytes_ > 0) std::memcpy(grown.get(), carry_.get(), carry_bytes_);
     carry_ = std::move(grown);
@@ -37,7 +38,8 @@ Line LineReader::Judge(std::string_view with_end) const {
   if (crlf) text.remove_suffix(1);
   if (text.size() > line_bytes_max_) return {.status = LineStatus::kTooLong};
   if (std::memchr(text.data(), '\0', text.size()) != nullptr) return {.status = LineStatus::kNul};
-  if (std::memchr(text.data(), '\r', text.size()) != nullptr) return {.status = LineStatus::kBareCr};
+  if (std::memchr(text.data(), '\r', text.size()) != nullptr)
+    return {.status = LineStatus::kBareCr};
   if (!crlf && ends_ == LineEnds::kStrict) return {.status = LineStatus::kBareLf};
   return {.status = LineStatus::kLine, .text = text};
 }
@@ -46,7 +48,9 @@ Line LineReader::TryLine(io::Stream& stream) {
   Release(stream);
   for (std::string_view input = stream.input(); !input.empty(); input = stream.input()) {
     const void* found = std::memchr(input.data(), '\n', input.size());
-    const size_t end = found == nullptr ? input.size() : static_cast<size_t>(static_cast<const char*>(found) - input.data()) + 1;
+    const size_t end =
+        found == nullptr ? input.size()
+                         : static_cast<size_t>(static_cast<const char*>(found) - input.data()) + 1;
     if (discarding_) {
       discarded_ += static_cast<uint32_t>(end);
       stream.Consume(end);
@@ -86,7 +90,8 @@ io::Task<Line> LineReader::ReadLine(io::Stream& stream, MonotonicTime deadline) 
     const Line line = TryLine(stream);
     if (line.status != LineStatus::kNeedMore) co_return line;
     const io::StreamStatus status = co_await stream.Receive(deadline);
-    if (status != io::StreamStatus::kOk) co_return Line{.status = LineStatus::kStream, .text = {}, .stream = status};
+    if (status != io::StreamStatus::kOk)
+      co_return Line{.status = LineStatus::kStream, .text = {}, .stream = status};
   }
 }
 

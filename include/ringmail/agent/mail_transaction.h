@@ -1,10 +1,12 @@
-// The one door into the queue: Mail → Recipient+ → BeginContent → Write* → Commit, or destruction, which aborts.
+// The one door into the queue: Mail → Recipient+ → BeginContent → Write* → Commit, or destruction,
+// which aborts.
 //
-// SMTP, submission, LMTP, JMAP, Sieve redirect, list explosion, sendmail and DSNs all enter here, so durability, limits, trace
-// fields, loop checks and relay control exist once.
-// Made by: MailDoor::Begin. Order: Mail once; Recipient any number; BeginContent once; Write and Drain; Commit once.
-// Promise: Commit answers 250 only when the message is on stable storage. Any other answer: we did not take it.
-// Shard: one. Limits: MailLimits. Errors: every answer is a Reply to give the client as it stands: 5yz only where the same
+// SMTP, submission, LMTP, JMAP, Sieve redirect, list explosion, sendmail and DSNs all enter here,
+// so durability, limits, trace fields, loop checks and relay control exist once. Made by:
+// MailDoor::Begin. Order: Mail once; Recipient any number; BeginContent once; Write and Drain;
+// Commit once. Promise: Commit answers 250 only when the message is on stable storage. Any other
+// answer: we did not take it. Shard: one. Limits: MailLimits. Errors: every answer is a Reply to
+// give the client as it stands: 5yz only where the same
 //   request can never succeed, every fault of ours 4yz.
 #pragma once
 
@@ -33,19 +35,22 @@ struct MailLimits {
 };
 static_assert(MailLimits{}.recipients_max >= 100, "RFC 5321 §4.5.3.1.8");
 
-// Who may send where (README, "Relay control"). Never an open relay: with nothing configured, nothing is relayed.
+// Who may send where (README, "Relay control"). Never an open relay: with nothing configured,
+// nothing is relayed.
 struct RelayPolicy {
-  std::vector<IpNetwork> networks;         // clients that may send anywhere
-  std::vector<std::string> domains;        // where anybody may send; normalized; ".example.net" includes subdomains
+  std::vector<IpNetwork> networks;  // clients that may send anywhere
+  std::vector<std::string>
+      domains;  // where anybody may send; normalized; ".example.net" includes subdomains
   // postmaster at this host (RFC 5321 §4.5.1) goes here, "" refuses mail to <postmaster> as 550
   std::string postmaster;
 };
 
-// Where a message comes from, as the trace field and the policy need it. Borrowed for the transaction's life.
+// Where a message comes from, as the trace field and the policy need it. Borrowed for the
+// transaction's life.
 struct MailSource {
-  IpAddress client;                        // kNone: made by this host itself (DSNs)
+  IpAddress client;  // kNone: made by this host itself (DSNs)
   std::string_view helo;
-  std::string_view with_protocol = "SMTP"; // RFC 3848
+  std::string_view with_protocol = "SMTP";  // RFC 3848
   std::string_view tls;
   bool authenticated = false;
 };
@@ -86,11 +91,12 @@ class MailTransaction {
   MailTransaction& operator=(const MailTransaction&) = delete;
   ~MailTransaction();
 
-  // `reverse_path` is validated text without brackets, "" for null. 250 2.1.0; 552 5.3.4 declared size over the limit;
-  // 452 4.3.1 / 451 4.3.0 the store takes nothing now.
+  // `reverse_path` is validated text without brackets, "" for null. 250 2.1.0; 552 5.3.4 declared
+  // size over the limit; 452 4.3.1 / 451 4.3.0 the store takes nothing now.
   message::Reply Mail(std::string_view reverse_path, message::MailParameters parameters);
   // 250 2.1.5; 550 5.7.1 relaying denied; 452 4.5.3 too many recipients.
-  message::Reply Recipient(const message::ParsedPath& path, std::string_view original_recipient, uint8_t notify);
+  message::Reply Recipient(const message::ParsedPath& path, std::string_view original_recipient,
+                           uint8_t notify);
   uint32_t recipient_count() const { return static_cast<uint32_t>(envelope_.recipients.size()); }
 
   // Writes the Received field. REQUIRES: recipient_count() > 0.
@@ -100,10 +106,12 @@ class MailTransaction {
   bool needs_drain() const { return content_.needs_drain(); }
   io::Task<Status> Drain() { return content_.Drain(); }
   void set_content_flags(uint8_t flags) { content_.set_flags(flags); }
-  // The content has passed the size limit: the rest may be thrown away, Commit will answer 552 5.3.4.
+  // The content has passed the size limit: the rest may be thrown away, Commit will answer
+  // 552 5.3.4.
   bool too_large() const { return too_large_; }
 
-  // 250 2.0.0 queued as ID; 552 5.3.4; 554 5.4.6 loop; 452 4.3.1; 451 4.3.0. `updates` go into the same batch (DSNs).
+  // 250 2.0.0 queued as ID; 552 5.3.4; 554 5.4.6 loop; 452 4.3.1; 451 4.3.0. `updates` go into the
+  // same batch (DSNs).
   io::Task<message::Reply> Commit(std::vector<storage::MessageUpdate> updates = {});
   QueueId id() const { return id_; }
 

@@ -1,8 +1,9 @@
 // The one door out of the queue: one attempt for a batch of forward-paths, one outcome for each.
 //
-// SMTP implements it today; LMTP, local mailboxes, programs and gateways come the same way. agent/transfer decides what to try,
-// when, and over how many sessions at once; a transport only carries.
-// Shard: the one that owns the destination; the content is lent by the shard that owns the message (storage/content.h).
+// SMTP implements it today; LMTP, local mailboxes, programs and gateways come the same way.
+// agent/transfer decides what to try, when, and over how many sessions at once; a transport only
+// carries. Shard: the one that owns the destination; the content is lent by the shard that owns the
+// message (storage/content.h).
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,8 @@
 namespace ringmail::agent {
 
 enum class Outcome : uint8_t {
-  kUntried,    // the session ended before this recipient's turn: no attempt is counted against the message
+  kUntried,    // the session ended before this recipient's turn: no attempt is counted against the
+               // message
   kDelivered,  // the peer took responsibility
   kDeferred,   // 4yz, or the peer could not be asked
   kFailed,     // 5yz
@@ -30,20 +32,21 @@ enum class Outcome : uint8_t {
 
 struct RecipientResult {
   Outcome outcome = Outcome::kUntried;
-  message::Reply reply;   // the peer's, or ours (code 451 4.4.x) where the peer said nothing
+  message::Reply reply;  // the peer's, or ours (code 451 4.4.x) where the peer said nothing
 };
 
 // One mail transaction to be made. All views are lent for the attempt.
 struct DeliveryAttempt {
   QueueId id;
   message::EnvelopeView envelope;
-  std::span<const uint32_t> recipients;   // indexes into the envelope, in ascending order
-  storage::ContentSource* content = nullptr;  // at its start; a transport that needs it twice rewinds it
+  std::span<const uint32_t> recipients;  // indexes into the envelope, in ascending order
+  storage::ContentSource* content =
+      nullptr;  // at its start; a transport that needs it twice rewinds it
   uint64_t content_bytes = 0;
-  uint8_t content_flags = 0;              // storage::kContent8Bit, kContentBinary
-  std::span<RecipientResult> results;     // one for each of `recipients`, filled by the transport
-  // The final dot (or last BDAT) was sent and no answer came: the peer may have it. Logged as such; the retry may
-  // double the message (RFC 5321 §4.1.1.4, §4.5.3.2.6; RFC 1047).
+  uint8_t content_flags = 0;           // storage::kContent8Bit, kContentBinary
+  std::span<RecipientResult> results;  // one for each of `recipients`, filled by the transport
+  // The final dot (or last BDAT) was sent and no answer came: the peer may have it. Logged as such;
+  // the retry may double the message (RFC 5321 §4.1.1.4, §4.5.3.2.6; RFC 1047).
   bool ambiguous = false;
 };
 
@@ -55,7 +58,8 @@ class TransportSession {
   virtual io::Task<void> Deliver(DeliveryAttempt& attempt) = 0;
   // Whether Deliver may be called again (no 421, no error, the peer's own limits not reached).
   virtual bool usable() const = 0;
-  // As many recipients as this peer takes in one transaction (RFC 5321 §4.5.3.1.8; LIMITS RCPTMAX, RFC 9422).
+  // As many recipients as this peer takes in one transaction (RFC 5321 §4.5.3.1.8; LIMITS RCPTMAX,
+  // RFC 9422).
   virtual uint32_t recipients_max() const = 0;
   // Says goodbye (QUIT) and closes, within a bound.
   virtual io::Task<void> Quit() = 0;
@@ -79,7 +83,8 @@ struct NextHop {
 
 struct SessionResult {
   std::unique_ptr<TransportSession> session;  // null: `reply` says why
-  message::Reply reply;                       // a peer's greeting or EHLO refusal, or ours (451 4.4.1 …); permanent() or transient()
+  message::Reply reply;  // a peer's greeting or EHLO refusal, or ours (451 4.4.1 …); permanent() or
+                         // transient()
   std::string remote_host;
 };
 

@@ -29,14 +29,15 @@ using ShardIndex = StrongId<struct ShardIndexTag, uint16_t>;
 using LogId = StrongId<struct LogIdTag, uint16_t>;
 inline constexpr uint32_t kLogCountMax = 1024;
 
-// A message in the queue, for ever unique in one data directory: 10 bits of LogId, 50 bits of sequence.
-// Written as 12 characters of base32 (0-9 a-v), most significant first: "0000000001a2".
+// A message in the queue, for ever unique in one data directory: 10 bits of LogId, 50 bits of
+// sequence. Written as 12 characters of base32 (0-9 a-v), most significant first: "0000000001a2".
 struct QueueId : StrongId<struct QueueIdTag, uint64_t> {
   using StrongId::StrongId;
   static constexpr int kSequenceBits = 50;
   static constexpr size_t kTextBytes = 12;
   static constexpr QueueId Make(LogId log, uint64_t sequence) {
-    return QueueId((uint64_t{log.value} << kSequenceBits) | (sequence & ((uint64_t{1} << kSequenceBits) - 1)));
+    return QueueId((uint64_t{log.value} << kSequenceBits) |
+                   (sequence & ((uint64_t{1} << kSequenceBits) - 1)));
   }
   constexpr LogId log() const { return LogId(static_cast<uint16_t>(value >> kSequenceBits)); }
   constexpr uint64_t sequence() const { return value & ((uint64_t{1} << kSequenceBits) - 1); }
@@ -48,10 +49,13 @@ struct QueueId : StrongId<struct QueueIdTag, uint64_t> {
   static std::optional<QueueId> Parse(std::string_view text);
 };
 
-// Content in a log: the bytes of one message, however many queue entries refer to it. Same form as QueueId.
+// Content in a log: the bytes of one message, however many queue entries refer to it. Same form as
+// QueueId.
 struct ContentId : StrongId<struct ContentIdTag, uint64_t> {
   using StrongId::StrongId;
-  constexpr LogId log() const { return LogId(static_cast<uint16_t>(value >> QueueId::kSequenceBits)); }
+  constexpr LogId log() const {
+    return LogId(static_cast<uint16_t>(value >> QueueId::kSequenceBits));
+  }
 };
 
 }  // namespace ringmail

@@ -1,4 +1,5 @@
-// A doubly linked list whose links live in the elements: no allocation, O(1) removal by the element itself.
+// A doubly linked list whose links live in the elements: no allocation, O(1) removal by the element
+// itself.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +8,8 @@
 
 namespace ringmail {
 
-// Inherit once per list an element may be in; `Tag` tells the lists apart. Leaves its list when destroyed.
+// Inherit once per list an element may be in; `Tag` tells the lists apart. Leaves its list when
+// destroyed.
 template <typename Tag = void>
 class ListHook {
  public:

@@ -37,7 +37,8 @@ struct IpNetwork {
   // "192.0.2.0/24", "::1", "2001:db8::/32"; bits beyond the prefix must be zero.
   static std::optional<IpNetwork> Parse(std::string_view text);
   bool Contains(const IpAddress& a) const;
-  // The network of `a` with the given length; longer than the family allows means the address itself.
+  // The network of `a` with the given length; longer than the family allows means the address
+  // itself.
   static IpNetwork Of(const IpAddress& a, uint8_t prefix_bits);
   friend bool operator==(const IpNetwork&, const IpNetwork&) = default;
   template <typename H>

@@ -1,15 +1,17 @@
 // Structured log lines: one event each, written without waiting.
 //
-//   LogLine(io::ShardLog(), LogLevel::kInfo, "accepted").Id(queue_id).Field("from", path).Field("bytes", size);
+//   LogLine(io::ShardLog(), LogLevel::kInfo, "accepted").Id(queue_id).Field("from",
+//   path).Field("bytes", size);
 // writes, when the statement ends,
-//   time=2026-11-23T05:42:08.123456Z level=info event=accepted id=0000000001a2 from=a@example.org bytes=4096
+//   time=2026-11-23T05:42:08.123456Z level=info event=accepted id=0000000001a2 from=a@example.org
+//   bytes=4096
 //
-// Values with a space, quote, equals sign or control character are quoted, `"` `\` and controls escaped (\xNN), so that a
-// hostile peer can neither forge a line nor a field. Values over kLogValueBytesMax are cut and end in "…".
-// Malformed UTF-8 and C1 controls are escaped too. A field that no longer fits its line is left out, and the line ends in
-// "truncated=true".
-// Limits: LogBuffer holds its capacity; a line that does not fit is dropped and counted (`dropped()`); never blocks.
-// Shard: one producer thread per LogBuffer, one consumer thread.
+// Values with a space, quote, equals sign or control character are quoted, `"` `\` and controls
+// escaped (\xNN), so that a hostile peer can neither forge a line nor a field. Values over
+// kLogValueBytesMax are cut and end in "…". Malformed UTF-8 and C1 controls are escaped too. A
+// field that no longer fits its line is left out, and the line ends in "truncated=true". Limits:
+// LogBuffer holds its capacity; a line that does not fit is dropped and counted (`dropped()`);
+// never blocks. Shard: one producer thread per LogBuffer, one consumer thread.
 #pragma once
 
 #include <atomic>

@@ -1,8 +1,8 @@
 // Numbers that a room counts and the control interface shows as Prometheus text.
 //
-// A room keeps a plain struct of Counter, Gauge and Histogram, one per shard, and names them once in a MetricRegistry.
-// Shard: written by the shard that owns them; read by any thread (relaxed, so a scrape may be a moment old).
-// Limits: names and labels are ours, never a peer's words.
+// A room keeps a plain struct of Counter, Gauge and Histogram, one per shard, and names them once
+// in a MetricRegistry. Shard: written by the shard that owns them; read by any thread (relaxed, so
+// a scrape may be a moment old). Limits: names and labels are ours, never a peer's words.
 #pragma once
 
 #include <array>
@@ -16,7 +16,9 @@ namespace ringmail {
 
 class Counter {
  public:
-  void Add(uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void Add(uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
   uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -33,8 +35,8 @@ class Gauge {
   std::atomic<int64_t> value_{0};
 };
 
-// Powers of two from 1 to 2^39: sizes, or microseconds up to six days. bucket(i) counts what is over 2^(i-1) and at most
-// 2^i; beyond() what is over 2^39.
+// Powers of two from 1 to 2^39: sizes, or microseconds up to six days. bucket(i) counts what is
+// over 2^(i-1) and at most 2^i; beyond() what is over 2^39.
 class Histogram {
  public:
   static constexpr int kBuckets = 40;
@@ -53,8 +55,10 @@ class Histogram {
 class MetricRegistry {
  public:
   // `labels` is empty or Prometheus label text without braces: `reason="policy"`.
-  void Add(std::string_view name, std::string_view help, const Counter* c, std::string_view labels = {});
-  void Add(std::string_view name, std::string_view help, const Gauge* g, std::string_view labels = {});
+  void Add(std::string_view name, std::string_view help, const Counter* c,
+           std::string_view labels = {});
+  void Add(std::string_view name, std::string_view help, const Gauge* g,
+           std::string_view labels = {});
   // `unit` divides what is observed for display: 1e6 shows microseconds as seconds.
   void Add(std::string_view name, std::string_view help, const Histogram* h, double unit = 1);
 

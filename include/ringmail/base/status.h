@@ -1,6 +1,7 @@
 // The world's faults (disk, network, memory of others): absl::Status, made once, at a room's edge.
 //
-// Debian's abseil has a string_view of its own; `Absl()` converts at that border and nowhere else is it named.
+// Debian's abseil has a string_view of its own; `Absl()` converts at that border and nowhere else
+// is it named.
 #pragma once
 
 #include <string_view>
@@ -19,8 +20,9 @@ inline absl::string_view Absl(std::string_view text) { return {text.data(), text
 inline std::string_view Std(absl::string_view text) { return {text.data(), text.size()}; }
 
 // "<what>: <strerror(errno_value)>", with the status code that says whether it may pass by itself:
-// ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM → kResourceExhausted; ENOENT → kNotFound; EACCES, EPERM → kPermissionDenied;
-// EEXIST, EADDRINUSE → kAlreadyExists; ENOSYS, EOPNOTSUPP → kUnimplemented; others → kUnavailable.
+// ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM → kResourceExhausted; ENOENT → kNotFound; EACCES, EPERM →
+// kPermissionDenied; EEXIST, EADDRINUSE → kAlreadyExists; ENOSYS, EOPNOTSUPP → kUnimplemented;
+// others → kUnavailable.
 Status ErrnoStatus(int errno_value, std::string_view what);
 
 }  // namespace ringmail
@@ -28,17 +30,20 @@ Status ErrnoStatus(int errno_value, std::string_view what);
 #define RINGMAIL_CONCAT_INNER(a, b) a##b
 #define RINGMAIL_CONCAT(a, b) RINGMAIL_CONCAT_INNER(a, b)
 // In functions that return Status or StatusOr; the CO_ forms in Task<Status> and Task<StatusOr<T>>.
-#define RETURN_IF_ERROR(expression)                                                \
-  do {                                                                             \
-    if (auto status_ = (expression); !status_.ok()) [[unlikely]] return status_; \
+#define RETURN_IF_ERROR(expression)                              \
+  do {                                                           \
+    if (auto status_ = (expression); !status_.ok()) [[unlikely]] \
+      return status_;                                            \
   } while (false)
-#define CO_RETURN_IF_ERROR(expression)                                                \
-  do {                                                                                \
-    if (auto status_ = (expression); !status_.ok()) [[unlikely]] co_return status_; \
+#define CO_RETURN_IF_ERROR(expression)                           \
+  do {                                                           \
+    if (auto status_ = (expression); !status_.ok()) [[unlikely]] \
+      co_return status_;                                         \
   } while (false)
-#define ASSIGN_OR_RETURN_INNER(temporary, target, expression, return_word)          \
-  auto temporary = (expression);                                                    \
-  if (!temporary.ok()) [[unlikely]] return_word std::move(temporary).status();      \
+#define ASSIGN_OR_RETURN_INNER(temporary, target, expression, return_word) \
+  auto temporary = (expression);                                           \
+  if (!temporary.ok()) [[unlikely]]                                        \
+    return_word std::move(temporary).status();                             \
   target = *std::move(temporary)
 #define ASSIGN_OR_RETURN(target, expression) \
   ASSIGN_OR_RETURN_INNER(RINGMAIL_CONCAT(statusor_, __LINE__), target, expression, return)

@@ -34,6 +34,8 @@ inline constexpr MonotonicTime kNever = MonotonicTime::max();
 constexpr int64_t UnixSeconds(WallTime t) {
   return std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
 }
-constexpr WallTime FromUnixSeconds(int64_t seconds) { return WallTime(std::chrono::seconds(seconds)); }
+constexpr WallTime FromUnixSeconds(int64_t seconds) {
+  return WallTime(std::chrono::seconds(seconds));
+}
 
 }  // namespace ringmail

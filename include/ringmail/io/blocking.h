@@ -1,7 +1,9 @@
-// The one way to a blocking call: a small pool of threads that io owns. The shard goes on meanwhile.
+// The one way to a blocking call: a small pool of threads that io owns. The shard goes on
+// meanwhile.
 //
-// Limits: RuntimeOptions::blocking_threads threads, kBlockingCallsMax calls waiting over all shards; beyond, callers queue.
-// Shard: `call` runs on a pool thread and touches only what `context` lends it; the waiter resumes on its own shard.
+// Limits: RuntimeOptions::blocking_threads threads, kBlockingCallsMax calls waiting over all
+// shards; beyond, callers queue. Shard: `call` runs on a pool thread and touches only what
+// `context` lends it; the waiter resumes on its own shard.
 #pragma once
 
 #include <coroutine>
@@ -37,8 +39,9 @@ class [[nodiscard]] BlockingOp {
 };
 inline BlockingOp RunBlocking(void (*call)(void*), void* context) { return {call, context}; }
 
-// Host name → addresses, in the order to try. The system's resolver today; the DNS room replaces what stands behind it.
-// Errors: kNotFound (no such name, permanent), kUnavailable (try later), kDeadlineExceeded.
+// Host name → addresses, in the order to try. The system's resolver today; the DNS room replaces
+// what stands behind it. Errors: kNotFound (no such name, permanent), kUnavailable (try later),
+// kDeadlineExceeded.
 Task<StatusOr<std::vector<IpAddress>>> ResolveHost(std::string name, MonotonicTime deadline);
 
 }  // namespace ringmail::io

@@ -1,4 +1,5 @@
-// Where to listen or connect: an IP address and port, or a Unix socket path. A value; parsing and writing are pure.
+// Where to listen or connect: an IP address and port, or a Unix socket path. A value; parsing and
+// writing are pure.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,8 @@ struct Endpoint {
   uint16_t port = 0;
   std::string unix_path;  // non-empty: a Unix socket, and ip and port mean nothing
 
-  // "192.0.2.1:25", "[2001:db8::1]:25", "unix:/run/x.sock". No names: those go through the resolver.
+  // "192.0.2.1:25", "[2001:db8::1]:25", "unix:/run/x.sock". No names: those go through the
+  // resolver.
   static std::optional<Endpoint> Parse(std::string_view text);
   std::string ToString() const;
   friend bool operator==(const Endpoint&, const Endpoint&) = default;

@@ -1,11 +1,14 @@
 // Files and directories, as the log needs them: aligned, direct, durable when asked.
 //
-// Promise: Write with Durability::kDurable returns OK only when the bytes are on stable storage. A write or sync that failed
-//   says nothing about what is on the disk, and a later success does not mend it: the caller must treat the range as lost.
-//   Rename, create and remove are durable after SyncDirectory.
+// Promise: Write with Durability::kDurable returns OK only when the bytes are on stable storage. A
+// write or sync that failed
+//   says nothing about what is on the disk, and a later success does not mend it: the caller must
+//   treat the range as lost. Rename, create and remove are durable after SyncDirectory.
 // Shard: one; a File is used by any number of tasks of its shard. Paths are copied.
-// Limits: kDirect needs offset, length and memory in multiples of kBlockBytes (DmaBuffer). Where the file system refuses
-//   direct access (tmpfs), Open falls back to buffered access and direct() says so; kDurable stays durable where it can be.
+// Limits: kDirect needs offset, length and memory in multiples of kBlockBytes (DmaBuffer). Where
+// the file system refuses
+//   direct access (tmpfs), Open falls back to buffered access and direct() says so; kDurable stays
+//   durable where it can be.
 // Errors: Status by ErrnoStatus, naming the file. kResourceExhausted is disk full or quota.
 #pragma once
 
@@ -79,8 +82,10 @@ class File {
   bool open() const { return handle_ != nullptr; }
   bool direct() const;
 
-  // Writes all of `bytes` at `offset`, or fails. `buffer`, where not null, is the registered memory that `bytes` lies in.
-  Task<Status> Write(uint64_t offset, std::string_view bytes, Durability durability, const DmaBuffer* buffer = nullptr);
+  // Writes all of `bytes` at `offset`, or fails. `buffer`, where not null, is the registered memory
+  // that `bytes` lies in.
+  Task<Status> Write(uint64_t offset, std::string_view bytes, Durability durability,
+                     const DmaBuffer* buffer = nullptr);
   // Reads up to out.size() bytes; fewer only at the end of the file.
   Task<StatusOr<size_t>> Read(uint64_t offset, std::span<char> out);
   // fdatasync.
@@ -95,7 +100,8 @@ class File {
 
 // Directories. Created with mode 0700; kAlreadyExists is OK for CreateDirectory.
 Task<Status> CreateDirectory(std::string path);
-Task<StatusOr<std::vector<std::string>>> ListDirectory(std::string path);  // names, sorted, without "." and ".."
+Task<StatusOr<std::vector<std::string>>> ListDirectory(
+    std::string path);  // names, sorted, without "." and ".."
 Task<Status> Rename(std::string from, std::string to);
 Task<Status> Remove(std::string path);
 Task<Status> SyncDirectory(std::string path);

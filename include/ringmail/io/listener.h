@@ -1,7 +1,10 @@
-// A listening socket of one shard. Each shard listens for itself (SO_REUSEPORT) and keeps what it accepts.
+// A listening socket of one shard. Each shard listens for itself (SO_REUSEPORT) and keeps what it
+// accepts.
 //
-// Made by: OpenListeners, on the main thread before the shards run (so that low ports are bound before root is given up), or
-//   on a shard at reload. Ends in: destruction. Order: on one shard: Accept repeatedly; Cancel once.
+// Made by: OpenListeners, on the main thread before the shards run (so that low ports are bound
+// before root is given up), or
+//   on a shard at reload. Ends in: destruction. Order: on one shard: Accept repeatedly; Cancel
+//   once.
 // Errors: a port in use, an address not ours, a missing right: one Status that names the address.
 #pragma once
 
@@ -20,7 +23,8 @@ namespace ringmail::io {
 class ListenSocket;  // the implementation's half
 
 struct AcceptResult {
-  StreamStatus status = StreamStatus::kFailed;  // kOk, kCancelled, or kFailed (out of descriptors: retry later)
+  StreamStatus status =
+      StreamStatus::kFailed;  // kOk, kCancelled, or kFailed (out of descriptors: retry later)
   int error = 0;
   Stream stream;
 };
@@ -41,7 +45,8 @@ class Listener {
   const Endpoint& local() const;
   // Waits for the next connection. On kFailed the caller pauses before the next try.
   Task<AcceptResult> Accept();
-  // Stops accepting: the current and later Accepts end in kCancelled. Connections not yet accepted are reset.
+  // Stops accepting: the current and later Accepts end in kCancelled. Connections not yet accepted
+  // are reset.
   void Cancel();
 
  private:
@@ -51,11 +56,12 @@ class Listener {
 struct ListenOptions {
   Endpoint endpoint;
   uint32_t backlog = 4096;
-  uint32_t unix_mode = 0600;  // of a Unix socket's file; a stale file is replaced, a live one is an error
+  uint32_t unix_mode =
+      0600;  // of a Unix socket's file; a stale file is replaced, a live one is an error
 };
-// One listener for each of `shard_count` shards, all on one endpoint (port 0: all on the same chosen port). A Unix socket is
-// shard 0's alone: the others' are not open(). A port on which anybody listens already is an error, also where
-// SO_REUSEPORT would allow it.
+// One listener for each of `shard_count` shards, all on one endpoint (port 0: all on the same
+// chosen port). A Unix socket is shard 0's alone: the others' are not open(). A port on which
+// anybody listens already is an error, also where SO_REUSEPORT would allow it.
 StatusOr<std::vector<Listener>> OpenListeners(const ListenOptions& options, uint16_t shard_count);
 
 }  // namespace ringmail::io

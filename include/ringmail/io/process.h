@@ -1,4 +1,5 @@
-// What the process asks of its system outside the shards: rights, limits, locks, and small files. Main thread, may block.
+// What the process asks of its system outside the shards: rights, limits, locks, and small files.
+// Main thread, may block.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +27,8 @@ class DirectoryLock {
     return *this;
   }
   ~DirectoryLock();
-  // Creates DIR (0700, owned by `owner` if given and we are root) where it is missing. kAlreadyExists: held by another
-  // process, whose pid the message names.
+  // Creates DIR (0700, owned by `owner` if given and we are root) where it is missing.
+  // kAlreadyExists: held by another process, whose pid the message names.
   static StatusOr<DirectoryLock> Acquire(const std::string& directory, const std::string& owner);
 
  private:
@@ -35,7 +36,8 @@ class DirectoryLock {
 };
 
 bool RunningAsRoot();
-// Becomes `user` (and its groups), keeping only the right to bind low ports at reload. No-op "" or when not root.
+// Becomes `user` (and its groups), keeping only the right to bind low ports at reload. No-op "" or
+// when not root.
 Status DropPrivileges(const std::string& user);
 
 // Raises the soft descriptor limit to the hard one; returns it.

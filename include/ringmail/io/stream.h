@@ -1,12 +1,13 @@
 // A connected byte stream (TCP or Unix): what a conversation reads from and writes to.
 //
 // Made by: Listener::Accept, Connect. Ends in: Close, or destruction, which is Abort.
-// Order: any number of Receive, Write, Flush; one task uses a stream at a time (Cancel and Abort may come from another).
-// Promise: bytes arrive in order, once; what was written goes out in order. Nothing is promised of what the peer has read.
-// Shard: the one that accepted or connected it.
-// Limits: input waiting in the kernel is not read ahead beyond kInputBytesAheadMax (then TCP closes the window). A stream
-//   that waits with no input holds no buffer: kConnectionBytesMax bytes in all. Output: the caller flushes once
-//   output_bytes() passes what it is willing to hold; Write itself never refuses.
+// Order: any number of Receive, Write, Flush; one task uses a stream at a time (Cancel and Abort
+// may come from another). Promise: bytes arrive in order, once; what was written goes out in order.
+// Nothing is promised of what the peer has read. Shard: the one that accepted or connected it.
+// Limits: input waiting in the kernel is not read ahead beyond kInputBytesAheadMax (then TCP closes
+// the window). A stream
+//   that waits with no input holds no buffer: kConnectionBytesMax bytes in all. Output: the caller
+//   flushes once output_bytes() passes what it is willing to hold; Write itself never refuses.
 // Errors: StreamStatus. After anything but kOk and kTimedOut the stream is only good for Close.
 #pragma once
 
@@ -39,7 +40,8 @@ class Connection;
 
 class [[nodiscard]] ReceiveOp {
  public:
-  ReceiveOp(Connection& connection, MonotonicTime deadline) : connection_(connection), deadline_(deadline) {}
+  ReceiveOp(Connection& connection, MonotonicTime deadline)
+      : connection_(connection), deadline_(deadline) {}
   bool await_ready();
   bool await_suspend(std::coroutine_handle<> waiter);
   StreamStatus await_resume();
@@ -51,7 +53,8 @@ class [[nodiscard]] ReceiveOp {
 
 class [[nodiscard]] FlushOp {
  public:
-  FlushOp(Connection& connection, MonotonicTime deadline) : connection_(connection), deadline_(deadline) {}
+  FlushOp(Connection& connection, MonotonicTime deadline)
+      : connection_(connection), deadline_(deadline) {}
   bool await_ready();
   bool await_suspend(std::coroutine_handle<> waiter);
   StreamStatus await_resume();
@@ -81,15 +84,16 @@ class Stream {
   std::string_view input() const;
   // REQUIRES: count <= input().size(). Consuming all of it gives the buffer back.
   void Consume(size_t count);
-  // Waits until input() is not empty. Before waiting it starts sending what was written, without waiting for that to finish,
-  // so a conversation that answers and then reads costs one send and one wait.
-  // A peer that does not take our output while we wait ends in kTimedOut like any other.
+  // Waits until input() is not empty. Before waiting it starts sending what was written, without
+  // waiting for that to finish, so a conversation that answers and then reads costs one send and
+  // one wait. A peer that does not take our output while we wait ends in kTimedOut like any other.
   // REQUIRES: input() is empty.
   ReceiveOp Receive(MonotonicTime deadline) { return {*connection_, deadline}; }
 
   // Copies `bytes` to the output.
   void Write(std::string_view bytes);
-  // Adds `bytes` to the output without copying. The caller keeps them unchanged until Flush or Close has returned.
+  // Adds `bytes` to the output without copying. The caller keeps them unchanged until Flush or
+  // Close has returned.
   void WriteReference(std::string_view bytes);
   // Written and not yet taken by the kernel.
   size_t output_bytes() const;
@@ -101,12 +105,15 @@ class Stream {
   // The errno of kFailed, otherwise 0.
   int error() const;
 
-  // Ends the current wait and every later one with kCancelled. Idempotent; safe from another task of the shard.
+  // Ends the current wait and every later one with kCancelled. Idempotent; safe from another task
+  // of the shard.
   void Cancel();
-  // Sends what was written, says our side is done, waits for the peer's end, then closes; at `deadline` it aborts instead.
+  // Sends what was written, says our side is done, waits for the peer's end, then closes; at
+  // `deadline` it aborts instead.
   Task<void> Close(MonotonicTime deadline);
-  // Closes at once, in the background; what was not sent is lost. References from WriteReference: see their owner's rule:
-  // a stream with references outstanding must be closed with Close, which returns only when the kernel is done with them.
+  // Closes at once, in the background; what was not sent is lost. References from WriteReference:
+  // see their owner's rule: a stream with references outstanding must be closed with Close, which
+  // returns only when the kernel is done with them.
   void Abort();
 
  private:

@@ -1,10 +1,12 @@
-// The envelope of RFC 5321 §2.3.1: reverse-path, forward-paths, and what MAIL and RCPT said beside them.
+// The envelope of RFC 5321 §2.3.1: reverse-path, forward-paths, and what MAIL and RCPT said beside
+// them.
 //
-// Two forms of one thing. `Envelope` is built by hand and owns its strings. `EnvelopeView` reads the packed form, which is
-// what the log stores and the queue holds in memory (a few bytes over the paths' own length per recipient); it borrows.
-// Paths are stored without angle brackets, validated by message/path.h before they get here; the null reverse-path is "".
-// Limits: the packed form is at most kEnvelopeBytesMax; recipients at most kEnvelopeRecipientsMax.
-// Errors: EnvelopeView::Parse of damaged bytes gives nullopt, never reads out of bounds (fuzzed).
+// Two forms of one thing. `Envelope` is built by hand and owns its strings. `EnvelopeView` reads
+// the packed form, which is what the log stores and the queue holds in memory (a few bytes over the
+// paths' own length per recipient); it borrows. Paths are stored without angle brackets, validated
+// by message/path.h before they get here; the null reverse-path is "". Limits: the packed form is
+// at most kEnvelopeBytesMax; recipients at most kEnvelopeRecipientsMax. Errors: EnvelopeView::Parse
+// of damaged bytes gives nullopt, never reads out of bounds (fuzzed).
 #pragma once
 
 #include <cstdint>
@@ -42,7 +44,7 @@ struct MailParameters {
   BodyType body = BodyType::k7Bit;
   bool smtp_utf8 = false;  // RFC 6531 §3.4
   DsnReturn dsn_return = DsnReturn::kUnspecified;
-  std::string envelope_id;    // RFC 3461 §4.4 ENVID, still xtext, or ""
+  std::string envelope_id;      // RFC 3461 §4.4 ENVID, still xtext, or ""
   uint64_t declared_bytes = 0;  // RFC 1870 SIZE=, 0 when absent
 };
 

@@ -1,7 +1,9 @@
-// RFC 5321 §4.1.2 paths and mailboxes, RFC 6531 §3.3 with UTF-8: reading and judging them. Pure, zero-copy, fuzzed.
+// RFC 5321 §4.1.2 paths and mailboxes, RFC 6531 §3.3 with UTF-8: reading and judging them. Pure,
+// zero-copy, fuzzed.
 //
 // Strict by the grammar of §4.1.2; source routes are read and ignored (RFC 5321 appendix C).
-// Limits (RFC 5321 §4.5.3.1): local part 64 octets, domain 255, path 256 with its brackets and punctuation.
+// Limits (RFC 5321 §4.5.3.1): local part 64 octets, domain 255, path 256 with its brackets and
+// punctuation.
 #pragma once
 
 #include <cstddef>
@@ -12,35 +14,35 @@
 
 namespace ringmail::message {
 
-inline constexpr size_t kLocalPartBytesMax = 64;   // RFC 5321 §4.5.3.1.1
-inline constexpr size_t kDomainBytesMax = 255;     // RFC 5321 §4.5.3.1.2
-inline constexpr size_t kPathBytesMax = 256;       // RFC 5321 §4.5.3.1.3
+inline constexpr size_t kLocalPartBytesMax = 64;  // RFC 5321 §4.5.3.1.1
+inline constexpr size_t kDomainBytesMax = 255;    // RFC 5321 §4.5.3.1.2
+inline constexpr size_t kPathBytesMax = 256;      // RFC 5321 §4.5.3.1.3
 
 enum class Utf8 : uint8_t { kRefused, kAllowed };  // kAllowed: SMTPUTF8 was asked for
 
 enum class PathError : uint8_t {
   kNone,
-  kSyntax,           // 501 5.1.3 (recipient) or 501 5.1.7 (sender)
+  kSyntax,  // 501 5.1.3 (recipient) or 501 5.1.7 (sender)
   kLocalPartTooLong,
   kDomainTooLong,
   kPathTooLong,
-  kNeedsSmtpUtf8,    // 553 5.6.7
+  kNeedsSmtpUtf8,  // 553 5.6.7
   kBadAddressLiteral,
 };
 
 // Views into what was parsed.
 struct Mailbox {
   std::string_view local_part;  // as written, quotes and all
-  std::string_view domain;      // domain or address literal with brackets; empty only for <postmaster>
+  std::string_view domain;  // domain or address literal with brackets; empty only for <postmaster>
   bool quoted() const { return !local_part.empty() && local_part.front() == '"'; }
 };
 
 struct ParsedPath {
   PathError error = PathError::kNone;
-  bool null = false;         // "<>"
+  bool null = false;  // "<>"
   Mailbox mailbox;
-  std::string_view text;     // local-part@domain without brackets or source route; "" for null
-  size_t consumed_bytes = 0; // where the path ended in the input, '>' included
+  std::string_view text;      // local-part@domain without brackets or source route; "" for null
+  size_t consumed_bytes = 0;  // where the path ended in the input, '>' included
 };
 
 enum class PathKind : uint8_t {

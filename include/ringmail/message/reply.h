@@ -1,8 +1,9 @@
-// A reply as SMTP gives and the queue remembers it: code, enhanced status code, text (RFC 5321 §4.2, RFC 3463).
+// A reply as SMTP gives and the queue remembers it: code, enhanced status code, text (RFC 5321
+// §4.2, RFC 3463).
 //
-// Pure values. The text may be a peer's words: printable ASCII or UTF-8 after `wire` has read it, never CR or LF except
-// between the lines of a multi-line reply, where it is '\n'.
-// Limits: kReplyTextBytesMax; what a peer sends beyond is cut by the reader.
+// Pure values. The text may be a peer's words: printable ASCII or UTF-8 after `wire` has read it,
+// never CR or LF except between the lines of a multi-line reply, where it is '\n'. Limits:
+// kReplyTextBytesMax; what a peer sends beyond is cut by the reader.
 #pragma once
 
 #include <cstdint>

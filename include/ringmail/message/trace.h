@@ -14,13 +14,13 @@
 namespace ringmail::message {
 
 struct ReceivedField {
-  std::string_view helo;           // what the client said, already valid; may be "" (local submission)
-  IpAddress client;                // kNone for a local client
+  std::string_view helo;  // what the client said, already valid; may be "" (local submission)
+  IpAddress client;       // kNone for a local client
   std::string_view by_host;
   std::string_view with_protocol;  // RFC 3848: SMTP ESMTP ESMTPS ESMTPA …, RFC 6531: UTF8SMTP …
   std::string_view tls;            // comment text such as "TLS1.3 cipher …", "" without TLS
   QueueId id;
-  std::string_view for_path;       // "" unless there is exactly one recipient (RFC 5321 §7.6)
+  std::string_view for_path;  // "" unless there is exactly one recipient (RFC 5321 §7.6)
   WallTime when{};
 };
 
@@ -30,9 +30,10 @@ void AppendReceived(const ReceivedField& field, std::string& out);
 // "Mon, 23 Nov 2026 05:42:08 +0000" (RFC 5322 §3.3), appended.
 void AppendDate(WallTime when, std::string& out);
 
-// Counts Received fields in the header section while content streams by in pieces, cut anywhere (RFC 5321 §6.3), and notices
-// those written by `own_host`: "by <own_host>" outside comments, any case. O(1) memory; stops at the empty line.
-// Borrows `own_host`. Limits: a host name over kDomainBytesMax is never ours.
+// Counts Received fields in the header section while content streams by in pieces, cut anywhere
+// (RFC 5321 §6.3), and notices those written by `own_host`: "by <own_host>" outside comments, any
+// case. O(1) memory; stops at the empty line. Borrows `own_host`. Limits: a host name over
+// kDomainBytesMax is never ours.
 class HopCounter {
  public:
   explicit HopCounter(std::string_view own_host);

@@ -1,10 +1,16 @@
-// Reads the lines of a conversation: CRLF and nothing else ends one (RFC 5321 §2.3.8), judged once, for all protocols.
+// Reads the lines of a conversation: CRLF and nothing else ends one (RFC 5321 §2.3.8), judged once,
+// for all protocols.
 //
-// Made by: each session. Order: TryLine while there is input, ReadLine to wait; Release before the stream's input is read by
-//   anything else (content). A returned line stays where it is until the next call of either, or Release.
-// Promise: zero-copy when the whole line lies in one receive buffer. Before it waits, a reader copies an unfinished line into
-//   memory of its own (as much as the peer has sent), so that a waiting connection holds no receive buffer.
-// Limits: line_bytes_max without CRLF. Of a longer line the rest is thrown away unseen; every kLineDiscardBytes of it are one
+// Made by: each session. Order: TryLine while there is input, ReadLine to wait; Release before the
+// stream's input is read by
+//   anything else (content). A returned line stays where it is until the next call of either, or
+//   Release.
+// Promise: zero-copy when the whole line lies in one receive buffer. Before it waits, a reader
+// copies an unfinished line into
+//   memory of its own (as much as the peer has sent), so that a waiting connection holds no receive
+//   buffer.
+// Limits: line_bytes_max without CRLF. Of a longer line the rest is thrown away unseen; every
+// kLineDiscardBytes of it are one
 //   kTooLong, so that the caller's error budget ends an endless line.
 // Errors: what is wrong with a line is a status of that line; reading goes on behind it.
 #pragma once
@@ -26,10 +32,10 @@ enum class LineStatus : uint8_t {
   kLine,
   kNeedMore,  // TryLine only: no whole line has arrived
   kTooLong,
-  kBareCr,    // a CR that no LF follows, somewhere in the line
-  kBareLf,    // ended by LF alone
+  kBareCr,  // a CR that no LF follows, somewhere in the line
+  kBareLf,  // ended by LF alone
   kNul,
-  kStream,    // no line: `stream` says why (kEnd, kTimedOut, kCancelled, kFailed)
+  kStream,  // no line: `stream` says why (kEnd, kTimedOut, kCancelled, kFailed)
 };
 
 struct Line {
@@ -40,7 +46,8 @@ struct Line {
 
 enum class LineEnds : uint8_t {
   kStrict,
-  kLegacyBareLf,  // for clients that never learned CRLF (old scanners and printers): LF alone ends a line too
+  kLegacyBareLf,  // for clients that never learned CRLF (old scanners and printers): LF alone ends
+                  // a line too
 };
 
 class LineReader {
@@ -65,11 +72,11 @@ class LineReader {
   Line Judge(std::string_view with_end) const;
 
   const size_t line_bytes_max_;
-  std::unique_ptr<char[]> carry_;   // an unfinished line, or the last one
+  std::unique_ptr<char[]> carry_;  // an unfinished line, or the last one
   uint32_t carry_bytes_ = 0;
   uint32_t carry_capacity_ = 0;
-  uint32_t held_ = 0;               // octets of the stream's input that the last line lies in
-  uint32_t discarded_ = 0;          // of a line that is too long
+  uint32_t held_ = 0;       // octets of the stream's input that the last line lies in
+  uint32_t discarded_ = 0;  // of a line that is too long
   const LineEnds ends_;
   bool carry_returned_ = false;
   bool discarding_ = false;

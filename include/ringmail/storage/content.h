@@ -1,7 +1,9 @@
-// Content: the bytes of one message (RFC 5321 §2.3.1), written once into the log and referred to by id from then on.
+// Content: the bytes of one message (RFC 5321 §2.3.1), written once into the log and referred to by
+// id from then on.
 //
-// Written as it arrives, in pieces, with bounded memory; read back in pieces, on any shard, with the places where DATA must
-// stuff a dot (RFC 5321 §4.5.2) beside them, so that nobody passes over the bytes again.
+// Written as it arrives, in pieces, with bounded memory; read back in pieces, on any shard, with
+// the places where DATA must stuff a dot (RFC 5321 §4.5.2) beside them, so that nobody passes over
+// the bytes again.
 #pragma once
 
 #include <cstdint>
@@ -17,17 +19,20 @@ namespace ringmail::storage {
 
 class ShardStore;
 
-// How much of one message a connection may hold in memory while it arrives. Grows with what was received, never ahead of it.
+// How much of one message a connection may hold in memory while it arrives. Grows with what was
+// received, never ahead of it.
 inline constexpr size_t kContentStagingBytesMax = 256u << 10;
 
 // What content is like, known when it was written; kept with it.
-inline constexpr uint8_t kContent8Bit = 1;      // has octets over 127
-inline constexpr uint8_t kContentBinary = 2;    // has bare CR, bare LF or NUL, or a line over 998 octets (RFC 3030 only)
+inline constexpr uint8_t kContent8Bit = 1;  // has octets over 127
+inline constexpr uint8_t kContentBinary =
+    2;  // has bare CR, bare LF or NUL, or a line over 998 octets (RFC 3030 only)
 
-// Content in the store. Owned by the store of the shard whose log holds it; compact, since a queue holds a million.
+// Content in the store. Owned by the store of the shard whose log holds it; compact, since a queue
+// holds a million.
 //
-// Lending: another shard may read it between Lend and Return, both called on the owner's shard; while lent it is neither
-// evicted from memory, nor moved, nor dropped.
+// Lending: another shard may read it between Lend and Return, both called on the owner's shard;
+// while lent it is neither evicted from memory, nor moved, nor dropped.
 class Content;
 
 ContentId Id(const Content& content);
@@ -36,10 +41,11 @@ uint8_t Flags(const Content& content);
 void Lend(Content& content);
 void Return(Content& content);
 
-// Takes in one content. Made by ShardStore::NewContent; ends in Queue::Enqueue, or in destruction, which gives it up.
-// Order: Append any number of times; Drain whenever needs_drain() says so, before the next Append.
-// Promise: nothing is durable until Enqueue has returned OK.
-// Limits: kContentStagingBytesMax in memory; beyond, pieces go to the log while the rest arrives, and Drain waits for the
+// Takes in one content. Made by ShardStore::NewContent; ends in Queue::Enqueue, or in destruction,
+// which gives it up. Order: Append any number of times; Drain whenever needs_drain() says so,
+// before the next Append. Promise: nothing is durable until Enqueue has returned OK. Limits:
+// kContentStagingBytesMax in memory; beyond, pieces go to the log while the rest arrives, and Drain
+// waits for the
 //   disk (back-pressure). The caller enforces the message size.
 class ContentWriter {
  public:
@@ -49,11 +55,12 @@ class ContentWriter {
   ~ContentWriter();
 
   bool open() const { return state_ != nullptr; }
-  // Copies `bytes`. `starts_with_dot_line`: the first octet is a dot that begins a line. A line elsewhere in `bytes` never
-  // begins with a dot (codec/data_scan.h gives runs of that form).
+  // Copies `bytes`. `starts_with_dot_line`: the first octet is a dot that begins a line. A line
+  // elsewhere in `bytes` never begins with a dot (codec/data_scan.h gives runs of that form).
   void Append(std::string_view bytes, bool starts_with_dot_line);
   bool needs_drain() const;
-  // Errors: kResourceExhausted: the disk or quota is full (452 4.3.1); others: the log has failed (451 4.3.0).
+  // Errors: kResourceExhausted: the disk or quota is full (452 4.3.1); others: the log has failed
+  // (451 4.3.0).
   io::Task<Status> Drain();
   uint64_t bytes() const;
   void set_flags(uint8_t flags);
@@ -68,7 +75,7 @@ class ContentWriter {
 
 // A piece of content, in order, and the offsets within it of dots that begin a line.
 struct ContentPiece {
-  std::string_view bytes;                  // empty: the end
+  std::string_view bytes;  // empty: the end
   std::span<const uint32_t> dot_lines;
 };
 
@@ -82,9 +89,9 @@ class ContentSource {
   virtual void Rewind() = 0;
 };
 
-// Reads lent content on the shard of `store`. Pieces are checked against their checksum before they are handed out.
-// Limits: 256 KiB of memory while reading from disk; none for content still in memory.
-// Errors: kDataLoss names log, segment and offset of the damage.
+// Reads lent content on the shard of `store`. Pieces are checked against their checksum before they
+// are handed out. Limits: 256 KiB of memory while reading from disk; none for content still in
+// memory. Errors: kDataLoss names log, segment and offset of the damage.
 class ContentReader final : public ContentSource {
  public:
   ContentReader(ShardStore& store, const Content& content);

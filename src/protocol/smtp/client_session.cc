@@ -14,14 +14,18 @@ using message::BodyType;
 using message::DsnReturn;
 using message::Reply;
 
-constexpr uint64_t kOutputBytesMax = 256u << 10;  // written and not yet taken before a flush is waited for
+constexpr uint64_t kOutputBytesMax =
+    256u << 10;  // written and not yet taken before a flush is waited for
 
 // RFC 5321 §4.2.4: a command, or a parameter of it, that the peer does not take.
 bool RefusedAsSyntax(const Reply& reply) {
-  return reply.code == 500 || reply.code == 501 || reply.code == 502 || reply.code == 504 || reply.code == 555;
+  return reply.code == 500 || reply.code == 501 || reply.code == 502 || reply.code == 504 ||
+         reply.code == 555;
 }
 
-Reply Ours(uint16_t code, message::EnhancedStatus status, std::string text) { return {code, status, std::move(text)}; }
+Reply Ours(uint16_t code, message::EnhancedStatus status, std::string text) {
+  return {code, status, std::move(text)};
+}
 
 // RFC 3461 §4.1.
 std::string NotifyText(uint8_t notify) {
@@ -42,26 +46,30 @@ std::string NotifyText(uint8_t notify) {
 struct ClientSession::Transaction {
   agent::DeliveryAttempt& attempt;
   Method method = Method::kData;
-  bool answered = false;         // the peer has answered anything in this transaction
+  bool answered = false;  // the peer has answered anything in this transaction
   bool mail_accepted = false;
-  bool again = false;            // worth another round in another form
-  bool end_sent = false;         // the last octet of content is on its way
-  bool open = false;             // a transaction stands at the peer: RSET before the next
+  bool again = false;     // worth another round in another form
+  bool end_sent = false;  // the last octet of content is on its way
+  bool open = false;      // a transaction stands at the peer: RSET before the next
   size_t accepted_count = 0;
   Reply mail_reply;
 };
 
 void SmtpClientMetrics::Register(MetricRegistry& registry) {
-  registry.Add("ringmail_smtp_client_connections_total", "Connections made to next hops", &connections);
-  registry.Add("ringmail_smtp_client_connect_failures_total", "Next hops that could not be reached or greeted", &connect_failures);
+  registry.Add("ringmail_smtp_client_connections_total", "Connections made to next hops",
+               &connections);
+  registry.Add("ringmail_smtp_client_connect_failures_total",
+               "Next hops that could not be reached or greeted", &connect_failures);
   registry.Add("ringmail_smtp_client_transactions_total", "Mail transactions made", &transactions);
   registry.Add("ringmail_smtp_client_recipients_total", "Recipients delivered", &recipients);
   registry.Add("ringmail_smtp_client_bytes_total", "Octets of content sent", &bytes);
-  registry.Add("ringmail_smtp_client_ambiguous_total", "Transactions whose end was sent and never answered", &ambiguous);
+  registry.Add("ringmail_smtp_client_ambiguous_total",
+               "Transactions whose end was sent and never answered", &ambiguous);
 }
 
-ClientSession::ClientSession(io::Stream stream, std::string remote_host, const SmtpClientOptions& options,
-                             SmtpClientMetrics& metrics, PeerMemory& memory)
+ClientSession::ClientSession(io::Stream stream, std::string remote_host,
+                             const SmtpClientOptions& options, SmtpClientMetrics& metrics,
+                             PeerMemory& memory)
     : stream_(std::move(stream)),
       lines_(kReplyLineBytesMax),
       remote_host_(std::move(remote_host)),
@@ -78,12 +86,15 @@ void ClientSession::Cancel() {
   stream_.Cancel();
 }
 
-// False: the conversation is over, lost_ or bad_reply_ says why. `extensions` takes the lines after the first.
-io::Task<bool> ClientSession::ReadReply(Reply& reply, std::chrono::seconds patience, PeerExtensions* extensions) {
+// False: the conversation is over, lost_ or bad_reply_ says why. `extensions` takes the lines after
+// the first.
+io::Task<bool> ClientSession::ReadReply(Reply& reply, std::chrono::seconds patience,
+                                        PeerExtensions* extensions) {
   const MonotonicTime deadline = io::Now() + patience;
   for (;;) {
     session::Line line = lines_.TryLine(stream_);
-    if (line.status == session::LineStatus::kNeedMore) line = co_await lines_.ReadLine(stream_, deadline);
+    if (line.status == session::LineStatus::kNeedMore)
+      line = co_await lines_.ReadLine(stream_, deadline);
     if (line.status != session::LineStatus::kLine) {
       usable_ = false;
       lost_ = line.stream;
@@ -96,7 +107,8 @@ io::Task<bool> ClientSession::ReadReply(Reply& reply, std::chrono::seconds patie
       bad_reply_ = true;
       co_return false;
     }
-    if (extensions != nullptr && reader_.line_number() > 1) ReadExtension(reader_.line_text(), *extensions);
+    if (extensions != nullptr && reader_.line_number() > 1)
+      ReadExtension(reader_.line_text(), *extensions);
     if (verdict == ReplyReader::Verdict::kDone) break;
   }
   reply = reader_.Take();
@@ -112,17 +124,20 @@ io::Task<Reply> ClientSession::Greet() {
   stage_ = Stage::kGreeting;
   if (!co_await ReadReply(reply, options_.timeouts.greeting)) co_return LostReply();
   if (reply.code != 220) {
-    // A host that takes no mail at all says 521 or 556 (RFC 7504); any other refusal to talk may pass.
+    // A host that takes no mail at all says 521 or 556 (RFC 7504); any other refusal to talk may
+    // pass.
     if (reply.permanent() && reply.code != 521 && reply.code != 556) {
       co_return Ours(451, {4, 3, 0}, fmt::format("greeting refused: {}", reply.ToLine()));
     }
-    if (!reply.permanent() && !reply.transient()) co_return Ours(451, {4, 5, 0}, fmt::format("unexpected greeting: {}", reply.ToLine()));
+    if (!reply.permanent() && !reply.transient())
+      co_return Ours(451, {4, 5, 0}, fmt::format("unexpected greeting: {}", reply.ToLine()));
     co_return reply;
   }
   const std::string_view text = reply.text;
   const std::string_view name = text.substr(0, text.find_first_of(" \n"));
   if (options_.refuse_own_hostname && message::SameDomain(name, options_.hostname)) {
-    co_return Ours(554, {5, 4, 6}, fmt::format("mail loops back to ourselves: {} is our own name", name));
+    co_return Ours(554, {5, 4, 6},
+                   fmt::format("mail loops back to ourselves: {} is our own name", name));
   }
   co_return co_await Hello();
 }
@@ -155,20 +170,26 @@ io::Task<Reply> ClientSession::Hello() {
 // Answers for all recipients without asking the peer, where it cannot take this message at all.
 bool ClientSession::Refuses(agent::DeliveryAttempt& attempt) {
   Reply reply;
-  const bool binary = (attempt.content_flags & storage::kContentBinary) || attempt.envelope.body() == BodyType::kBinaryMime;
+  const bool binary = (attempt.content_flags & storage::kContentBinary) ||
+                      attempt.envelope.body() == BodyType::kBinaryMime;
   if (peer_.size_bytes_max > 0 && attempt.content_bytes > peer_.size_bytes_max) {
     // RFC 1870 §6.
-    reply = Ours(552, {5, 3, 4}, fmt::format("message of {} octets exceeds the {} that {} takes", attempt.content_bytes,
-                                             peer_.size_bytes_max, remote_host_));
+    reply = Ours(552, {5, 3, 4},
+                 fmt::format("message of {} octets exceeds the {} that {} takes",
+                             attempt.content_bytes, peer_.size_bytes_max, remote_host_));
   } else if (attempt.envelope.smtp_utf8() && !peer_.smtp_utf8) {
     // RFC 6531 §3.5.
-    reply = Ours(550, {5, 6, 7}, fmt::format("internationalized message, and {} does not offer SMTPUTF8", remote_host_));
+    reply = Ours(
+        550, {5, 6, 7},
+        fmt::format("internationalized message, and {} does not offer SMTPUTF8", remote_host_));
   } else if (binary && !(peer_.binary_mime && peer_.chunking)) {
     // RFC 3030 §3: never sent to a peer without BINARYMIME.
-    reply = Ours(554, {5, 6, 3}, fmt::format("binary content, and {} does not offer BINARYMIME", remote_host_));
+    reply = Ours(554, {5, 6, 3},
+                 fmt::format("binary content, and {} does not offer BINARYMIME", remote_host_));
   } else if ((attempt.content_flags & storage::kContent8Bit) && !peer_.eight_bit_mime) {
     // RFC 6152 §3 (converted once the MIME room can).
-    reply = Ours(554, {5, 6, 3}, fmt::format("8-bit content, and {} does not offer 8BITMIME", remote_host_));
+    reply = Ours(554, {5, 6, 3},
+                 fmt::format("8-bit content, and {} does not offer 8BITMIME", remote_host_));
   } else {
     return false;
   }
@@ -180,7 +201,8 @@ io::Task<void> ClientSession::Deliver(agent::DeliveryAttempt& attempt) {
   CHECK_EQ(attempt.recipients.size(), attempt.results.size());
   for (agent::RecipientResult& result : attempt.results) result = {};
   if (!usable() || Refuses(attempt)) co_return;
-  // A peer that refuses what it offered is asked again in a plainer form, at most twice: parameters, then chunks.
+  // A peer that refuses what it offered is asked again in a plainer form, at most twice:
+  // parameters, then chunks.
   for (int round = 0; round < 3; ++round) {
     if (round > 0) attempt.content->Rewind();
     if (co_await Transact(attempt) == Round::kOver) break;
@@ -190,14 +212,16 @@ io::Task<void> ClientSession::Deliver(agent::DeliveryAttempt& attempt) {
   if (attempt.ambiguous) metrics_.ambiguous.Add();
   // The content is only lent: nothing of it may be on its way when we return.
   if (stream_.output_bytes() > 0 && usable_) {
-    if (co_await stream_.Flush(io::Now() + options_.timeouts.data_block) != io::StreamStatus::kOk) usable_ = false;
+    if (co_await stream_.Flush(io::Now() + options_.timeouts.data_block) != io::StreamStatus::kOk)
+      usable_ = false;
   }
   if (!usable_) co_await stream_.Close(io::Now());
 }
 
 ClientSession::Method ClientSession::ChooseMethod(const agent::DeliveryAttempt& attempt) const {
   if (!peer_.chunking || memory_.WithoutChunking(remote_host_)) return Method::kData;
-  return peer_.pipelining && attempt.content_bytes <= kEagerContentBytesMax ? Method::kEagerChunk : Method::kChunks;
+  return peer_.pipelining && attempt.content_bytes <= kEagerContentBytesMax ? Method::kEagerChunk
+                                                                            : Method::kChunks;
 }
 
 io::Task<ClientSession::Round> ClientSession::Transact(agent::DeliveryAttempt& attempt) {
@@ -206,13 +230,19 @@ io::Task<ClientSession::Round> ClientSession::Transact(agent::DeliveryAttempt& a
   const bool whole = co_await SendEnvelope(t);
   if (!whole) {
     if (!t.again && (lost_ != io::StreamStatus::kOk || bad_reply_)) Lost(t);
-    co_return t.again && usable_ ? Round::kAgain : Round::kOver;
+    co_return t.again&& usable_ ? Round::kAgain : Round::kOver;
   }
   bool sent = false;
   switch (t.method) {
-    case Method::kEagerChunk: sent = true; break;
-    case Method::kChunks: sent = t.accepted_count > 0 && co_await SendByChunks(t); break;
-    case Method::kData: sent = co_await SendByData(t); break;
+    case Method::kEagerChunk:
+      sent = true;
+      break;
+    case Method::kChunks:
+      sent = t.accepted_count > 0 && co_await SendByChunks(t);
+      break;
+    case Method::kData:
+      sent = co_await SendByData(t);
+      break;
   }
   if (sent) co_await ReadEnd(t);
   if (lost_ != io::StreamStatus::kOk || bad_reply_) {
@@ -220,7 +250,7 @@ io::Task<ClientSession::Round> ClientSession::Transact(agent::DeliveryAttempt& a
   } else if (t.open && usable_) {
     co_await Reset();
   }
-  co_return t.again && usable_ ? Round::kAgain : Round::kOver;
+  co_return t.again&& usable_ ? Round::kAgain : Round::kOver;
 }
 
 void ClientSession::WriteMail(const Transaction& t) {
@@ -228,7 +258,8 @@ void ClientSession::WriteMail(const Transaction& t) {
   fmt::memory_buffer line;
   const auto out = fmt::appender(line);
   fmt::format_to(out, "MAIL FROM:<{}>", envelope.reverse_path());
-  const bool binary = envelope.body() == BodyType::kBinaryMime || (t.attempt.content_flags & storage::kContentBinary);
+  const bool binary = envelope.body() == BodyType::kBinaryMime ||
+                      (t.attempt.content_flags & storage::kContentBinary);
   if (binary) {
     fmt::format_to(out, " BODY=BINARYMIME");
   } else if (peer_.eight_bit_mime && (t.attempt.content_flags & storage::kContent8Bit)) {
@@ -240,7 +271,8 @@ void ClientSession::WriteMail(const Transaction& t) {
     if (peer_.dsn && envelope.dsn_return() != DsnReturn::kUnspecified) {
       fmt::format_to(out, " RET={}", envelope.dsn_return() == DsnReturn::kFull ? "FULL" : "HDRS");
     }
-    if (peer_.dsn && !envelope.envelope_id().empty()) fmt::format_to(out, " ENVID={}", envelope.envelope_id());
+    if (peer_.dsn && !envelope.envelope_id().empty())
+      fmt::format_to(out, " ENVID={}", envelope.envelope_id());
   }
   fmt::format_to(out, "\r\n");
   stream_.Write({line.data(), line.size()});
@@ -264,7 +296,8 @@ void ClientSession::WriteRecipient(const Transaction& t, size_t index) {
   stream_.Write("\r\n");
 }
 
-// Sends MAIL and RCPTs, and what may go with them, and reads all their replies. False: there is nothing more to send.
+// Sends MAIL and RCPTs, and what may go with them, and reads all their replies. False: there is
+// nothing more to send.
 io::Task<bool> ClientSession::SendEnvelope(Transaction& t) {
   stage_ = Stage::kMail;
   WriteMail(t);
@@ -296,7 +329,8 @@ io::Task<bool> ClientSession::SendEnvelope(Transaction& t) {
   co_return true;
 }
 
-// The replies to a pipelined envelope, in order. A refused MAIL is still followed by a reply to each RCPT (RFC 2920 §3.1).
+// The replies to a pipelined envelope, in order. A refused MAIL is still followed by a reply to
+// each RCPT (RFC 2920 §3.1).
 io::Task<bool> ClientSession::ReadEnvelopeReplies(Transaction& t) {
   Reply reply;
   if (!co_await ReadReply(reply, options_.timeouts.command)) co_return false;
@@ -315,7 +349,8 @@ io::Task<bool> ClientSession::ReadEnvelopeReplies(Transaction& t) {
       co_return false;
     }
   }
-  // With chunks to come nothing else was sent; DATA and an eager chunk have an answer each, read by their own steps.
+  // With chunks to come nothing else was sent; DATA and an eager chunk have an answer each, read by
+  // their own steps.
   co_return t.method != Method::kChunks || t.accepted_count > 0 || t.mail_accepted;
 }
 
@@ -342,15 +377,17 @@ void ClientSession::JudgeRecipient(Transaction& t, size_t index, const Reply& re
     ++t.accepted_count;
     return;
   }
-  // RFC 5321 §4.5.3.1.10: too many recipients, also when said as 552; the rest go in a transaction of their own.
+  // RFC 5321 §4.5.3.1.10: too many recipients, also when said as 552; the rest go in a transaction
+  // of their own.
   if ((reply.code == 452 || reply.code == 552) && t.accepted_count > 0) {
     recipients_max_ = std::max<uint32_t>(1, static_cast<uint32_t>(t.accepted_count));
     return;
   }
   result.outcome = reply.permanent() ? Outcome::kFailed : Outcome::kDeferred;
-  result.reply = reply.permanent() || reply.transient()
-                     ? reply
-                     : Ours(451, {4, 5, 0}, fmt::format("unexpected reply to RCPT: {}", reply.ToLine()));
+  result.reply =
+      reply.permanent() || reply.transient()
+          ? reply
+          : Ours(451, {4, 5, 0}, fmt::format("unexpected reply to RCPT: {}", reply.ToLine()));
 }
 
 // ── content ──
@@ -362,7 +399,8 @@ void ClientSession::WriteChunkCommand(uint64_t bytes, Last last) {
 }
 
 io::Task<bool> ClientSession::WriteEagerChunk(Transaction& t) {
-  // "BDAT n LAST" and then the content by reference. One piece when it is still in memory, as it nearly always is.
+  // "BDAT n LAST" and then the content by reference. One piece when it is still in memory, as it
+  // nearly always is.
   WriteChunkCommand(t.attempt.content_bytes, Last::kYes);
   for (uint64_t sent = 0; sent < t.attempt.content_bytes;) {
     StatusOr<storage::ContentPiece> piece = co_await t.attempt.content->Next();
@@ -415,7 +453,8 @@ io::Task<bool> ClientSession::SendByChunks(Transaction& t) {
       co_return false;
     }
     ++unanswered;
-    // One chunk is on its way while the one before is answered; without PIPELINING each is answered first.
+    // One chunk is on its way while the one before is answered; without PIPELINING each is answered
+    // first.
     while (left > 0 && unanswered > (peer_.pipelining ? 1u : 0u)) {
       if (!co_await ReadReply(reply, options_.timeouts.data_end)) co_return false;
       --unanswered;
@@ -446,13 +485,15 @@ io::Task<bool> ClientSession::SendByData(Transaction& t) {
     if (t.accepted_count > 0) {
       Resolve(t, reply.permanent() || reply.transient()
                      ? reply
-                     : Ours(451, {4, 5, 0}, fmt::format("unexpected reply to DATA: {}", reply.ToLine())));
+                     : Ours(451, {4, 5, 0},
+                            fmt::format("unexpected reply to DATA: {}", reply.ToLine())));
     }
     if (reply.completed()) usable_ = false;
     co_return false;
   }
   if (t.accepted_count == 0) {
-    // RFC 2920 §3.1: a server may say 354 though every recipient was refused; it gets an empty message and says 554.
+    // RFC 2920 §3.1: a server may say 354 though every recipient was refused; it gets an empty
+    // message and says 554.
     stream_.Write(".\r\n");
     t.open = false;
     static_cast<void>(co_await ReadReply(reply, options_.timeouts.data_end));
@@ -511,25 +552,29 @@ io::Task<void> ClientSession::ReadEnd(Transaction& t) {
   if (!co_await ReadReply(reply, options_.timeouts.data_end)) co_return;
   t.open = false;
   if (t.again || t.accepted_count == 0) {
-    // An eager chunk whose MAIL or RCPTs were refused: the answer says so once more, and the transaction may still stand.
+    // An eager chunk whose MAIL or RCPTs were refused: the answer says so once more, and the
+    // transaction may still stand.
     t.open = t.mail_accepted;
     co_return;
   }
   if (t.method != Method::kData && RefusedAsSyntax(reply) && reply.code != 501) {
-    // It offered CHUNKING and does not know BDAT: what followed was read as commands. Never again on this host.
+    // It offered CHUNKING and does not know BDAT: what followed was read as commands. Never again
+    // on this host.
     memory_.ForgetChunking(remote_host_);
     chunking_refused_ = true;
     usable_ = false;
   }
   Resolve(t, reply.completed() || reply.transient() || reply.permanent()
                  ? reply
-                 : Ours(451, {4, 5, 0}, fmt::format("unexpected reply to the end of content: {}", reply.ToLine())));
+                 : Ours(451, {4, 5, 0},
+                        fmt::format("unexpected reply to the end of content: {}", reply.ToLine())));
   if (!reply.completed()) t.open = true;
 }
 
 // Gives every recipient that has no outcome yet the one that `reply` means.
 void ClientSession::Resolve(Transaction& t, const Reply& reply) {
-  // From DATA on a reply speaks of the accepted recipients; those over the peer's limit stay untried.
+  // From DATA on a reply speaks of the accepted recipients; those over the peer's limit stay
+  // untried.
   const bool content_stage = stage_ >= Stage::kData && t.accepted_count > 0;
   for (size_t i = 0; i < t.attempt.results.size(); ++i) {
     agent::RecipientResult& result = t.attempt.results[i];
@@ -550,8 +595,8 @@ void ClientSession::Resolve(Transaction& t, const Reply& reply) {
 void ClientSession::Lost(Transaction& t) {
   usable_ = false;
   if (!t.answered && transactions_ > 0) {
-    // A kept connection that the peer had closed meanwhile: nothing was tried. Where the whole content went with the
-    // envelope the peer may have it all the same.
+    // A kept connection that the peer had closed meanwhile: nothing was tried. Where the whole
+    // content went with the envelope the peer may have it all the same.
     t.attempt.ambiguous = t.end_sent;
     return;
   }
@@ -560,26 +605,37 @@ void ClientSession::Lost(Transaction& t) {
 }
 
 Reply ClientSession::LostReply() const {
-  static constexpr std::string_view kStages[] = {"the greeting",      "the reply to EHLO", "the reply to MAIL",
-                                                 "the reply to RCPT", "the reply to DATA", "the peer to take the content",
+  static constexpr std::string_view kStages[] = {"the greeting",
+                                                 "the reply to EHLO",
+                                                 "the reply to MAIL",
+                                                 "the reply to RCPT",
+                                                 "the reply to DATA",
+                                                 "the peer to take the content",
                                                  "the reply to the end of content"};
   const std::string_view stage = kStages[static_cast<size_t>(stage_)];
-  if (bad_reply_) return Ours(451, {4, 5, 0}, fmt::format("{} sent what is no SMTP reply, waiting for {}", remote_host_, stage));
+  if (bad_reply_)
+    return Ours(451, {4, 5, 0},
+                fmt::format("{} sent what is no SMTP reply, waiting for {}", remote_host_, stage));
   switch (lost_) {
     case io::StreamStatus::kTimedOut:
-      return Ours(451, {4, 4, 2}, fmt::format("{} timed out while waiting for {}", remote_host_, stage));
+      return Ours(451, {4, 4, 2},
+                  fmt::format("{} timed out while waiting for {}", remote_host_, stage));
     case io::StreamStatus::kCancelled:
       return Ours(451, {4, 3, 2}, fmt::format("we were shut down while waiting for {}", stage));
     default:
-      return Ours(451, {4, 4, 2}, fmt::format("{} closed the connection while we were waiting for {}", remote_host_, stage));
+      return Ours(451, {4, 4, 2},
+                  fmt::format("{} closed the connection while we were waiting for {}", remote_host_,
+                              stage));
   }
 }
 
-// Our own disk failed us in the middle of a transaction: the peer must not take what it has for the whole.
+// Our own disk failed us in the middle of a transaction: the peer must not take what it has for the
+// whole.
 void ClientSession::ContentUnreadable(Transaction& t, const Status& status) {
   usable_ = false;
   t.end_sent = false;
-  Resolve(t, Ours(451, {4, 3, 0}, fmt::format("content cannot be read: {}", Std(status.message()))));
+  Resolve(t,
+          Ours(451, {4, 3, 0}, fmt::format("content cannot be read: {}", Std(status.message()))));
 }
 
 io::Task<void> ClientSession::Reset() {

@@ -1,8 +1,10 @@
-// One connection to a next hop, and the mail transactions made over it one after the other (RFC 5321 §3.3, client side).
+// One connection to a next hop, and the mail transactions made over it one after the other (RFC
+// 5321 §3.3, client side).
 //
-// States: connected → greeted → { transaction } → quit. A transaction is pipelined where the peer offers it (RFC 2920):
-//   MAIL, RCPT…, BDAT LAST with the content  when it offers CHUNKING too (one round trip, RFC 3030),
-//   MAIL, RCPT…, DATA | content              otherwise (two round trips),
+// States: connected → greeted → { transaction } → quit. A transaction is pipelined where the peer
+// offers it (RFC 2920):
+//   MAIL, RCPT…, BDAT LAST with the content  when it offers CHUNKING too (one round trip, RFC
+//   3030), MAIL, RCPT…, DATA | content              otherwise (two round trips),
 // and command by command where it does not.
 #pragma once
 
@@ -25,7 +27,8 @@ class ShardStore;
 
 namespace ringmail::smtp {
 
-// Content up to this goes out with the envelope in one BDAT, before the peer has said what it thinks of the recipients.
+// Content up to this goes out with the envelope in one BDAT, before the peer has said what it
+// thinks of the recipients.
 inline constexpr uint64_t kEagerContentBytesMax = 256u << 10;
 
 struct SmtpClientMetrics {
@@ -50,8 +53,8 @@ class PeerMemory {
 
 class ClientSession final : public agent::TransportSession {
  public:
-  ClientSession(io::Stream stream, std::string remote_host, const SmtpClientOptions& options, SmtpClientMetrics& metrics,
-                PeerMemory& memory);
+  ClientSession(io::Stream stream, std::string remote_host, const SmtpClientOptions& options,
+                SmtpClientMetrics& metrics, PeerMemory& memory);
 
   // Reads the greeting and says EHLO, or HELO where EHLO is refused. completed() or why not.
   io::Task<message::Reply> Greet();
@@ -71,7 +74,8 @@ class ClientSession final : public agent::TransportSession {
   enum class Last : uint8_t { kNo, kYes };
   struct Transaction;
 
-  io::Task<bool> ReadReply(message::Reply& reply, std::chrono::seconds patience, PeerExtensions* extensions = nullptr);
+  io::Task<bool> ReadReply(message::Reply& reply, std::chrono::seconds patience,
+                           PeerExtensions* extensions = nullptr);
   io::Task<message::Reply> Hello();
   bool Refuses(agent::DeliveryAttempt& attempt);
   Method ChooseMethod(const agent::DeliveryAttempt& attempt) const;

@@ -16,7 +16,8 @@ using message::Reply;
 
 class SmtpTransport final : public agent::Transport {
  public:
-  SmtpTransport(SmtpClientOptions options, MetricRegistry* registry) : options_(std::move(options)) {
+  SmtpTransport(SmtpClientOptions options, MetricRegistry* registry)
+      : options_(std::move(options)) {
     if (registry != nullptr) metrics_.Register(*registry);
   }
 
@@ -26,11 +27,14 @@ class SmtpTransport final : public agent::Transport {
     const StatusOr<std::vector<IpAddress>> addresses = co_await io::ResolveHost(hop.host, deadline);
     if (!addresses.ok()) {
       metrics_.connect_failures.Add();
-      // RFC 3463 X.4.4 unable to route, X.4.3 directory server failure. A next hop is the operator's word, so a name that does
-      // not exist is a mistake to mend, not a reason to return mail.
+      // RFC 3463 X.4.4 unable to route, X.4.3 directory server failure. A next hop is the
+      // operator's word, so a name that does not exist is a mistake to mend, not a reason to return
+      // mail.
       const bool unknown = absl::IsNotFound(addresses.status());
-      result.reply = {451, {4, 4, static_cast<uint16_t>(unknown ? 4 : 3)},
-                      fmt::format("next hop {}: {}", hop.ToString(), Std(addresses.status().message()))};
+      result.reply = {
+          451,
+          {4, 4, static_cast<uint16_t>(unknown ? 4 : 3)},
+          fmt::format("next hop {}: {}", hop.ToString(), Std(addresses.status().message()))};
       co_return result;
     }
     for (const IpAddress& address : *addresses) {
@@ -43,7 +47,8 @@ class SmtpTransport final : public agent::Transport {
 
  private:
   // True: `result` holds a session, or a verdict that no other address would change.
-  io::Task<bool> TryAddress(const NextHop& hop, IpAddress address, MonotonicTime deadline, SessionResult& result) {
+  io::Task<bool> TryAddress(const NextHop& hop, IpAddress address, MonotonicTime deadline,
+                            SessionResult& result) {
     const io::Endpoint endpoint{.ip = address, .port = hop.port, .unix_path = {}};
     const std::string name = fmt::format("{}[{}]:{}", hop.host, address.ToString(), hop.port);
     const MonotonicTime connect_by = std::min(deadline, io::Now() + options_.timeouts.connect);
@@ -54,7 +59,8 @@ class SmtpTransport final : public agent::Transport {
       co_return false;
     }
     metrics_.connections.Add();
-    auto session = std::make_unique<ClientSession>(std::move(connection.stream), name, options_, metrics_, memory_);
+    auto session = std::make_unique<ClientSession>(std::move(connection.stream), name, options_,
+                                                   metrics_, memory_);
     result.remote_host = name;
     result.reply = co_await session->Greet();
     if (result.reply.completed()) {
@@ -66,7 +72,8 @@ class SmtpTransport final : public agent::Transport {
   }
 
   static std::string ConnectFailure(const std::string& name, const io::ConnectResult& connection) {
-    if (connection.status == io::StreamStatus::kTimedOut) return fmt::format("connection to {} timed out", name);
+    if (connection.status == io::StreamStatus::kTimedOut)
+      return fmt::format("connection to {} timed out", name);
     return fmt::format("cannot connect: {}", Std(ErrnoStatus(connection.error, name).message()));
   }
 
@@ -77,7 +84,8 @@ class SmtpTransport final : public agent::Transport {
 
 }  // namespace
 
-std::unique_ptr<agent::Transport> MakeSmtpTransport(SmtpClientOptions options, MetricRegistry* registry) {
+std::unique_ptr<agent::Transport> MakeSmtpTransport(SmtpClientOptions options,
+                                                    MetricRegistry* registry) {
   return std::make_unique<SmtpTransport>(std::move(options), registry);
 }
 

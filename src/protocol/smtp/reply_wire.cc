@@ -9,9 +9,11 @@ namespace {
 
 bool Digit(char c) { return '0' <= c && c <= '9'; }
 
-// RFC 5321 §4.2: %x32-35 %x30-35 %x30-39. The middle digit is read leniently: later documents and peers use 6 to 9.
+// RFC 5321 §4.2: %x32-35 %x30-35 %x30-39. The middle digit is read leniently: later documents and
+// peers use 6 to 9.
 bool ReadCode(std::string_view line, uint16_t& code) {
-  if (line.size() < 3 || line[0] < '2' || line[0] > '5' || !Digit(line[1]) || !Digit(line[2])) return false;
+  if (line.size() < 3 || line[0] < '2' || line[0] > '5' || !Digit(line[1]) || !Digit(line[2]))
+    return false;
   code = static_cast<uint16_t>((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
   return true;
 }
@@ -72,7 +74,8 @@ message::EnhancedStatus TakeEnhancedStatus(uint16_t code, std::string_view& text
   std::string_view rest = text;
   uint16_t klass = 0;
   message::EnhancedStatus status;
-  if (!TakeNumber(rest, '.', klass) || !TakeNumber(rest, '.', status.subject) || !TakeNumber(rest, '\0', status.detail)) {
+  if (!TakeNumber(rest, '.', klass) || !TakeNumber(rest, '.', status.subject) ||
+      !TakeNumber(rest, '\0', status.detail)) {
     return {};
   }
   // RFC 2034 §3: the class and the first digit of the code agree.
@@ -85,7 +88,8 @@ message::EnhancedStatus TakeEnhancedStatus(uint16_t code, std::string_view& text
 
 ReplyReader::Verdict ReplyReader::Line(std::string_view line) {
   uint16_t code = 0;
-  if (!ReadCode(line, code) || (lines_ > 0 && code != reply_.code) || lines_ >= kReplyLinesMax) return Verdict::kBad;
+  if (!ReadCode(line, code) || (lines_ > 0 && code != reply_.code) || lines_ >= kReplyLinesMax)
+    return Verdict::kBad;
   // RFC 5321 §4.2: a client accepts a code alone, with no text and no space.
   const char separator = line.size() > 3 ? line[3] : ' ';
   if (separator != ' ' && separator != '-') return Verdict::kBad;
