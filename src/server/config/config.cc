@@ -1,0 +1,74 @@
+#include "server/config/config.h"
+
+#include <algorithm>
+
+namespace ringmail::server {
+
+bool ConfigResult::ok() const {
+  return std::none_of(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& one) {
+    return one.severity == Diagnostic::Severity::kError;
+  });
+}
+
+std::string FormatDiagnostics(std::string_view file, const std::vector<Diagnostic>& diagnostics) {
+  std::string out;
+  for (const Diagnostic& one : diagnostics) {
+    out += file;
+    if (one.line != 0) out += ":" + std::to_string(one.line) + ":" + std::to_string(one.column);
+    out += one.severity == Diagnostic::Severity::kError ? ": error: " : ": warning: ";
+    out += one.text;
+    out += '\n';
+  }
+  return out;
+}
+
+storage::StoreOptions PerShard(const Config& config, uint16_t shard_count) {
+  storage::StoreOptions options = config.store;
+  options.quota_bytes /= shard_count;
+  options.content_cache_bytes /= shard_count;
+  return options;
+}
+
+agent::MailDoor::Options DoorOptions(const Config& config) {
+  return {.hostname = config.hostname, .relay = config.relay, .limits = config.mail};
+}
+
+smtp::SmtpOptions ServerOptions(const Config& config) {
+  smtp::SmtpOptions options = config.smtp;
+  options.hostname = config.hostname;
+  // Who may relay is known: the limit against strangers would only break the site's own mail.
+  options.trusted_networks = config.relay.networks;
+  return options;
+}
+
+smtp::SmtpClientOptions ClientOptions(const Config& config) {
+  smtp::SmtpClientOptions options = config.client;
+  options.hostname = config.hostname;
+  return options;
+}
+
+std::vector<std::string> NeedsRestart(const Config& running, const Config& wanted) {
+  std::vector<std::string> keys;
+  const auto differs = [&keys](std::string_view name, bool different) {
+    if (different) keys.emplace_back(name);
+  };
+  differs("data_dir", running.data_dir != wanted.data_dir);
+  differs("control_socket", running.control_socket != wanted.control_socket);
+  differs("user", running.user != wanted.user);
+  differs("shards", running.shards != wanted.shards);
+  differs("[log] path", running.log.path != wanted.log.path);
+  const storage::StoreOptions &a = running.store, &b = wanted.store;
+  differs("[store]", a.segment_bytes != b.segment_bytes || a.quota_bytes != b.quota_bytes ||
+                         a.reserve_bytes != b.reserve_bytes ||
+                         a.content_cache_bytes != b.content_cache_bytes);
+  // The store bounds content by the size it was opened with.
+  differs("[limits] message_size", a.message_bytes_max < b.message_bytes_max);
+  const smtp::SmtpClientOptions &c = running.client, &d = wanted.client;
+  differs("[destination] source_address, pipelining, chunking and timeouts",
+          c.source != d.source || c.pipelining != d.pipelining || c.chunking != d.chunking ||
+              !(c.timeouts == d.timeouts));
+  differs("hostname (for the client's EHLO)", running.hostname != wanted.hostname);
+  return keys;
+}
+
+}  // namespace ringmail::server

@@ -1,0 +1,81 @@
+// The configuration as values: what the file says, or the default where it says nothing. Plain,
+// comparable, no parser in sight.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ringmail/agent/mail_transaction.h"
+#include "ringmail/agent/transfer.h"
+#include "ringmail/base/log.h"
+#include "ringmail/io/endpoint.h"
+#include "ringmail/protocol/smtp.h"
+#include "ringmail/protocol/smtp_client.h"
+#include "ringmail/storage/store.h"
+
+namespace ringmail::server {
+
+struct ListenerConfig {
+  io::Endpoint endpoint;
+  smtp::SmtpListenerOptions options;
+};
+
+struct LogConfig {
+  std::string path;  // "" is standard error
+  LogLevel level = LogLevel::kInfo;
+};
+
+struct Config {
+  std::string hostname;
+  std::string data_dir = "/var/lib/ringmail";
+  std::string control_socket;  // ReadConfig fills in DATA_DIR/control.sock
+  std::string user;            // to become after the ports are bound; "" stays who it is
+  uint16_t shards = 0;         // 0: one for each CPU this process may use
+  std::chrono::seconds shutdown_timeout{30};
+  std::vector<ListenerConfig> listeners;
+  agent::RelayPolicy relay;
+  agent::MailLimits mail;
+  agent::TransferOptions transfer;
+  smtp::SmtpOptions smtp;
+  smtp::SmtpClientOptions client;
+  LogConfig log;
+  storage::StoreOptions
+      store;  // quota_bytes and content_cache_bytes of the whole process: PerShard divides them
+};
+
+// One fault or warning, at its place.
+struct Diagnostic {
+  enum class Severity : uint8_t { kError, kWarning };
+  Severity severity = Severity::kError;
+  uint32_t line = 0;  // 0: of the file as a whole
+  uint32_t column = 0;
+  std::string text;
+};
+
+struct ConfigResult {
+  Config config;                        // good only without errors
+  std::vector<Diagnostic> diagnostics;  // in the order of the file
+  bool ok() const;
+};
+
+// `text` as TOML. Every fault is found, not just the first. `default_hostname` stands where the
+// file names none.
+ConfigResult ParseConfig(std::string_view text, std::string_view default_hostname);
+
+// "FILE:12:3: error: unknown key ...", one line each.
+std::string FormatDiagnostics(std::string_view file, const std::vector<Diagnostic>& diagnostics);
+
+// What one shard of `shard_count` gets of the store's options.
+storage::StoreOptions PerShard(const Config& config, uint16_t shard_count);
+// What the rooms take, with the hostname filled in.
+agent::MailDoor::Options DoorOptions(const Config& config);
+smtp::SmtpOptions ServerOptions(const Config& config);
+smtp::SmtpClientOptions ClientOptions(const Config& config);
+
+// What differs and cannot change without a restart: names of keys.
+std::vector<std::string> NeedsRestart(const Config& running, const Config& wanted);
+
+}  // namespace ringmail::server

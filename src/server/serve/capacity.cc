@@ -1,0 +1,54 @@
+#include "server/serve/capacity.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace ringmail::server {
+namespace {
+
+// Rings, listeners, segments, the log, the lock and what libraries open.
+constexpr uint64_t kDescriptorsBesideConnections = 256;
+constexpr uint64_t kDescriptorsPerShard = 128;
+// Sessions to next hops, of all destinations of one shard, and connections of the control
+// interface.
+constexpr uint64_t kOutboundPerShard = 1024;
+constexpr uint64_t kSessionsMin = 16;
+
+}  // namespace
+
+Capacity PlanCapacity(const Config& config, uint16_t shard_count, uint64_t descriptors) {
+  const uint64_t fixed = kDescriptorsBesideConnections + kDescriptorsPerShard * shard_count;
+  const uint64_t for_connections = descriptors > fixed ? (descriptors - fixed) / shard_count : 0;
+  // A small limit is shared half and half between both directions.
+  const uint64_t outbound = std::min(kOutboundPerShard, for_connections / 2);
+  const uint64_t inbound = for_connections - outbound;
+  const uint64_t wanted = config.smtp.sessions_max;
+  const bool configured = wanted != smtp::SmtpOptions{}.sessions_max;
+  Capacity capacity;
+  const uint64_t sessions = std::min(wanted, inbound);
+  capacity.sessions_per_shard = static_cast<uint32_t>(sessions);
+  capacity.connections_per_shard = static_cast<uint32_t>(sessions + outbound);
+  if (wanted <= inbound) {
+    capacity.explanation = fmt::format("{} are enough for {} connections on each of {} shards",
+                                       descriptors, wanted, shard_count);
+    return capacity;
+  }
+  const uint64_t needed = fixed + (wanted + outbound) * shard_count;
+  capacity.enough = !configured && sessions >= kSessionsMin;
+  capacity.explanation =
+      capacity.enough
+          ? fmt::format(
+                "{} allow {} connections on each of {} shards; for all {} raise the limit to {} "
+                "(LimitNOFILE= "
+                "in the systemd unit, or ulimit -n)",
+                descriptors, sessions, shard_count, wanted, needed)
+          : fmt::format(
+                "the limit of {} is too low for [limits] connections = {} on each of {} shards: "
+                "raise it to "
+                "{} (LimitNOFILE= in the systemd unit, or ulimit -n), or lower connections to {}",
+                descriptors, wanted, shard_count, needed, inbound);
+  return capacity;
+}
+
+}  // namespace ringmail::server

@@ -1,0 +1,383 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "server/config/config.h"
+#include "server/config/schema.h"
+
+namespace ringmail::server {
+namespace {
+
+constexpr std::string_view kSmallest = "[[listener]]\naddress = \"127.0.0.1:2525\"\n";
+
+ConfigResult Parse(std::string_view text) { return ParseConfig(text, "mx.example.org"); }
+std::string Said(std::string_view text) {
+  return FormatDiagnostics("f.toml", Parse(text).diagnostics);
+}
+// The same after a listener without fault, for tests of other keys.
+std::string SaidAfter(std::string_view text) {
+  return Said(std::string(kSmallest) + std::string(text));
+}
+
+TEST(ConfigTest, AListenerIsEnoughAndEverythingElseHasADefaultThatRelaysForNobody) {
+  const ConfigResult result = Parse(kSmallest);
+  EXPECT_EQ(FormatDiagnostics("f", result.diagnostics), "");
+  const Config& config = result.config;
+  EXPECT_EQ(config.hostname, "mx.example.org");
+  EXPECT_EQ(config.data_dir, "/var/lib/ringmail");
+  EXPECT_EQ(config.control_socket, "/var/lib/ringmail/control.sock");
+  ASSERT_EQ(config.listeners.size(), 1u);
+  EXPECT_EQ(config.listeners[0].endpoint.ToString(), "127.0.0.1:2525");
+  EXPECT_TRUE(config.relay.networks.empty());
+  EXPECT_TRUE(config.relay.domains.empty());
+  EXPECT_EQ(config.mail.message_bytes_max, 50u << 20);
+  EXPECT_EQ(config.transfer.retry.expire_after, std::chrono::hours(120));
+}
+
+TEST(ConfigTest, EveryKeyReachesItsPlace) {
+  const ConfigResult result = Parse(R"(hostname = "MX.Example.ORG"
+data_dir = "/srv/mail"
+user = "mail"
+shards = 3
+shutdown_timeout = "1m"
+[[listener]]
+address = "[::1]:25"
+protocol = "smtp"
+tls = "none"
+name = "inside"
+bare_newline = "legacy-scanner"
+path_spacing = "legacy-mailer"
+helo_syntax = "windows-host"
+greeting_delay = "2s"
+[relay]
+networks = ["127.0.0.0/8", "::1"]
+domains = ["Backup.example.net", ".example.com"]
+next_hop = "smart.example.net:587"
+postmaster = "admin@example.org"
+[[route]]
+domain = "example.com"
+next_hop = "[2001:db8::1]:26"
+[limits]
+message_size = "1MiB"
+recipients = 500
+connections = 7
+connections_per_network = 6
+command_timeout = "10m"
+[retry]
+first_delay = "1m"
+delay_max = "2h"
+growth = 3
+jitter = 0.5
+expire_after = "6d"
+delay_warning_after = "0s"
+[destination]
+connections = 2
+chunking = false
+source_address = "192.0.2.9"
+data_end_timeout = "15m"
+[log]
+path = "/var/log/r"
+level = "debug"
+[store]
+segment_size = "4MiB"
+quota = "1GiB"
+reserve = "16MiB"
+cache = "8MiB"
+)");
+  EXPECT_EQ(FormatDiagnostics("f", result.diagnostics), "");
+  const Config& config = result.config;
+  EXPECT_EQ(config.hostname, "mx.example.org");
+  EXPECT_EQ(config.control_socket, "/srv/mail/control.sock");
+  EXPECT_EQ(config.user, "mail");
+  EXPECT_EQ(config.shards, 3);
+  EXPECT_EQ(config.shutdown_timeout, std::chrono::minutes(1));
+  ASSERT_EQ(config.listeners.size(), 1u);
+  EXPECT_EQ(config.listeners[0].options.name, "inside");
+  EXPECT_EQ(config.listeners[0].options.bare_newline, smtp::BareNewline::kLegacyScanner);
+  EXPECT_EQ(config.listeners[0].options.path_spacing, smtp::PathSpacing::kLegacyMailer);
+  EXPECT_EQ(config.listeners[0].options.helo_syntax, smtp::HeloSyntax::kWindowsHost);
+  EXPECT_EQ(config.listeners[0].options.greeting_delay, std::chrono::seconds(2));
+  EXPECT_EQ(config.relay.networks.size(), 2u);
+  EXPECT_EQ(config.relay.domains, (std::vector<std::string>{"backup.example.net", ".example.com"}));
+  EXPECT_EQ(config.relay.postmaster, "admin@example.org");
+  ASSERT_TRUE(config.transfer.relay_next_hop.has_value());
+  EXPECT_EQ(config.transfer.relay_next_hop->port, 587);
+  ASSERT_EQ(config.transfer.routes.size(), 1u);
+  EXPECT_EQ(config.transfer.routes[0].next_hop.host, "2001:db8::1");
+  EXPECT_EQ(config.mail.message_bytes_max, 1u << 20);
+  EXPECT_EQ(config.store.message_bytes_max, 1u << 20);
+  EXPECT_EQ(config.mail.recipients_max, 500u);
+  EXPECT_EQ(config.smtp.sessions_max, 7u);
+  EXPECT_EQ(config.smtp.sessions_per_network_max, 6u);
+  EXPECT_EQ(config.smtp.command_timeout, std::chrono::minutes(10));
+  EXPECT_EQ(config.transfer.retry.first_delay, std::chrono::minutes(1));
+  EXPECT_EQ(config.transfer.retry.growth, 3.0);
+  EXPECT_EQ(config.transfer.retry.jitter, 0.5);
+  EXPECT_EQ(config.transfer.retry.delay_warning_after, std::chrono::seconds(0));
+  EXPECT_EQ(config.transfer.destination.sessions_max, 2u);
+  EXPECT_EQ(config.client.chunking, smtp::Use::kNever);
+  EXPECT_EQ(config.client.pipelining, smtp::Use::kWhereOffered);
+  EXPECT_EQ(config.client.source.ToString(), "192.0.2.9");
+  EXPECT_EQ(config.client.timeouts.data_end, std::chrono::minutes(15));
+  EXPECT_EQ(config.log.path, "/var/log/r");
+  EXPECT_EQ(config.log.level, LogLevel::kDebug);
+  EXPECT_EQ(config.store.segment_bytes, 4u << 20);
+  EXPECT_EQ(config.store.quota_bytes, 1u << 30);
+  const storage::StoreOptions shard = PerShard(config, 2);
+  EXPECT_EQ(shard.quota_bytes, 1u << 29);
+  EXPECT_EQ(shard.data_dir, "/srv/mail");
+  EXPECT_EQ(ServerOptions(config).trusted_networks, config.relay.networks);
+}
+
+struct Wrong {
+  const char* text;
+  const char* said;
+};
+
+class ConfigDiagnosticTest : public testing::TestWithParam<Wrong> {};
+
+TEST_P(ConfigDiagnosticTest, NamesFileLineColumnAndWhatToDo) {
+  EXPECT_EQ(SaidAfter(GetParam().text), GetParam().said);
+}
+
+// Each text stands after the two lines of kSmallest.
+constexpr Wrong kWrong[] = {
+    {"[relay]\nnetwork = [\"127.0.0.1\"]\n",
+     "f.toml:4:1: error: unknown key \"[relay] network\"; did you mean \"networks\"?\n"},
+    {"[limit]\nrecipients = 100\n",
+     "f.toml:3:2: error: unknown key \"limit\"; did you mean \"limits\"?\n"},
+    {"[lmiits]\nrecipients = 100\n",
+     "f.toml:3:2: error: unknown key \"lmiits\"; did you mean \"limits\"?\n"},
+    {"[limits]\nmessage-size = \"1MiB\"\n",
+     "f.toml:4:1: error: unknown key \"[limits] message-size\"; did you mean \"message_size\"?\n"},
+    {"[limits]\ntimeout = \"5m\"\n",
+     "f.toml:4:1: error: unknown key \"[limits] timeout\"; did you mean \"command_timeout\"?\n"},
+    {"hostname = \"a.example\"\n",
+     "f.toml:3:1: error: unknown key \"[[listener]] hostname\"; it belongs at the top of the file, "
+     "before the first [table]\n"},
+    {"[relay]\nrecipients = 100\n",
+     "f.toml:4:1: error: unknown key \"[relay] recipients\"; it belongs in [limits]\n"},
+    {"[log]\nzzzzzzzz = 1\n",
+     "f.toml:4:1: error: unknown key \"[log] zzzzzzzz\"; known here: path level\n"},
+    {"[limits]\nrecipients = \"many\"\n",
+     "f.toml:4:14: error: [limits] recipients must be an integer without quotes, not a string\n"},
+    {"[limits]\nrecipients = 99\n",
+     "f.toml:4:14: error: [limits] recipients must be from 100 to 999999\n"},
+    {"[limits]\nrecipients = -1\n",
+     "f.toml:4:14: error: [limits] recipients must be from 100 to 999999\n"},
+    {"[limits]\nmessage_size = 1000000\n",
+     "f.toml:4:16: error: [limits] message_size must be a size with its unit as a string, "
+     "\"50MiB\", not an integer\n"},
+    {"[limits]\nmessage_size = \"50 megs\"\n",
+     "f.toml:4:16: error: [limits] message_size \"50 megs\" must be a size with its unit as a "
+     "string, \"50MiB\"\n"},
+    {"[limits]\nmessage_size = \"1B\"\n",
+     "f.toml:4:16: error: [limits] message_size must be from 64KiB to 4GiB\n"},
+    {"[limits]\ncommand_timeout = \"5 minutes\"\n",
+     "f.toml:4:19: error: [limits] command_timeout \"5 minutes\" must be a duration with its unit "
+     "as a string, \"5m\"\n"},
+    {"[limits]\ncommand_timeout = \"1m\"\n",
+     "f.toml:4:19: warning: [limits] command_timeout is less than the 5m that RFC 5321 §4.5.3.2.7 "
+     "asks for\n"},
+    {"[relay]\nnetworks = \"127.0.0.1\"\n",
+     "f.toml:4:12: error: [relay] networks must be an array of strings, [\"…\", \"…\"], not a "
+     "string\n"},
+    {"[relay]\nnetworks = [\"127.0.0.1/8\"]\n",
+     "f.toml:4:13: error: [relay] networks \"127.0.0.1/8\" is no network: write \"192.0.2.0/24\", "
+     "\"2001:db8::/32\" or one "
+     "address; bits beyond the prefix must be zero\n"},
+    {"[relay]\nnetworks = [\"0.0.0.0/0\"]\n",
+     "f.toml:4:13: error: [relay] networks \"0.0.0.0/0\" is the whole Internet, which would make "
+     "this server an open relay: "
+     "name the networks that may relay\n"},
+    {"[relay]\nnetworks = [\"::1\",\n  \"::/0\"]\n",
+     "f.toml:5:3: error: [relay] networks \"::/0\" is the whole Internet, which would make this "
+     "server an open relay: name "
+     "the networks that may relay\n"},
+    {"[relay]\ndomains = [\"example..org\"]\n",
+     "f.toml:4:12: error: [relay] domains \"example..org\" is no domain: write \"example.org\", or "
+     "\".example.org\" for all "
+     "its subdomains\n"},
+    {"[relay]\nnext_hop = \"a b\"\n",
+     "f.toml:4:12: error: [relay] next_hop \"a b\" is no next hop: write \"host\", \"host:port\", "
+     "\"192.0.2.1:port\" or "
+     "\"[2001:db8::1]:port\"\n"},
+    {"[[route]]\ndomain = \"a.example\"\n",
+     "f.toml:3:1: error: [[route]] has no next_hop: a route needs both domain and next_hop\n"},
+    {"[[route]]\ndomain = \"a.example\"\nnext_hop = \"b\"\n[[route]]\ndomain = "
+     "\"A.example\"\nnext_hop = \"c\"\n",
+     "f.toml:7:10: error: [[route]] domain \"a.example\" is there twice\n"},
+    {"[[listener]]\naddress = \"127.0.0.1:2525\"\n",
+     "f.toml:4:11: error: [[listener]] address \"127.0.0.1:2525\" is there twice\n"},
+    {"[[listener]]\naddress = \"localhost:25\"\n",
+     "f.toml:4:11: error: [[listener]] address \"localhost:25\" is no address to listen at: write "
+     "\"0.0.0.0:25\", "
+     "\"192.0.2.1:25\" or \"[::]:25\"\n"},
+    {"[[listener]]\nprotocol = \"smtp\"\n",
+     "f.toml:3:1: error: [[listener]] has no address: write address = \"0.0.0.0:25\"\n"},
+    {"protocol = \"imap\"\n",
+     "f.toml:3:12: error: [[listener]] protocol \"imap\" is not in this version yet: only \"smtp\" "
+     "is\n"},
+    {"protocol = \"gopher\"\n",
+     "f.toml:3:12: error: [[listener]] protocol \"gopher\" is no protocol: only \"smtp\" is in "
+     "this version\n"},
+    {"tls = \"starttls\"\n",
+     "f.toml:3:7: error: [[listener]] tls \"starttls\" is not in this version yet: TLS comes "
+     "later, and until then only "
+     "\"none\" is possible, which is the default\n"},
+    {"bare_newline = \"ok\"\n",
+     "f.toml:3:16: error: [[listener]] bare_newline \"ok\" must be one of \"refused\", "
+     "\"legacy-scanner\"\n"},
+    {"[tls]\ncertificate = \"/c.pem\"\n",
+     "f.toml:3:2: error: tls is not in this version yet: TLS comes later; take it out until "
+     "then\n"},
+    {"[[domain]]\nname = \"example.org\"\n",
+     "f.toml:3:3: error: domain is not in this version yet: local domains with accounts, aliases "
+     "and lists come later; take "
+     "it out until then\n"},
+    {"[listener2]\n", "f.toml:3:2: error: unknown key \"listener2\"; did you mean \"listener\"?\n"},
+    {"[retry]\nfirst_delay = \"2h\"\ndelay_max = \"1h\"\n",
+     "f.toml:3:2: error: [retry] delay_max is shorter than first_delay\n"},
+    {"[retry]\njitter = 1.5\n", "f.toml:4:10: error: [retry] jitter must be from 0 to 1\n"},
+    {"[retry]\njitter = nan\n", "f.toml:4:10: error: [retry] jitter must be from 0 to 1\n"},
+    {"[retry]\ngrowth = \"2\"\n",
+     "f.toml:4:10: error: [retry] growth must be a number without quotes, not a string\n"},
+    {"[destination]\nchunking = 1\n",
+     "f.toml:4:12: error: [destination] chunking must be true or false without quotes, not an "
+     "integer\n"},
+    {"[log]\npath = \"ringmail.log\"\n",
+     "f.toml:4:8: error: [log] path \"ringmail.log\" must be an absolute path, so that it means "
+     "the same wherever the server "
+     "is started\n"},
+    {"[log]\nlevel = \"loud\"\n",
+     "f.toml:4:9: error: [log] level \"loud\" must be one of \"debug\", \"info\", \"warning\", "
+     "\"error\"\n"},
+    {"[store]\nsegment_size = \"1500KiB\"\n",
+     "f.toml:4:16: error: [store] segment_size must be a whole number of MiB\n"},
+    {"[store]\nquota = \"64MiB\"\n",
+     "f.toml: error: [store] quota 64MiB is less than four segments of 64MiB: raise quota or lower "
+     "segment_size\n"},
+    {"[limits]\nrecipients = 100\nrecipients = 200\n",
+     "f.toml:5:14: error: not TOML: Error while parsing key-value pair: cannot redefine existing "
+     "integer 'recipients'\n"},
+    {"[limits\n",
+     "f.toml:3:8: error: not TOML: Error while parsing table header: expected ']', saw '\\n'\n"},
+};
+
+INSTANTIATE_TEST_SUITE_P(Wrong, ConfigDiagnosticTest, testing::ValuesIn(kWrong));
+
+TEST(ConfigTest, AllFaultsAreSaidAtOnceInTheOrderOfTheFile) {
+  EXPECT_EQ(
+      Said("shards = 0\n"
+           "hostnam = \"a\"\n"
+           "[[listener]]\n"
+           "adress = \"127.0.0.1:25\"\n"
+           "[limits]\n"
+           "errors = true\n"),
+      "f.toml:1:10: error: shards must be from 1 to 256\n"
+      "f.toml:2:1: error: unknown key \"hostnam\"; did you mean \"hostname\"?\n"
+      "f.toml:3:1: error: [[listener]] has no address: write address = \"0.0.0.0:25\"\n"
+      "f.toml:4:1: error: unknown key \"[[listener]] adress\"; did you mean \"address\"?\n"
+      "f.toml:6:10: error: [limits] errors must be an integer without quotes, not true or false\n");
+}
+
+TEST(ConfigTest, AnEmptyFileSaysThatNothingListens) {
+  EXPECT_EQ(Said(""),
+            "f.toml: error: no [[listener]], so no mail could come in: write [[listener]] and "
+            "address = \"0.0.0.0:25\"\n");
+}
+
+TEST(ConfigTest, WithoutAHostNameAnywhereItAsksForOne) {
+  const ConfigResult result = ParseConfig(kSmallest, "not a host");
+  EXPECT_EQ(FormatDiagnostics("f", result.diagnostics),
+            "f: error: no hostname, and the system's own name is no host name: write hostname = "
+            "\"mx.example.org\"\n");
+}
+
+TEST(ConfigTest, AWarningDoesNotMakeItUnusable) {
+  EXPECT_TRUE(Parse(std::string(kSmallest) + "[limits]\ncommand_timeout = \"1m\"\n").ok());
+}
+
+TEST(ConfigTest, ControlCharactersOfAValueAreShownEscaped) {
+  EXPECT_NE(SaidAfter("[relay]\nnext_hop = \"a\\u0007\\n b\"\n").find("\"a\\x07\\x0a b\""),
+            std::string::npos);
+}
+
+std::string Example() {
+  std::ifstream file(RINGMAIL_EXAMPLE);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+TEST(ConfigTest, TheExampleParsesAndNamesEveryKey) {
+  const std::string text = Example();
+  ASSERT_FALSE(text.empty());
+  EXPECT_EQ(FormatDiagnostics("example", Parse(text).diagnostics), "");
+  for (const Section& section : Sections()) {
+    const size_t begin =
+        section.name.empty() ? 0 : text.find("[" + std::string(section.name) + "]");
+    ASSERT_NE(begin, std::string::npos) << section.name;
+    const size_t end = text.find("\n[", begin);
+    const std::string part = text.substr(begin, end - begin);
+    for (const Key& key : section.keys) {
+      EXPECT_NE(part.find(std::string(key.name) + " "), std::string::npos)
+          << section.name << " " << key.name;
+    }
+  }
+}
+
+TEST(ConfigTest, WhatTheExampleCallsDefaultsAreTheDefaults) {
+  std::string text = Example();
+  // Keys behind "# " at the start of a line, except those whose default is no value.
+  std::string uncommented;
+  std::stringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const bool key = line.starts_with("# ") && line.find(" = ") != line.npos &&
+                     line.find("ringmail check") == line.npos;
+    for (std::string_view no_value : {"user", "shards", "postmaster", "source_address", "path "}) {
+      if (line.starts_with("# " + std::string(no_value))) line = "#";
+    }
+    uncommented += (key && line != "#" ? line.substr(2) : line) + "\n";
+  }
+  const ConfigResult all = Parse(uncommented), none = Parse(text);
+  ASSERT_EQ(FormatDiagnostics("uncommented", all.diagnostics), "");
+  for (const Section& section : Sections()) {
+    for (const Key& key : section.keys) {
+      if (key.now != nullptr) EXPECT_EQ(key.now(all.config), key.now(none.config)) << key.name;
+    }
+  }
+  EXPECT_EQ(NeedsRestart(none.config, all.config), std::vector<std::string>());
+  EXPECT_EQ(all.config.transfer.retry.first_delay, none.config.transfer.retry.first_delay);
+  EXPECT_EQ(all.config.transfer.retry.growth, none.config.transfer.retry.growth);
+  EXPECT_EQ(all.config.transfer.retry.jitter, none.config.transfer.retry.jitter);
+}
+
+TEST(ConfigTest, WhatCannotChangeWhileRunningIsNamed) {
+  Config running = Parse(kSmallest).config, wanted = running;
+  EXPECT_TRUE(NeedsRestart(running, wanted).empty());
+  wanted.shards = 5;
+  wanted.data_dir = "/elsewhere";
+  wanted.relay.domains = {"example.org"};
+  EXPECT_EQ(NeedsRestart(running, wanted), (std::vector<std::string>{"data_dir", "shards"}));
+}
+
+TEST(SchemaTest, NoKeyIsThereTwiceAndEveryLimitSaysWhatHappens) {
+  for (const Section& section : Sections()) {
+    std::set<std::string_view> names;
+    for (const Key& key : section.keys) {
+      EXPECT_TRUE(names.insert(key.name).second) << key.name;
+      EXPECT_NE(key.set, nullptr) << key.name;
+      if (key.now != nullptr) EXPECT_FALSE(key.reached.empty()) << key.name;
+      if (key.now != nullptr) EXPECT_GE(key.now(Config{}), key.min) << key.name;
+      if (key.now != nullptr) EXPECT_LE(key.now(Config{}), key.max) << key.name;
+      if (key.advised_min != 0) EXPECT_GE(key.now(Config{}), key.advised_min) << key.name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ringmail::server
