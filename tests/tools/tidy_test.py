@@ -256,6 +256,11 @@ class TidyTest(unittest.TestCase):
     def test_words_that_contain_a_banned_word_pass(self):
         self.assert_clean("src/base/a.cc", "// Utility and futility; miscounted; mutilated.\nint Utilisation();\n")
 
+    def test_a_limits_header_that_hides_the_c_library_is_found(self):
+        build = "src/protocol/smtp/meson.build"
+        self.assert_found(build, "smtp = static_library('ringmail_smtp')\n", 1, "shadow")
+        self.assert_clean(build, "smtp = static_library('ringmail_smtp', implicit_include_directories: false)\n")
+
     # Coroutines.
 
     def test_a_capturing_lambda_that_is_a_coroutine_is_found(self):

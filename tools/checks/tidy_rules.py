@@ -35,6 +35,7 @@ class House(NamedTuple):
 class Source:
     def __init__(self, root, path):
         self.path = path
+        self.folder = (root / path).parent
         self.text = (root / path).read_text(encoding="utf-8", errors="replace")
         self.code = cpp_text.blank(self.text)
         self.lines = cpp_text.Lines(self.text)
@@ -115,7 +116,7 @@ def check(house, sources):
     private = {source.path[len("src/"):] for source in sources if source.tree == "src"}
     for source in sources:
         for rule in (lambda s: includes(house, private, s), system_calls, globals_, lengths,
-                     lambda s: names(house, s), coroutine_lambdas, sleeps):
+                     lambda s: names(house, s), coroutine_lambdas, sleeps, shadows):
             findings += [finding for finding in rule(source) if (source.path, finding.rule) not in EXEMPT]
     return findings + list(folders(sources))
 
@@ -340,6 +341,23 @@ def folders(sources):
                 seen.add(parent)
                 yield Finding(str(parent), 1, "folder", f"a folder named {parent.name} says nothing: give it the name of "
                               "what it holds, or move its files to where they belong")
+
+
+_C_HEADERS = {"assert.h", "ctype.h", "errno.h", "fcntl.h", "float.h", "limits.h", "locale.h", "math.h", "poll.h",
+              "regex.h", "sched.h", "search.h", "signal.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h",
+              "time.h", "wchar.h"}
+
+
+def shadows(source):
+    """Meson puts a target's own folder on the include path, where <climits> then finds a room's limits.h."""
+    build = source.folder / "meson.build"
+    if source.tree != "src" or os.path.basename(source.path) not in _C_HEADERS or not build.exists():
+        return
+    text = build.read_text()
+    if re.search(r"\b(?:static_library|executable)\(", text) and "implicit_include_directories: false" not in text:
+        yield Finding(str(Path(source.path).parent / "meson.build"), 1, "shadow",
+                      f"{os.path.basename(source.path)} hides the C library's: give the target "
+                      "`implicit_include_directories: false`")
 
 
 def coroutine_lambdas(source):
