@@ -5,6 +5,7 @@
 
 #include "ringmail/codec/data_scan.h"
 #include "ringmail/codec/utf8.h"
+#include "ringmail/message/path.h"
 #include "ringmail/message/trace.h"
 #include "ringmail/message/xtext.h"
 
@@ -403,9 +404,11 @@ std::string ChooseBoundary(const DsnRequest& request) {
 void AppendHeader(const DsnRequest& request, const Form& form, bool eight_bit, std::string& out) {
   const std::string host = Clean(request.reporting_host, form.utf8);
   AppendField("From", "Mail Delivery System <MAILER-DAEMON@" + host + ">", out);
-  // Without SMTPUTF8 such an address cannot stand here; the envelope has it.
+  // Without SMTPUTF8 such an address cannot stand here, and nothing longer than a path is one; the
+  // envelope has it.
   const bool writable =
-      request.smtp_utf8 ? codec::Utf8Valid(request.to) : codec::IsAscii(request.to);
+      request.to.size() <= kPathBytesMax &&
+      (request.smtp_utf8 ? codec::Utf8Valid(request.to) : codec::IsAscii(request.to));
   out += "To: ";
   out += writable
              ? "<" + Clean(request.to, request.smtp_utf8 ? Utf8::kAllowed : Utf8::kRefused) + ">"
