@@ -390,12 +390,15 @@ bool NeedsUtf8(const DsnRequest& request) {
          !codec::IsAscii(request.reporting_host);
 }
 
-// RFC 2046 §5.1.1: a boundary that no part contains. It is made from ids, so that the same report
-// is the same octets.
-std::string ChooseBoundary(const DsnRequest& request) {
+// RFC 2046 §5.1.1: a boundary that no part contains, neither the original nor what we wrote with a
+// peer's words in it. It is made from ids, so that the same report is the same octets.
+std::string ChooseBoundary(const DsnRequest& request, std::string_view ours,
+                           std::string_view original) {
   const std::string stem = "=_" + request.own_id.ToString() + "_" + request.queue_id.ToString();
   std::string boundary = stem;
-  for (uint64_t i = 0; request.original.find(boundary) != std::string_view::npos; ++i) {
+  for (uint64_t i = 0; ours.find(boundary) != std::string_view::npos ||
+                       original.find(boundary) != std::string_view::npos;
+       ++i) {
     boundary = stem + "_" + std::to_string(i);
   }
   return boundary;
@@ -431,18 +434,19 @@ std::string WriteDsn(const DsnRequest& request) {
   Form form;
   form.global = request.smtp_utf8 && NeedsUtf8(request);
   form.utf8 = form.global ? Utf8::kAllowed : Utf8::kRefused;
-  form.boundary = ChooseBoundary(request);
   const Returned returned = ChooseReturned(request);
+  std::string human, status;
+  AppendHumanPart(request, form, human);
+  AppendStatusPart(request, form, status);
+  form.boundary = ChooseBoundary(request, human + status, returned.text);
   const std::string delimiter = "\r\n--" + form.boundary;
   std::string out;
-  out.reserve(4096 + returned.text.size());
+  out.reserve(2048 + human.size() + status.size() + returned.text.size());
   AppendHeader(request, form, form.global || returned.eight_bit, out);
   // RFC 6522 §3: the three parts in this order; the third may be absent.
   out += "\r\nThis is a delivery status notification in MIME form.\r\n";
-  out += delimiter + "\r\n";
-  AppendHumanPart(request, form, out);
-  out += delimiter + "\r\n";
-  AppendStatusPart(request, form, out);
+  out += delimiter + "\r\n" + human;
+  out += delimiter + "\r\n" + status;
   if (!returned.text.empty()) {
     out += delimiter + "\r\n";
     AppendReturnedPart(request, returned, out);

@@ -206,6 +206,15 @@ TEST(DsnTest, ABoundaryThatTheOriginalHasIsNotUsed) {
   EXPECT_TRUE(report.parts[2].ends_with(original));
 }
 
+TEST(DsnTest, WordsOfAPeerThatFoldToTheStartOfALineAreNoDelimiter) {
+  DsnRequest request = Sample();
+  for (size_t pad = 0; pad < 80; ++pad) {
+    const std::string path = std::string(pad, 'a') + " --=_0000000000d3_0000000000d2-- b";
+    request.recipients[0].path = path;
+    ASSERT_EQ(Open(WriteDsn(request)).parts.size(), 3u) << pad;
+  }
+}
+
 TEST(DsnTest, Utf8AddressesAreCodedWhereTheReportIsNotUtf8) {
   DsnRequest request = Sample();
   request.recipients[0].path = "grüße@bücher.example";
