@@ -142,15 +142,14 @@ next_hop = "127.0.0.1:{self.sink_port}"
         return found
 
     def wait_for_all(self):
-        deadline = time.monotonic() + WAIT_SECONDS
-        while time.monotonic() < deadline:
+        def all_there():
             try:
                 found = self.read_arrived()
             except OSError:  # A file that the sink is just writing.
-                found = {}
-            if all(one in found and digests(found[one][1]) == kept for one, kept in self.sent.items()):
-                return found
-            time.sleep(0.1)
+                return False
+            return all(one in found and digests(found[one][1]) == kept for one, kept in self.sent.items())
+
+        wait_until(all_there)
         return self.read_arrived()
 
     def show_arrived(self):
@@ -183,42 +182,51 @@ next_hop = "127.0.0.1:{self.sink_port}"
             raise SystemExit(f"tools/demo: ringmail queue {arguments[0]} failed: {done.stdout}")
         return done.stdout
 
-    def queue_ids(self):
-        ids, objects = [], [parse_json(self.queue("list", "--json", show=False))]
+    def queued(self):
+        """The queue's messages, as objects: whatever has an id, however deep the listing holds it."""
+        found, objects = [], [parse_json(self.queue("list", "--json", show=False))]
         while objects:
             one = objects.pop()
-            if isinstance(one, dict):
-                ids += [one[key] for key in ("queue_id", "id") if isinstance(one.get(key), str)][:1]
-                objects += one.values()
-            elif isinstance(one, list):
-                objects += one
-        return ids
+            if isinstance(one, dict) and isinstance(one.get("id"), str):
+                found.append(one)
+            elif isinstance(one, (dict, list)):
+                objects += one.values() if isinstance(one, dict) else one
+        return found
 
     def show_deferral(self, sink):
         self.stop(sink)
         print("the sink is stopped: the destination does not answer")
         self.send_by_ringmail("While the destination is down")
-        deadline = time.monotonic() + WAIT_SECONDS
-        while time.monotonic() < deadline and "deferred" not in self.relay_log():
-            time.sleep(0.1)
-        ids = self.queue_ids()
-        if not ids:
+        queued = wait_until(lambda: [one for one in self.queued() if one.get("attempts") != 0
+                                     and one.get("state") != "active"])
+        if not queued:
             raise SystemExit("tools/demo: a message for a destination that is down is not in the queue")
         self.queue("list")
         print("the sink is started again, and the message need not wait for its next attempt")
         sink = self.start_sink()
-        for one in ids:
-            self.queue("retry", one)
-        return ids[0], sink
+        for one in queued:
+            self.queue("retry", one["id"])
+        return queued[0]["id"], sink
 
     def relay_log(self):
         return (self.folder / "relay.log").read_text(errors="replace")
 
     def show_life(self, queue_id):
+        def life():
+            return [line for line in self.relay_log().split("\n") if queue_id in line]
+
+        wait_until(lambda: any("event=delivered" in line for line in life()), 3)
         print(f"$ grep {queue_id} relay.log")
-        for line in self.relay_log().split("\n"):
-            if queue_id in line:
-                print("  " + line)
+        for line in life():
+            print("  " + line)
+
+
+def wait_until(condition, seconds=WAIT_SECONDS):
+    """What `condition` says when it is true, or when there is no more time."""
+    deadline = time.monotonic() + seconds
+    while not (said := condition()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return said
 
 
 def parse_json(text):
