@@ -41,8 +41,11 @@ struct RelayPolicy {
   std::vector<IpNetwork> networks;  // clients that may send anywhere
   std::vector<std::string>
       domains;  // where anybody may send; normalized; ".example.net" includes subdomains
-  // postmaster at this host (RFC 5321 §4.5.1) goes here, "" refuses mail to <postmaster> as 550
+  // Postmaster at this host (RFC 5321 §4.5.1) goes here, "" refuses mail to <postmaster> as 550
   std::string postmaster;
+
+  // Whether `source` may send to `domain` through us.
+  bool Allows(const struct MailSource& source, std::string_view domain) const;
 };
 
 // Where a message comes from, as the trace field and the policy need it. Borrowed for the
@@ -54,6 +57,9 @@ struct MailSource {
   std::string_view tls;
   bool authenticated = false;
 };
+
+// A recipient named twice in one transaction is kept once, among this many.
+inline constexpr uint32_t kDuplicateCheckMax = 100;
 
 struct MailMetrics {
   Counter accepted_messages, accepted_bytes, refused_messages, refused_recipients;
@@ -70,15 +76,17 @@ class MailDoor {
     MailLimits limits;
   };
   MailDoor(storage::Queue& queue, Options options);
+  // All but the hostname, which transactions under way refer to: that one needs a restart.
   void Reconfigure(Options options);
   const MailLimits& limits() const { return options_.limits; }
-  const std::string& hostname() const { return options_.hostname; }
+  const std::string& hostname() const { return hostname_; }
   void RegisterMetrics(MetricRegistry& registry);
   storage::Queue& queue() { return queue_; }
 
  private:
   friend class MailTransaction;
   storage::Queue& queue_;
+  const std::string hostname_;
   Options options_;
   MailMetrics metrics_;
 };
@@ -122,7 +130,7 @@ class MailTransaction {
   message::HopCounter hops_;
   storage::ContentWriter content_;
   QueueId id_;
-  Status drain_status_;
+  size_t trace_bytes_ = 0;  // of our own Received field, which no limit counts
   bool too_large_ = false;
 };
 

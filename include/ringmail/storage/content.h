@@ -49,7 +49,7 @@ void Return(Content& content);
 //   disk (back-pressure). The caller enforces the message size.
 class ContentWriter {
  public:
-  ContentWriter() = default;
+  ContentWriter();
   ContentWriter(ContentWriter&&) noexcept;
   ContentWriter& operator=(ContentWriter&&) noexcept;
   ~ContentWriter();
