@@ -63,13 +63,19 @@ __attribute__((target("bmi,bmi2,lzcnt"), always_inline)) inline bool ReadBlock(c
     return false;
   carry.cr = marks.cr >> 63;
   carry.line_start = line_ends >> 63;
-  carry.bare_lf |= marks.lf & ~after_cr;
-  carry.bare_cr |= after_cr & ~marks.lf;
+  const uint64_t alone = marks.lf ^ after_cr;
+  if (alone != 0) [[unlikely]] {
+    carry.bare_lf |= alone & marks.lf;
+    carry.bare_cr |= alone & after_cr;
+  }
   // Only the first line that ends here can be long, the others lie within the block. Without an end
   // here the count is one less than the line has, for its last octet may be the CR of its end.
   const auto base = static_cast<int64_t>(at);
-  const int64_t line = base + static_cast<int64_t>(_tzcnt_u64(line_ends)) - 1 - carry.line_begin;
-  carry.line_max = std::max(carry.line_max, line);
+  if (base + static_cast<int64_t>(kBlock) - carry.line_begin > int64_t{kTextLineBytesMax})
+      [[unlikely]] {
+    const int64_t line = base + static_cast<int64_t>(_tzcnt_u64(line_ends)) - 1 - carry.line_begin;
+    carry.line_max = std::max(carry.line_max, line);
+  }
   const int64_t begin = base + static_cast<int64_t>(kBlock - _lzcnt_u64(line_ends));
   carry.line_begin = line_ends != 0 ? begin : carry.line_begin;
   return true;
