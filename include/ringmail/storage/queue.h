@@ -1,8 +1,10 @@
-// The queue of one shard: every message accepted and not yet finished, in memory as compact entries, in the log as records.
+// The queue of one shard: every message accepted and not yet finished, in memory as compact
+// entries, in the log as records.
 //
-// The queue remembers; it decides nothing. When to try, where, and what an outcome means is agent/transfer's business.
-// Promise: what Enqueue and Record said OK to is on stable storage and survives any crash (src/storage/README.md, the crash page).
-// Shard: one. Limits: 400 bytes of memory per message with one recipient and paths of ordinary length.
+// The queue remembers; it decides nothing. When to try, where, and what an outcome means is
+// agent/transfer's business. Promise: what Enqueue and Record said OK to is on stable storage and
+// survives any crash (src/storage/README.md, the crash page). Shard: one. Limits: 400 bytes of
+// memory per message with one recipient and paths of ordinary length.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +42,8 @@ struct LastReply {
 // `Schedule` and `Destination` hooks and the timer belong to agent/transfer.
 class QueuedMessage : public ListHook<class DestinationTag> {
  public:
+  QueuedMessage() = default;
+  ~QueuedMessage();
   QueueId id() const { return id_; }
   // Views into the entry: valid until the next co_await.
   message::EnvelopeView envelope() const;
@@ -65,8 +69,8 @@ class QueuedMessage : public ListHook<class DestinationTag> {
   io::Timer& timer() { return timer_; }
 
  private:
-  friend class Queue;
-  friend struct QueueAccess;
+  friend struct QueueAccess;  // the store's
+
   struct RecipientSlot {
     uint32_t reply = 0;  // 1 + index of the interned reply, 0 for none
     RecipientState state = RecipientState::kPending;
@@ -76,6 +80,8 @@ class QueuedMessage : public ListHook<class DestinationTag> {
   io::Timer timer_;
   Content* content_ = nullptr;
   char* envelope_ = nullptr;
+  struct Segment* segment_ = nullptr;  // where its message record lies
+  uint32_t record_bytes_ = 0;
   uint32_t envelope_bytes_ = 0;
   uint32_t recipient_count_ = 0;
   uint32_t pending_count_ = 0;
@@ -85,22 +91,25 @@ class QueuedMessage : public ListHook<class DestinationTag> {
   uint16_t attempts_ = 0;
   bool held_ = false;
   bool delay_warned_ = false;
-  RecipientSlot one_;              // used when recipient_count_ == 1
-  RecipientSlot* many_ = nullptr;  // otherwise
+  union {
+    RecipientSlot one_{};  // where recipient_count_ is 1
+    RecipientSlot* many_;  // otherwise
+  };
 };
 
 // What changes about one message, all together or not at all.
 struct RecipientOutcome {
   uint32_t recipient = 0;
-  RecipientState state = RecipientState::kPending;  // kPending: deferred, with the reply that says why
+  RecipientState state =
+      RecipientState::kPending;  // kPending: deferred, with the reply that says why
   message::Reply reply;
   std::string remote_host;
 };
 struct MessageUpdate {
   QueueId id;
   std::vector<RecipientOutcome> outcomes;
-  bool attempt_counted = false;      // attempts() + 1
-  WallTime next_attempt{};           // epoch: unchanged
+  bool attempt_counted = false;  // attempts() + 1
+  WallTime next_attempt{};       // epoch: unchanged
   enum class Flag : uint8_t { kUnchanged, kOff, kOn };
   Flag held = Flag::kUnchanged;
   Flag delay_warned = Flag::kUnchanged;
@@ -108,7 +117,8 @@ struct MessageUpdate {
 
 class Queue {
  public:
-  // Told of what enters and leaves, synchronously, on the shard; never calls back into Enqueue or Record.
+  // Told of what enters and leaves, synchronously, on the shard; never calls back into Enqueue or
+  // Record.
   class Observer {
    public:
     virtual ~Observer() = default;
@@ -123,27 +133,39 @@ class Queue {
   // The id of the next message; ids that are never enqueued are simply skipped.
   virtual QueueId NewId() = 0;
   virtual ContentWriter NewContent() = 0;
-  // Whether new messages can be taken now. kResourceExhausted: disk or quota full; kUnavailable: the log failed a write or
-  // sync and this shard accepts nothing until restart.
+  // Whether new messages can be taken now. kResourceExhausted: disk or quota full; kUnavailable:
+  // the log failed a write or sync and this shard accepts nothing until restart.
   virtual Status Acceptance() const = 0;
 
-  // Takes a message in, with `updates` to other messages of this shard in the same batch after it (a DSN and the failure
-  // that it reports). OK: durable. Otherwise: nothing of it is in the queue, nor will be after a restart, except where the
-  // write itself failed, when recovery may find it (the peer then has its 4yz and sends it again: RFC 5321 §4.2.5).
-  virtual io::Task<StatusOr<QueuedMessage*>> Enqueue(QueueId id, const message::Envelope& envelope, ContentWriter content,
+  // Takes a message in, with `updates` to other messages of this shard in the same batch after it
+  // (a DSN and the failure that it reports). OK: durable. Otherwise: nothing of it is in the queue,
+  // nor will be after a restart, except where the write itself failed, when recovery may find it
+  // (the peer then has its 4yz and sends it again: RFC 5321 §4.2.5). With updates it may use the
+  // space that is reserved for outcomes, since it is one. Errors: kResourceExhausted, kUnavailable
+  // as Acceptance; kInvalidArgument: envelope and updates do not fit one group commit (some 40,000
+  // recipients): the caller splits.
+  virtual io::Task<StatusOr<QueuedMessage*>> Enqueue(QueueId id, const message::Envelope& envelope,
+                                                     ContentWriter content,
                                                      std::vector<MessageUpdate> updates) = 0;
   // As Enqueue, for content that the store already holds.
-  virtual io::Task<StatusOr<QueuedMessage*>> EnqueueShared(QueueId id, const message::Envelope& envelope, Content& content,
+  virtual io::Task<StatusOr<QueuedMessage*>> EnqueueShared(QueueId id,
+                                                           const message::Envelope& envelope,
+                                                           Content& content,
                                                            std::vector<MessageUpdate> updates) = 0;
   // Changes messages; OK: durable. Updates to messages that have left are ignored.
+  // States and counters change at once, in memory; a message whose last recipient is settled leaves
+  // when that is durable.
   virtual io::Task<Status> Record(std::vector<MessageUpdate> updates) = 0;
 
   virtual QueuedMessage* Find(QueueId id) = 0;
   virtual uint64_t size() const = 0;
-  // Calls `visit(context, message)` for up to `count_max` messages with id > `after`, in id order, and returns the last id
-  // seen, or an invalid id at the end. Cheap enough to be called between other work: O(log n + count).
-  virtual QueueId Visit(QueueId after, size_t count_max, void (*visit)(void* context, QueuedMessage& message),
-                        void* context) = 0;
+  // Calls `visit(context, message)` for up to `count_max` messages with id > `after`, in id order,
+  // and returns the last id seen, or an invalid id at the end. Cheap enough to be called between
+  // other work: O(log n + count).
+  virtual QueueId Visit(QueueId after, size_t count_max,
+                        void (*visit)(void* context, QueuedMessage& message), void* context) = 0;
+  // Calls observer->Entered for every message that is already there, before it returns. nullptr:
+  // nobody is told any more.
   virtual void SetObserver(Observer* observer) = 0;
 };
 

@@ -1,0 +1,192 @@
+// Bringing space back: segments leave from the oldest end, one at a time; what is still needed in the oldest is copied to the
+// head of the log first. README, "Space", has the bound on what that costs.
+#include <algorithm>
+
+#include "ringmail/base/check.h"
+#include "ringmail/io/shard.h"
+#include "storage/store_core.h"
+
+namespace ringmail::storage {
+namespace {
+
+constexpr Nanoseconds kRetryInterval = std::chrono::seconds(1);
+// With no space for new mail, compaction goes on while it can win this many segments.
+constexpr uint64_t kTightDeadSegments = 3;
+// How often leaving messages ask whether compaction is due.
+constexpr uint32_t kFreedCountPerCheck = 64;
+
+}  // namespace
+
+// A record copied to the open batch, and where from.
+struct StoreCore::Move {
+  QueueId message;   // valid, or else a piece of content
+  ContentId content;
+  uint32_t piece = 0;
+  RecordPlace from;
+  uint32_t at = 0;   // in the batch
+  uint32_t bytes = 0;
+};
+
+uint64_t StoreCore::LiveBytes() const {
+  uint64_t live = 0;
+  for (const auto& segment : segments_) live += segment->live_bytes;
+  return live;
+}
+
+void StoreCore::SpaceFreed() {
+  if (segments_.empty() || closing_) return;
+  const bool dead = segments_.front()->live_records == 0 && segments_.size() > 1;
+  if (dead || ++freed_count_ % kFreedCountPerCheck == 0) compact_.Notify();
+}
+
+bool StoreCore::ShouldCompact() const {
+  if (!log_->failed().ok() || segments_.size() < 2) return false;
+  // An adopted log is emptied into our own.
+  if (segments_.front()->log != own_) return true;
+  const uint64_t count = segments_.size();
+  if (count <= kCompactSegmentsMin) return false;
+  const uint64_t total = count * options_.segment_bytes, live = LiveBytes();
+  if (total > 2 * live) return true;
+  return absl::IsResourceExhausted(Acceptance()) && total - live >= kTightDeadSegments * options_.segment_bytes;
+}
+
+io::Task<void> StoreCore::RunCompaction(StoreCore* self) {
+  while (!self->closing_) {
+    Status status = co_await self->DropDead();
+    const bool due = status.ok() && !self->closing_ && self->ShouldCompact();
+    if (due) {
+      status = co_await self->CompactOldest();
+      if (status.ok() && self->segments_.front()->live_records == 0) continue;
+    }
+    if (self->closing_) break;
+    if (!status.ok() && !absl::IsResourceExhausted(status)) {
+      LogLine(io::ShardLog(), LogLevel::kError, "compaction-failed").Field("error", Std(status.message()));
+    }
+    self->metrics_.live_bytes.Set(static_cast<int64_t>(self->LiveBytes()));
+    self->metrics_.contents.Set(static_cast<int64_t>(self->index_.contents().size()));
+    // What could not be moved (lent, or leaving) is looked at again when something changes, and at the latest after a while.
+    const bool again = due || !status.ok();
+    (void)co_await self->compact_.Wait(again ? io::Now() + kRetryInterval : kNever);
+  }
+}
+
+io::Task<Status> StoreCore::DropDead() {
+  while (segments_.size() > 1 && segments_.front()->live_records == 0 && !closing_) {
+    const Segment& oldest = *segments_.front();
+    if (&oldest == log_->active()) break;
+    CO_RETURN_IF_ERROR(co_await supply_->DropSegment(oldest.log, oldest.sequence, oldest.bytes));
+    segments_.pop_front();
+  }
+  co_return absl::OkStatus();
+}
+
+io::Task<Status> StoreCore::CompactOldest() {
+  Segment* from = segments_.front().get();
+  CHECK(from != log_->active());
+  ReadWindow window;
+  SegmentScan scan(window, {.path = SegmentPath(options_.data_dir, from->log, from->sequence),
+                            .sequence = from->sequence,
+                            .salt = SegmentSalt{from->salt},
+                            .limit = from->end});
+  Status status = co_await scan.Open();
+  std::vector<Move> moves;
+  while (status.ok() && !closing_ && from->live_records > 0) {
+    auto step = co_await scan.Next();
+    status = step.status();
+    if (!status.ok() || step->kind == SegmentScan::Step::kEnd) break;
+    if (step->kind == SegmentScan::Step::kBatch) status = co_await CopyBatch(from, *step, moves);
+  }
+  if (status.ok()) status = co_await FlushMoves(from, moves);
+  co_await scan.Close();
+  metrics_.segments_compacted.Add();
+  co_return status;
+}
+
+// Whether the record is needed and can move now; its metadata then is in scratch_meta_.
+bool StoreCore::PrepareCopy(const Segment* from, const RecordView& record, Move& move, std::string_view& body) {
+  scratch_meta_.clear();
+  move.from = {const_cast<Segment*>(from), static_cast<uint32_t>(record.offset), record.bytes};
+  if (record.type == RecordType::kContent) {
+    const auto meta = DecodeContentMeta(record.meta, record.body.size());
+    if (!meta) return false;
+    const Content* content = index_.FindContent(meta->content);
+    if (content == nullptr || content->lent > 0 || meta->piece >= content->piece_count) return false;
+    if (!(content->piece(meta->piece) == move.from)) return false;
+    move.content = meta->content;
+    move.piece = meta->piece;
+    scratch_meta_ = record.meta;
+    body = record.body;  // as it is, damage and all: its checksum goes with it
+    return true;
+  }
+  if (record.type != RecordType::kMessage) return false;
+  const auto meta = DecodeMessageMeta(record.meta);
+  if (!meta) return false;
+  const QueuedMessage* message = index_.Find(meta->id);
+  if (message == nullptr || message->pending_count() == 0 || Index::SegmentOf(*message) != from) return false;
+  move.message = meta->id;
+  for (const size_t text_bytes : {message::kReplyTextBytesMax, size_t{100}, size_t{0}}) {
+    scratch_meta_.clear();
+    index_.EncodeFolded(*message, text_bytes, scratch_meta_);
+    if (RecordBytes(scratch_meta_.size(), 0) <= log_->group_bytes_max()) return true;
+  }
+  return false;
+}
+
+io::Task<Status> StoreCore::CopyBatch(Segment* from, SegmentScan::Step batch, std::vector<Move>& moves) {
+  RecordCursor cursor(batch.batch, batch.header, SegmentSalt{from->salt}, batch.offset);
+  RecordView record;
+  size_t step_bytes = 0;
+  for (;;) {
+    const RecordCursor::Step next = cursor.Next(record);
+    if (next == RecordCursor::Step::kEnd) break;
+    if (next == RecordCursor::Step::kDamage) continue;
+    Move move;
+    std::string_view body;
+    if (!PrepareCopy(from, record, move, body)) continue;
+    const size_t bytes = RecordBytes(scratch_meta_.size(), body.size());
+    if (!log_->HasRoom(bytes)) {
+      CO_RETURN_IF_ERROR(co_await FlushMoves(from, moves));
+      CO_RETURN_IF_ERROR(co_await log_->Room(bytes));
+      // Much may have happened meanwhile; what grew beyond the room waits for the next pass.
+      if (!PrepareCopy(from, record, move, body)) continue;
+      if (!log_->HasRoom(RecordBytes(scratch_meta_.size(), body.size()))) continue;
+    }
+    move.bytes = static_cast<uint32_t>(sizeof(RecordHeader) + scratch_meta_.size() + body.size());
+    move.at = log_->Append(record.type, scratch_meta_, body);
+    moves.push_back(move);
+    metrics_.compacted_records.Add();
+    metrics_.compacted_bytes.Add(move.bytes);
+    step_bytes += bytes;
+    if (step_bytes >= kCompactStepBytes) {
+      step_bytes = 0;
+      CO_RETURN_IF_ERROR(co_await FlushMoves(from, moves));
+    }
+  }
+  // All moves of one flush lie in one batch.
+  CO_RETURN_IF_ERROR(co_await FlushMoves(from, moves));
+  co_await io::Yield();
+  co_return absl::OkStatus();
+}
+
+// Waits for the copies, then lets the index point at those that are still wanted.
+io::Task<Status> StoreCore::FlushMoves(Segment* from, std::vector<Move>& moves) {
+  if (moves.empty()) co_return absl::OkStatus();
+  const Log::Committed committed = co_await log_->Commit();
+  CO_RETURN_IF_ERROR(committed.status);
+  for (const Move& move : moves) {
+    const RecordPlace place = committed.Place(move.at, move.bytes);
+    if (move.message.valid()) {
+      QueuedMessage* message = index_.Find(move.message);
+      if (message != nullptr && Index::SegmentOf(*message) == from) index_.SetPlace(*message, place.segment, place.bytes);
+      continue;
+    }
+    Content* content = index_.FindContent(move.content);
+    // Lent meanwhile: another shard reads where it lies, so there it stays until it is returned.
+    if (content == nullptr || content->lent > 0 || !(content->piece(move.piece) == move.from)) continue;
+    index_.SetPiece(*content, move.piece, place);
+  }
+  moves.clear();
+  co_return absl::OkStatus();
+}
+
+}  // namespace ringmail::storage

@@ -1,0 +1,19 @@
+// What the store of one shard counts.
+#pragma once
+
+#include "ringmail/base/metrics.h"
+
+namespace ringmail::storage {
+
+struct StorageMetrics {
+  Histogram batch_records, batch_bytes, commit_microseconds;
+  Counter enqueued_messages, updates, commit_failures;
+  Counter segments_created, segments_recycled, segments_dropped, segments_compacted;
+  Counter compacted_records, compacted_bytes;
+  Counter cache_hits, cache_misses, cache_evictions, damaged_pieces;
+  Gauge segments, disk_bytes, live_bytes, messages, contents, cache_bytes, accepting;
+
+  void Register(MetricRegistry& registry) const;
+};
+
+}  // namespace ringmail::storage

@@ -1,0 +1,301 @@
+#include "storage/replay.h"
+
+#include <algorithm>
+
+#include "fmt/format.h"
+#include "ringmail/base/check.h"
+#include "ringmail/io/shard.h"
+
+namespace ringmail::storage {
+namespace {
+
+// No content has more pieces; a number beyond is not ours.
+constexpr uint32_t kPiecesMax = 1u << 20;
+
+bool AllZero(std::string_view bytes) { return bytes.find_first_not_of('\0') == std::string_view::npos; }
+
+}  // namespace
+
+LogState& Replay::State(LogId log) {
+  const auto it = std::find_if(logs_.begin(), logs_.end(), [&](const LogState& state) { return state.log == log; });
+  if (it != logs_.end()) return *it;
+  logs_.push_back({.log = log});
+  return logs_.back();
+}
+
+void Replay::AddDamage(LogId log, uint64_t sequence, uint64_t offset, uint64_t bytes, std::string what) {
+  if (report_.damages.size() >= kDamagesMax) {
+    report_.damages.back() = {SegmentPath(data_dir_, log, sequence), offset, bytes,
+                              fmt::format("{} (and more: the first {} are listed)", what, kDamagesMax - 1)};
+    return;
+  }
+  report_.damages.push_back({SegmentPath(data_dir_, log, sequence), offset, bytes, std::move(what)});
+}
+
+void Replay::Seen(std::vector<uint64_t>& next, LogId log, uint64_t sequence) {
+  if (log.value >= kLogCountMax) return;
+  if (next.size() <= log.value) next.resize(log.value + size_t{1}, 1);
+  next[log.value] = std::max(next[log.value], sequence + 1);
+}
+
+uint64_t Replay::NextQueueSequence(LogId log) const { return log.value < next_queue_.size() ? next_queue_[log.value] : 1; }
+uint64_t Replay::NextContentSequence(LogId log) const {
+  return log.value < next_content_.size() ? next_content_[log.value] : 1;
+}
+
+io::Task<Status> Replay::ReadHeaders(const std::vector<SegmentGroup>& groups) {
+  io::DmaBuffer buffer(kSegmentHeaderBytes);
+  for (const SegmentGroup& group : groups) {
+    LogState& state = State(group.log);
+    for (const uint64_t sequence : group.segments) {
+      SegmentInfo info{.log = group.log, .sequence = sequence};
+      auto file = co_await io::File::Open(SegmentPath(data_dir_, group.log, sequence), io::OpenMode::kRead, io::Access::kDirect);
+      CO_RETURN_IF_ERROR(file.status());
+      auto bytes = co_await file->Size();
+      CO_RETURN_IF_ERROR(bytes.status());
+      info.bytes = *bytes;
+      auto read = co_await file->Read(0, {buffer.data(), buffer.size()});
+      co_await file->Close();
+      CO_RETURN_IF_ERROR(read.status());
+      info.header = DecodeSegmentHeader({buffer.data(), *read});
+      // A recycled file whose header was not yet written shows the one of its former life.
+      if (info.header.header && (info.header.header->sequence != sequence || info.header.header->log != group.log)) {
+        info.header = {};
+      }
+      if (info.header.header) {
+        state.log_key = info.header.header->log_key;
+        Seen(next_queue_, group.log, info.header.header->next_queue_sequence - 1);
+        Seen(next_content_, group.log, info.header.header->next_content_sequence - 1);
+      }
+      infos_.push_back(info);
+    }
+  }
+  co_return absl::OkStatus();
+}
+
+io::Task<Status> Replay::Run(const std::vector<SegmentGroup>& groups) {
+  index_.BeginReplay();
+  CO_RETURN_IF_ERROR(co_await ReadHeaders(groups));
+  std::span<const SegmentInfo> rest = infos_;
+  for (const SegmentGroup& group : groups) {
+    CO_RETURN_IF_ERROR(co_await ReplayGroup(rest.first(group.segments.size())));
+    rest = rest.subspan(group.segments.size());
+  }
+  report_.messages = index_.messages().size();
+  co_return absl::OkStatus();
+}
+
+// Segments made ready but never begun are at the end: no header, no batch. Without the log's key nothing can be read: then
+// zeros are empty, and anything else is damage.
+io::Task<StatusOr<bool>> IsEmptySegment(ReadWindow& window, std::string path, SegmentSalt salt, uint64_t sequence, bool know_key) {
+  SegmentScan scan(window, {.path = std::move(path), .sequence = sequence, .salt = salt, .last = true});
+  CO_RETURN_IF_ERROR(co_await scan.Open());
+  bool empty = true;
+  if (know_key) {
+    auto step = co_await scan.Next();
+    CO_RETURN_IF_ERROR(step.status());
+    empty = step->kind == SegmentScan::Step::kEnd && scan.torn_bytes() == 0;
+  } else {
+    for (uint64_t at = kSegmentHeaderBytes; at < window.file_bytes() && empty; at += io::kBlockBytes) {
+      auto block = co_await window.View(at, io::kBlockBytes);
+      CO_RETURN_IF_ERROR(block.status());
+      empty = AllZero(*block);
+    }
+  }
+  co_await scan.Close();
+  co_return empty;
+}
+
+io::Task<Status> Replay::ReplayGroup(std::span<const SegmentInfo> group) {
+  const LogId log = group.front().log;
+  const uint64_t key = State(log).log_key;
+  size_t count = group.size();
+  for (; count > 0 && !group[count - 1].header.header; --count) {
+    const SegmentInfo& info = group[count - 1];
+    auto empty = co_await IsEmptySegment(window_, SegmentPath(data_dir_, log, info.sequence),
+                                         SegmentSalt::Of(key, info.sequence), info.sequence, key != 0);
+    CO_RETURN_IF_ERROR(empty.status());
+    if (!*empty) break;
+    State(log).empty.push_back(info.sequence);
+  }
+  State(log).next_batch = 0;  // unknown
+  after_damage_ = false;
+  for (size_t i = 0; i < count; ++i) {
+    const SegmentInfo& info = group[i];
+    if (i > 0 && info.sequence != group[i - 1].sequence + 1) {
+      for (uint64_t missing = group[i - 1].sequence + 1; missing < info.sequence && missing < group[i - 1].sequence + 100; ++missing) {
+        AddDamage(log, missing, 0, 0, "the segment is missing");
+      }
+      after_damage_ = true;
+    }
+    const bool final = i + 1 == count;
+    uint64_t limit = 0;
+    if (!final && group[i + 1].header.header && group[i + 1].header.header->previous_sequence == info.sequence) {
+      limit = group[i + 1].header.header->previous_end;
+    }
+    // A segment of an adopted log was cut to what is valid in it.
+    const bool sealed = info.header.header && info.bytes < info.header.header->segment_bytes;
+    if (limit == 0 && sealed) limit = info.bytes;
+    CO_RETURN_IF_ERROR(co_await ReplaySegment(info, limit, final && !sealed));
+  }
+  LogState& state = State(log);
+  if (state.next_batch == 0) state.next_batch = 1;
+  co_return absl::OkStatus();
+}
+
+io::Task<Status> Replay::ReplaySegment(const SegmentInfo& info, uint64_t limit, bool last) {
+  auto owned = std::make_unique<Segment>();
+  Segment& segment = *owned;
+  segment.log = info.log;
+  segment.sequence = info.sequence;
+  segment.bytes = info.bytes;
+  segment.salt = SegmentSalt::Of(State(info.log).log_key, info.sequence).value;
+  segments_.push_back(std::move(owned));
+  ++report_.segments;
+  const uint64_t key = State(info.log).log_key;
+  if (key == 0) {
+    AddDamage(info.log, info.sequence, 0, info.bytes, "no segment of this log has a readable header");
+    co_return absl::OkStatus();
+  }
+  if (info.header.header) {
+    const uint64_t first = info.header.header->first_batch;
+    LogState& state = State(info.log);
+    if (state.next_batch != 0 && first > state.next_batch && !after_damage_) {
+      AddDamage(info.log, info.sequence, 0, 0,
+                fmt::format("batches {} to {} before this segment are missing", state.next_batch, first - 1));
+    }
+    state.next_batch = std::max(state.next_batch, first);
+  }
+  const SegmentSalt salt = SegmentSalt::Of(key, info.sequence);
+  SegmentScan scan(window_, {.path = SegmentPath(data_dir_, info.log, info.sequence),
+                             .sequence = info.sequence,
+                             .salt = salt,
+                             .limit = limit,
+                             .last = last});
+  CO_RETURN_IF_ERROR(co_await scan.Open());
+  uint64_t batches = 0;
+  for (;;) {
+    auto step = co_await scan.Next();
+    CO_RETURN_IF_ERROR(step.status());
+    if (step->kind == SegmentScan::Step::kEnd) break;
+    ++batches;
+    if (step->kind == SegmentScan::Step::kDamage) {
+      AddDamage(info.log, info.sequence, step->offset, step->bytes, "no readable batch");
+      after_damage_ = true;
+      continue;
+    }
+    report_.bytes_read += step->bytes;
+    ReplayBatch(segment, *step, salt, bodies_ == Bodies::kVerifyAll || last);
+  }
+  co_await scan.Close();
+  segment.end = scan.end();
+  report_.torn_tail_bytes += scan.torn_bytes();
+  LogState& state = State(info.log);
+  JudgeHeader(info, state, last, batches);
+  if (info.sequence > state.last_sequence) {
+    state.last_sequence = info.sequence;
+    state.last_end = segment.end;
+  }
+  co_return absl::OkStatus();
+}
+
+// The header is written with the first batch: a crash there may leave one copy or none, and is no damage.
+void Replay::JudgeHeader(const SegmentInfo& info, LogState& state, bool last, uint64_t batches) {
+  if (info.header.copies == 2) return;
+  if (last && batches <= 1) {
+    state.last_header_bad = true;
+    state.last_header = info.header.header.value_or(SegmentHeader{});
+    return;
+  }
+  AddDamage(info.log, info.sequence, 0, kSegmentHeaderBytes,
+            info.header.copies == 1 ? "one of the two segment headers is not readable" : "the segment header is not readable");
+}
+
+void Replay::ReplayBatch(Segment& segment, const SegmentScan::Step& step, SegmentSalt salt, bool verify) {
+  LogState& state = State(segment.log);
+  if (state.next_batch != 0 && step.header.sequence != state.next_batch && !after_damage_) {
+    AddDamage(segment.log, segment.sequence, step.offset, 0,
+              fmt::format("expected batch {}, found batch {}", state.next_batch, step.header.sequence));
+  }
+  after_damage_ = false;
+  state.next_batch = step.header.sequence + 1;
+  RecordCursor cursor(step.batch, step.header, salt, step.offset);
+  RecordView record;
+  for (;;) {
+    const RecordCursor::Step next = cursor.Next(record);
+    if (next == RecordCursor::Step::kEnd) break;
+    if (next == RecordCursor::Step::kDamage) {
+      AddDamage(segment.log, segment.sequence, record.offset, record.bytes, "no readable record");
+    } else {
+      ++report_.records;
+      ReplayRecord(segment, record, verify);
+    }
+  }
+}
+
+void Replay::ReplayRecord(Segment& segment, const RecordView& record, bool verify) {
+  bool understood = false;
+  if (record.version == kRecordVersion) {
+    switch (record.type) {
+      case RecordType::kContent: understood = ReplayContent(segment, record, verify); break;
+      case RecordType::kMessage: understood = ReplayMessage(segment, record); break;
+      case RecordType::kUpdate: understood = ReplayUpdate(record); break;
+    }
+  }
+  if (!understood) {
+    AddDamage(segment.log, segment.sequence, record.offset, record.bytes,
+              fmt::format("a record of type {} version {} that says nothing we understand",
+                          static_cast<int>(record.type), record.version));
+  }
+}
+
+bool Replay::ReplayContent(Segment& segment, const RecordView& record, bool verify) {
+  const auto meta = DecodeContentMeta(record.meta, record.body.size());
+  if (!meta || meta->piece >= kPiecesMax) return false;
+  Seen(next_content_, meta->content.log(), meta->content.value & ((uint64_t{1} << QueueId::kSequenceBits) - 1));
+  Content* content = index_.FindContent(meta->content);
+  if (content == nullptr) content = &index_.AddContent(meta->content);
+  index_.SetPiece(*content, meta->piece, {&segment, static_cast<uint32_t>(record.offset), record.bytes});
+  if (meta->last) {
+    content->complete = true;
+    content->bytes = meta->total_bytes;
+    content->flags = meta->flags;
+  }
+  if (verify && !BodyIntact(*meta, record.body)) {
+    ++bad_bodies_;
+    content->damaged = true;
+    AddDamage(segment.log, segment.sequence, record.offset, record.bytes,
+              fmt::format("content {} piece {}: wrong checksum", QueueId(meta->content.value).ToString(), meta->piece));
+  }
+  return true;
+}
+
+bool Replay::ReplayMessage(Segment& segment, const RecordView& record) {
+  const auto meta = DecodeMessageMeta(record.meta);
+  if (!meta || !DecodeOutcomes(meta->outcomes, outcomes_)) return false;
+  Seen(next_queue_, meta->id.log(), meta->id.sequence());
+  Content* content = index_.FindContent(meta->content);
+  if (content == nullptr) content = &index_.AddContent(meta->content);
+  QueuedMessage* message = index_.MakeMessage(meta->id, *content, meta->envelope, meta->next_attempt_seconds);
+  if (message == nullptr) return false;
+  // A copy made by compaction takes the place of what it was copied from.
+  if (QueuedMessage* old = index_.Find(meta->id)) index_.Free(*old);
+  index_.Insert(*message);
+  index_.SetPlace(*message, &segment, record.bytes);
+  index_.Apply(*message, *meta, outcomes_);
+  if (message->pending_count() == 0) index_.Free(*message);
+  return true;
+}
+
+bool Replay::ReplayUpdate(const RecordView& record) {
+  const auto meta = DecodeUpdateMeta(record.meta);
+  if (!meta || !DecodeOutcomes(meta->outcomes, outcomes_)) return false;
+  Seen(next_queue_, meta->id.log(), meta->id.sequence());
+  QueuedMessage* message = index_.Find(meta->id);
+  if (message == nullptr) return true;  // it left, and its record with its segment
+  index_.Apply(*message, *meta, outcomes_);
+  if (message->pending_count() == 0) index_.Free(*message);
+  return true;
+}
+
+}  // namespace ringmail::storage
