@@ -1,0 +1,177 @@
+#include "ringmail/io/process.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <vector>
+
+#include "ringmail/base/check.h"
+
+namespace ringmail::io {
+namespace {
+
+constexpr size_t kLockFileBytesMax = 64;
+
+struct User {
+  uid_t uid;
+  gid_t gid;
+};
+
+StatusOr<User> FindUser(const std::string& name) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> text(16384);
+  const int error = getpwnam_r(name.c_str(), &entry, text.data(), text.size(), &found);
+  if (error != 0) return ErrnoStatus(error, "user " + name);
+  if (found == nullptr) return absl::NotFoundError(Absl("there is no user " + name));
+  return User{entry.pw_uid, entry.pw_gid};
+}
+
+// Only CAP_NET_BIND_SERVICE, so that a reload may listen on low ports.
+bool KeepOnlyBindRight() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  data[0].effective = data[0].permitted = 1u << CAP_NET_BIND_SERVICE;
+  return syscall(SYS_capset, &header, data) == 0;
+}
+
+StatusOr<std::string> ReadAll(int fd, const std::string& path, size_t bytes_max) {
+  std::string out;
+  char part[16384];
+  while (true) {
+    const ssize_t count = read(fd, part, sizeof(part));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return ErrnoStatus(errno, path);
+    if (count == 0) return out;
+    out.append(part, static_cast<size_t>(count));
+    if (out.size() > bytes_max) {
+      return absl::OutOfRangeError(
+          Absl(path + ": larger than " + std::to_string(bytes_max) + " bytes"));
+    }
+  }
+}
+
+}  // namespace
+
+StatusOr<std::string> ReadWholeFile(const std::string& path, size_t bytes_max) {
+  if (path == "-") return ReadAll(STDIN_FILENO, "standard input", bytes_max);
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return ErrnoStatus(errno, path);
+  StatusOr<std::string> out = ReadAll(fd, path, bytes_max);
+  close(fd);
+  return out;
+}
+
+std::string HostName() {
+  char name[256] = {};
+  if (gethostname(name, sizeof(name) - 1) != 0) return "localhost";
+  return name;
+}
+
+std::optional<std::string> Environment(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
+
+DirectoryLock::~DirectoryLock() {
+  if (fd_ >= 0) close(fd_);
+}
+
+StatusOr<DirectoryLock> DirectoryLock::Acquire(const std::string& directory,
+                                               const std::string& owner) {
+  if (mkdir(directory.c_str(), 0700) == 0) {
+    if (!owner.empty() && RunningAsRoot()) {
+      const StatusOr<User> user = FindUser(owner);
+      RETURN_IF_ERROR(user.status());
+      if (chown(directory.c_str(), user->uid, user->gid) != 0) return ErrnoStatus(errno, directory);
+    }
+  } else if (errno != EEXIST) {
+    return ErrnoStatus(errno, directory);
+  }
+  const std::string path = directory + "/lock";
+  DirectoryLock lock;
+  lock.fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (lock.fd_ < 0) return ErrnoStatus(errno, path);
+  if (flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return ErrnoStatus(errno, path);
+    std::string holder = ReadAll(lock.fd_, path, kLockFileBytesMax).value_or("");
+    while (!holder.empty() && holder.back() == '\n') holder.pop_back();
+    return absl::AlreadyExistsError(
+        Absl(directory + " is in use by process " + (holder.empty() ? "?" : holder)));
+  }
+  // The file stays the user's who runs after root is given up.
+  if (!owner.empty() && RunningAsRoot()) {
+    const StatusOr<User> user = FindUser(owner);
+    RETURN_IF_ERROR(user.status());
+    if (fchown(lock.fd_, user->uid, user->gid) != 0) return ErrnoStatus(errno, path);
+  }
+  const std::string pid = std::to_string(getpid()) + "\n";
+  if (ftruncate(lock.fd_, 0) != 0 ||
+      pwrite(lock.fd_, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+    return ErrnoStatus(errno, path);
+  }
+  return lock;
+}
+
+bool RunningAsRoot() { return geteuid() == 0; }
+
+Status DropPrivileges(const std::string& user) {
+  if (user.empty() || !RunningAsRoot()) return absl::OkStatus();
+  const StatusOr<User> found = FindUser(user);
+  RETURN_IF_ERROR(found.status());
+  if (found->uid == 0) return absl::OkStatus();
+  const std::string what = "becoming user " + user;
+  if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, what);
+  if (initgroups(user.c_str(), found->gid) != 0) return ErrnoStatus(errno, what);
+  if (setresgid(found->gid, found->gid, found->gid) != 0) return ErrnoStatus(errno, what);
+  if (setresuid(found->uid, found->uid, found->uid) != 0) return ErrnoStatus(errno, what);
+  if (!KeepOnlyBindRight()) return ErrnoStatus(errno, what + ": keeping CAP_NET_BIND_SERVICE");
+  (void)prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+  // The way back must be shut.
+  CHECK(setuid(0) != 0);
+  return absl::OkStatus();
+}
+
+uint64_t RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  return limit.rlim_cur;
+}
+
+uint64_t ResidentBytes() {
+  const StatusOr<std::string> text = ReadWholeFile("/proc/self/statm", 4096);
+  if (!text.ok()) return 0;
+  const size_t space = text->find(' ');
+  if (space == std::string::npos) return 0;
+  uint64_t pages = 0;
+  std::from_chars(text->data() + space + 1, text->data() + text->size(), pages);
+  return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+uint64_t CpuMicroseconds() {
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  const auto micros = [](const timeval& t) {
+    return static_cast<uint64_t>(t.tv_sec) * 1'000'000 + static_cast<uint64_t>(t.tv_usec);
+  };
+  return micros(usage.ru_utime) + micros(usage.ru_stime);
+}
+
+}  // namespace ringmail::io
