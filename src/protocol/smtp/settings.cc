@@ -1,0 +1,18 @@
+#include "protocol/smtp/settings.h"
+
+#include "absl/strings/str_cat.h"
+#include "protocol/smtp/commands.h"
+#include "protocol/smtp/extensions.h"
+
+namespace ringmail::smtp {
+
+Settings::Settings(const SmtpOptions& smtp_options, const agent::MailLimits& limits)
+    : options(smtp_options),
+      greeting(absl::StrCat("220 ", options.hostname, " ESMTP ringmail\r\n")),
+      helo_reply(absl::StrCat("250 ", options.hostname, "\r\n")),
+      ehlo_reply(EhloReply(options.hostname, {.message_bytes_max = limits.message_bytes_max,
+                                              .recipients_max = limits.recipients_max,
+                                              .transactions_max = options.transactions_max})),
+      help_reply(HelpReply(options.hostname)) {}
+
+}  // namespace ringmail::smtp

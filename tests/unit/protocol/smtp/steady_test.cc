@@ -1,0 +1,93 @@
+// What a session costs: memory while it is idle, allocations while it sends message after message.
+#include <cstdlib>
+#include <new>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "protocol/smtp/session.h"
+#include "tests/unit/protocol/smtp/conversation.h"
+
+namespace {
+uint64_t allocations = 0;
+}  // namespace
+
+#ifndef RINGMAIL_SANITIZED
+// NOLINTBEGIN: the replacement that the standard allows.
+void* operator new(size_t bytes) {
+  ++allocations;
+  void* memory = std::malloc(bytes);
+  if (memory == nullptr) std::abort();
+  return memory;
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+// NOLINTEND
+#endif
+
+namespace ringmail::smtp {
+namespace {
+
+// The session's own share of 2 KiB an idle connection may take (the stream has
+// io::kConnectionBytesMax of them, the frames of coroutines the rest).
+TEST(IdleSession, IsSmall) {
+  RecordProperty("session_bytes", static_cast<int>(sizeof(Session)));
+  RecordProperty("transaction_bytes", static_cast<int>(sizeof(Transaction)));
+  std::printf("sizeof(Session) = %zu, sizeof(Transaction) = %zu\n", sizeof(Session),
+              sizeof(Transaction));
+  EXPECT_LE(sizeof(Session), 384u);
+}
+
+#ifndef RINGMAIL_SANITIZED
+
+struct Watch {
+  uint64_t at_wait[64] = {};
+  size_t waits = 0;
+};
+
+void NoteWait(void* context) {
+  auto* watch = static_cast<Watch*>(context);
+  if (watch->waits < std::size(watch->at_wait)) watch->at_wait[watch->waits++] = allocations;
+}
+
+// Of each message on a kept connection: the door's list of recipients, which the recording door
+// makes as the real one does.
+constexpr uint64_t kAllocationsOfTheDoor = 1;
+
+TEST(KeptSession, AllocatesNothingOfItsOwnForAMessage) {
+  NewRecord().keep = false;
+  io::ResetStillIo();
+  SmtpOptions options;
+  options.hostname = "mx.example.org";
+  const agent::MailLimits limits;
+  const auto door = MakeDoor(limits);
+  Settings settings(options, limits);
+  SmtpListenerOptions listener;
+  auto shared = std::unique_ptr<Shared>(new Shared{.door = *door});
+
+  std::vector<io::Happening> script;
+  script.push_back({.bytes = "EHLO client.example\r\n"});
+  for (int i = 0; i < 20; ++i) {
+    script.push_back({.bytes = "MAIL FROM:<a.rather.long.address@client.example> SIZE=5000\r\n"
+                               "RCPT TO:<c@d>\r\nDATA\r\n"});
+    script.push_back({.bytes = std::string(4000, 'x') + "\r\n.\r\n"});
+  }
+  io::Connection connection(std::move(script));
+  connection.keep_output = false;
+  connection.output.reserve(4096);
+  Watch watch;
+  connection.at_wait = &NoteWait;
+  connection.context = &watch;
+  {
+    Session session(*shared, settings, listener, io::Stream(&connection));
+    io::RunStill(session.Run());
+  }
+  ASSERT_EQ(shared->metrics.messages_accepted.value(), 20u);
+  // After the second message everything that is kept has its size.
+  const uint64_t before = watch.at_wait[6], after = watch.at_wait[36];
+  EXPECT_EQ(after - before, 15 * kAllocationsOfTheDoor);
+}
+
+#endif
+
+}  // namespace
+}  // namespace ringmail::smtp

@@ -1,0 +1,105 @@
+#include "tests/unit/protocol/smtp/still_io.h"
+
+#include <utility>
+
+#include "ringmail/base/check.h"
+#include "ringmail/io/shard.h"
+
+namespace ringmail::io {
+namespace {
+
+constexpr MonotonicTime kStart{std::chrono::seconds(1000)};
+MonotonicTime now = kStart;
+
+}  // namespace
+
+Connection::Connection(std::vector<Happening> happenings) : script(std::move(happenings)) {
+  peer = *Endpoint::Parse("192.0.2.7:4000");
+  local = *Endpoint::Parse("192.0.2.1:25");
+}
+
+StreamStatus Connection::Wait(MonotonicTime deadline) {
+  CHECK(input.empty());
+  if (at_wait != nullptr) at_wait(context);
+  if (keep_output) turns.push_back(output);
+  output.clear();
+  if (cancelled) return StreamStatus::kCancelled;
+  if (next == script.size()) return StreamStatus::kEnd;
+  Happening& happening = script[next];
+  if (now + happening.after > deadline) {
+    happening.after -= deadline - now;
+    now = deadline;
+    return StreamStatus::kTimedOut;
+  }
+  now += happening.after;
+  ++next;
+  if (happening.status == StreamStatus::kTimedOut) now = deadline;
+  input = happening.bytes;
+  return happening.status;
+}
+
+bool ReceiveOp::await_ready() { return true; }
+bool ReceiveOp::await_suspend(std::coroutine_handle<>) { return false; }
+StreamStatus ReceiveOp::await_resume() { return connection_.Wait(deadline_); }
+bool FlushOp::await_ready() { return true; }
+bool FlushOp::await_suspend(std::coroutine_handle<>) { return false; }
+StreamStatus FlushOp::await_resume() { return StreamStatus::kOk; }
+
+std::string_view Stream::input() const { return connection_->input; }
+void Stream::Consume(size_t count) {
+  CHECK_LE(count, connection_->input.size());
+  connection_->input.remove_prefix(count);
+}
+void Stream::Write(std::string_view bytes) { connection_->output.append(bytes); }
+void Stream::WriteReference(std::string_view bytes) { Write(bytes); }
+size_t Stream::output_bytes() const { return connection_->output.size(); }
+const Endpoint& Stream::peer() const { return connection_->peer; }
+const Endpoint& Stream::local() const { return connection_->local; }
+int Stream::error() const { return 0; }
+void Stream::Cancel() { connection_->cancelled = true; }
+Task<void> Stream::Close(MonotonicTime) {
+  if (connection_->keep_output) connection_->turns.push_back(connection_->output);
+  connection_->closed = true;
+  connection_ = nullptr;
+  co_return;
+}
+void Stream::Abort() { connection_ = nullptr; }
+
+MonotonicTime Now() { return now; }
+WallTime WallNow() { return FromUnixSeconds(1'767'225'600); }
+LogBuffer& ShardLog() {
+  static LogBuffer log(1 << 20);
+  return log;
+}
+
+void ResetStillIo() {
+  now = kStart;
+  (void)TakeStillLog();
+}
+
+std::string TakeStillLog() {
+  std::string text(1 << 20, '\0');
+  text.resize(ShardLog().Pop(text));
+  return text;
+}
+
+void RunStill(Task<void> task) {
+  struct Runner {
+    struct promise_type {
+      Runner get_return_object() { return {}; }
+      std::suspend_never initial_suspend() { return {}; }
+      std::suspend_never final_suspend() noexcept { return {}; }
+      void return_void() {}
+      void unhandled_exception() {}
+    };
+    static Runner Run(Task<void> inner, bool* done) {
+      co_await std::move(inner);
+      *done = true;
+    }
+  };
+  bool done = false;
+  Runner::Run(std::move(task), &done);
+  CHECK(done);
+}
+
+}  // namespace ringmail::io

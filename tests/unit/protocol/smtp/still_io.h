@@ -1,0 +1,54 @@
+// A stream that is a script: what the peer sends and when, without a network, a world or an
+// allocation.
+//
+// It takes the place of `io` where one session alone is of interest: how input is cut, what is
+// answered in which turn, what a message costs. A turn ends where the session waits.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ringmail/base/time.h"
+#include "ringmail/io/stream.h"
+
+namespace ringmail::io {
+
+struct Happening {
+  StreamStatus status = StreamStatus::kOk;
+  std::string bytes;     // of kOk
+  Nanoseconds after{0};  // passes before it
+};
+
+class Connection {
+ public:
+  // After the last happening the peer's side is closed. An OK one that comes after the deadline
+  // times out instead, and happens in the next wait.
+  explicit Connection(std::vector<Happening> script);
+
+  // What was written between two waits, one entry a turn; the last ends in Close.
+  std::vector<std::string> turns;
+  std::string output;
+  bool keep_output = true;
+  bool closed = false;
+  bool cancelled = false;
+  Endpoint peer, local;
+
+  StreamStatus Wait(MonotonicTime deadline);
+
+  std::vector<Happening> script;
+  size_t next = 0;
+  std::string_view input;
+  // Called at each wait: for tests that count.
+  void (*at_wait)(void* context) = nullptr;
+  void* context = nullptr;
+};
+
+// Starts the clock again, and gives the log so far back.
+void ResetStillIo();
+std::string TakeStillLog();
+
+// Runs `task`, which never waits for anything but the script, to its end.
+void RunStill(Task<void> task);
+
+}  // namespace ringmail::io
