@@ -410,7 +410,7 @@ void AppendHeader(const DsnRequest& request, const Form& form, bool eight_bit, s
   // Without SMTPUTF8 such an address cannot stand here, and nothing longer than a path is one; the
   // envelope has it.
   const bool writable =
-      request.to.size() <= kPathBytesMax &&
+      !request.to.empty() && request.to.size() <= kPathBytesMax &&
       (request.smtp_utf8 ? codec::Utf8Valid(request.to) : codec::IsAscii(request.to));
   out += "To: ";
   out += writable

@@ -75,7 +75,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Require(delimiters == 3 || delimiters == 4);
   Require(Count(report, "\r\n--" + boundary + "--\r\n") == 1);
   Require(report.ends_with("\r\n--" + boundary + "--\r\n"));
-  const size_t status = report.find("Content-Description: Delivery report");
+  const size_t status =
+      report.find("\r\n--" + boundary + "\r\nContent-Description: Delivery report\r\n") + 2;
   const std::string_view fields =
       std::string_view(report).substr(status, report.find("\r\n--" + boundary, status) - status);
   Require(Count(fields, "\r\nAction: ") == 1 && Count(fields, "\r\nStatus: ") == 1 &&
