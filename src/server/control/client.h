@@ -1,0 +1,28 @@
+// The other end of the control interface: how commands ask the running server.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "ringmail/base/status.h"
+#include "ringmail/io/task.h"
+
+namespace ringmail::server {
+
+inline constexpr size_t kControlBodyBytesMax = 256u << 20;
+
+struct ControlReply {
+  uint16_t status = 0;
+  std::string body;  // empty where `take` had it
+};
+
+// One request on a connection of its own. Where `take` is given, the pieces of a 200's body go to
+// it as they arrive; false from it ends the reading. Errors: kNotFound: nobody listens at `socket`;
+// kPermissionDenied; others: the server did not answer in HTTP, or not whole.
+io::Task<StatusOr<ControlReply>> Fetch(std::string socket, std::string method, std::string target,
+                                       bool (*take)(void* context,
+                                                    std::string_view piece) = nullptr,
+                                       void* context = nullptr);
+
+}  // namespace ringmail::server

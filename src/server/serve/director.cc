@@ -1,0 +1,312 @@
+#include "server/serve/director.h"
+
+#include <algorithm>
+
+#include "ringmail/base/log.h"
+#include "ringmail/io/blocking.h"
+#include "ringmail/io/shard.h"
+#include "server/control/routes.h"
+#include "server/control/service.h"
+#include "server/serve/on_shard.h"
+
+namespace ringmail::server {
+namespace {
+
+struct OpenWork {
+  Status status;
+  io::Task<void> Run(ShardServer& server) { status = co_await server.Open(); }
+};
+
+struct StartWork {
+  std::vector<agent::Transfer*> peers;
+  io::Task<void> Run(ShardServer& server) {
+    server.Start(std::move(peers));
+    co_return;
+  }
+};
+
+struct ListenWork {
+  io::Listener listener;
+  smtp::SmtpListenerOptions options;
+  io::Task<void> Run(ShardServer& server) {
+    server.Listen(std::move(listener), options);
+    co_return;
+  }
+};
+
+struct UnlistenWork {
+  io::Endpoint local;
+  io::Task<void> Run(ShardServer& server) {
+    server.Unlisten(local);
+    co_return;
+  }
+};
+
+struct ReconfigureWork {
+  const Config* config;
+  io::Task<void> Run(ShardServer& server) {
+    server.Reconfigure(*config);
+    co_return;
+  }
+};
+
+struct StopSmtpWork {
+  MonotonicTime deadline;
+  io::Task<void> Run(ShardServer& server) { co_await server.StopSmtp(deadline); }
+};
+
+struct StopTransferWork {
+  MonotonicTime deadline;
+  io::Task<void> Run(ShardServer& server) { co_await server.StopTransfer(deadline); }
+};
+
+struct CloseWork {
+  Status status;
+  io::Task<void> Run(ShardServer& server) { status = co_await server.Close(); }
+};
+
+struct EndWork {
+  io::Task<void> Run(ShardServer& server) {
+    server.End();
+    co_return;
+  }
+};
+
+// A configuration read on the blocking pool.
+struct ReadWork {
+  Boot* boot;
+  ConfigResult result;
+  static void Call(void* context) {
+    auto& self = *static_cast<ReadWork*>(context);
+    self.result = self.boot->read_config(self.boot->config_path);
+  }
+};
+
+LogLine Log(LogLevel level, std::string_view event) {
+  return LogLine(io::ShardLog(), level, event);
+}
+
+class Director {
+ public:
+  explicit Director(Boot& boot) : boot_(boot) {}
+  io::Task<void> Run();
+
+ private:
+  io::Task<bool> Open();
+  io::Task<void> Start();
+  io::Task<void> HandOut(BoundListener& bound);
+  io::Task<void> Reload();
+  io::Task<bool> ReloadListeners(const Config& wanted);
+  io::Task<void> TakeBack(const BoundListener& bound);
+  io::Task<void> Stop();
+  io::Task<void> Close();
+  void Fail(ExitCode code, std::string_view what);
+
+  Boot& boot_;
+  std::unique_ptr<ControlService> control_;
+};
+
+void Director::Fail(ExitCode code, std::string_view what) {
+  if (boot_.code != ExitCode::kOk) return;
+  boot_.code = code;
+  boot_.problem = what;
+}
+
+io::Task<void> Director::Run() {
+  Log(LogLevel::kInfo, "start")
+      .Field("version", RINGMAIL_VERSION)
+      .Field("config", boot_.config_path);
+  if (co_await Open()) {
+    co_await Start();
+    for (;;) {
+      const io::Signal signal = co_await io::NextSignal(kNever);
+      if (signal == io::Signal::kTerminate) break;
+      if (signal == io::Signal::kReload) co_await Reload();
+    }
+    co_await Stop();
+  }
+  co_await Close();
+  std::vector<EndWork> ends(boot_.servers.size());
+  co_await RunOnEach<EndWork>(boot_.servers, ends);
+}
+
+io::Task<bool> Director::Open() {
+  std::vector<OpenWork> opened(boot_.servers.size());
+  co_await RunOnEach<OpenWork>(boot_.servers, opened);
+  bool good = true;
+  for (size_t i = 0; i < opened.size(); ++i) {
+    if (opened[i].status.ok()) continue;
+    good = false;
+    const std::string_view what = Std(opened[i].status.message());
+    Log(LogLevel::kError, "store_failed")
+        .Field("shard", static_cast<uint64_t>(i))
+        .Field("what", what);
+    Fail(ExitCode::kStore, what);
+  }
+  co_return good;
+}
+
+io::Task<void> Director::HandOut(BoundListener& bound) {
+  std::vector<ListenWork> works(boot_.servers.size());
+  for (size_t i = 0; i < works.size(); ++i) {
+    works[i].options = bound.config.options;
+    if (i < bound.sockets.size()) works[i].listener = std::move(bound.sockets[i]);
+  }
+  bound.sockets.clear();
+  co_await RunOnEach<ListenWork>(boot_.servers, works);
+  Log(LogLevel::kInfo, "listening")
+      .Field("address", bound.local.ToString())
+      .Field("listener", bound.config.options.name);
+}
+
+io::Task<void> Director::Start() {
+  std::vector<agent::Transfer*> peers;
+  uint64_t messages = 0;
+  for (ShardServer* server : boot_.servers) peers.push_back(&server->transfer());
+  std::vector<StartWork> starts(boot_.servers.size(), StartWork{peers});
+  co_await RunOnEach<StartWork>(boot_.servers, starts);
+  for (BoundListener& one : boot_.listeners) co_await HandOut(one);
+  control_ = std::make_unique<ControlService>(boot_.servers);
+  if (boot_.control.open()) control_->Listen(std::move(boot_.control));
+  messages = co_await CountMessages(boot_.servers);
+  Log(LogLevel::kInfo, "ready")
+      .Field("shards", static_cast<uint64_t>(boot_.servers.size()))
+      .Field("messages", messages);
+}
+
+io::Task<void> Director::TakeBack(const BoundListener& bound) {
+  std::vector<UnlistenWork> works(boot_.servers.size(), UnlistenWork{bound.local});
+  co_await RunOnEach<UnlistenWork>(boot_.servers, works);
+  Log(LogLevel::kInfo, "unlistening").Field("address", bound.local.ToString());
+}
+
+bool SameOptions(const smtp::SmtpListenerOptions& a, const smtp::SmtpListenerOptions& b) {
+  return a.name == b.name && a.bare_newline == b.bare_newline && a.path_spacing == b.path_spacing &&
+         a.helo_syntax == b.helo_syntax && a.greeting_delay == b.greeting_delay;
+}
+
+// Opens what is new before it closes what is gone, so that a port that is taken leaves everything
+// as it was.
+io::Task<bool> Director::ReloadListeners(const Config& wanted) {
+  const auto find = [this](const io::Endpoint& endpoint) {
+    return std::find_if(boot_.listeners.begin(), boot_.listeners.end(),
+                        [&](const BoundListener& one) { return one.config.endpoint == endpoint; });
+  };
+  std::vector<BoundListener> added;
+  for (const ListenerConfig& one : wanted.listeners) {
+    if (find(one.endpoint) != boot_.listeners.end()) continue;
+    StatusOr<std::vector<io::Listener>> opened =
+        io::OpenListeners({.endpoint = one.endpoint}, boot_.shard_count);
+    if (!opened.ok()) {
+      Log(LogLevel::kError, "reload_failed").Field("what", Std(opened.status().message()));
+      co_return false;
+    }
+    const io::Endpoint local = opened->front().local();
+    added.push_back({one, local, *std::move(opened)});
+  }
+  std::vector<BoundListener> kept;
+  for (BoundListener& bound : boot_.listeners) {
+    const auto still = std::find_if(
+        wanted.listeners.begin(), wanted.listeners.end(),
+        [&](const ListenerConfig& one) { return one.endpoint == bound.config.endpoint; });
+    if (still == wanted.listeners.end()) {
+      co_await TakeBack(bound);
+      continue;
+    }
+    if (!SameOptions(still->options, bound.config.options)) {
+      Log(LogLevel::kWarning, "reload_needs_restart")
+          .Field("key", "[[listener]] options of " + bound.config.endpoint.ToString());
+    }
+    kept.push_back(std::move(bound));
+  }
+  boot_.listeners = std::move(kept);
+  for (BoundListener& one : added) {
+    co_await HandOut(one);
+    boot_.listeners.push_back(std::move(one));
+  }
+  co_return true;
+}
+
+io::Task<void> Director::Reload() {
+  // The log may have been rotated, whatever the file says.
+  io::ReopenLog();
+  ReadWork read{.boot = &boot_};
+  co_await io::RunBlocking(&ReadWork::Call, &read);
+  for (const Diagnostic& one : read.result.diagnostics) {
+    const bool error = one.severity == Diagnostic::Severity::kError;
+    Log(error ? LogLevel::kError : LogLevel::kWarning, "configuration")
+        .Field("file", boot_.config_path)
+        .Field("line", one.line)
+        .Field("column", one.column)
+        .Field("what", one.text);
+  }
+  if (!read.result.ok()) {
+    Log(LogLevel::kError, "reload_failed")
+        .Field("what", "the configuration is wrong; the one before stays");
+    co_return;
+  }
+  auto wanted = std::make_unique<const Config>(std::move(read.result.config));
+  if (!co_await ReloadListeners(*wanted)) co_return;
+  for (const std::string& key : NeedsRestart(*boot_.config, *wanted)) {
+    Log(LogLevel::kWarning, "reload_needs_restart").Field("key", key);
+  }
+  std::vector<ReconfigureWork> works(boot_.servers.size(), ReconfigureWork{wanted.get()});
+  co_await RunOnEach<ReconfigureWork>(boot_.servers, works);
+  boot_.config = std::move(wanted);
+  Log(LogLevel::kInfo, "reloaded").Field("config", boot_.config_path);
+}
+
+io::Task<void> Director::Stop() {
+  const MonotonicTime deadline = io::Now() + boot_.config->shutdown_timeout;
+  Log(LogLevel::kInfo, "stopping").Field("timeout", Nanoseconds(boot_.config->shutdown_timeout));
+  std::vector<StopSmtpWork> sessions(boot_.servers.size(), StopSmtpWork{deadline});
+  co_await RunOnEach<StopSmtpWork>(boot_.servers, sessions);
+  // The operator's commands speak to the transfers: none comes in any more once they stop.
+  co_await control_->Stop(std::min(deadline, io::Now() + std::chrono::seconds(1)));
+  std::vector<StopTransferWork> transfers(boot_.servers.size(), StopTransferWork{deadline});
+  co_await RunOnEach<StopTransferWork>(boot_.servers, transfers);
+}
+
+io::Task<void> Director::Close() {
+  control_.reset();
+  std::vector<CloseWork> closed(boot_.servers.size());
+  co_await RunOnEach<CloseWork>(boot_.servers, closed);
+  for (const CloseWork& one : closed) {
+    if (one.status.ok()) continue;
+    Log(LogLevel::kError, "close_failed").Field("what", Std(one.status.message()));
+    Fail(ExitCode::kFailed, Std(one.status.message()));
+  }
+  Log(LogLevel::kInfo, "stopped").Field("exit_code", Number(boot_.code));
+}
+
+// On shard 0, from each shard.
+void Arrive(io::ShardMessage& message) {
+  Boot& boot = *message.Pointer<Boot>(0);
+  ShardServer& server = *message.Pointer<ShardServer>(1);
+  boot.servers.resize(boot.shard_count);
+  boot.servers[server.index().value] = &server;
+  ++boot.arrived;
+  if (!boot.all_arrived) boot.all_arrived.emplace();
+  if (boot.arrived == boot.shard_count) boot.all_arrived->Notify();
+}
+
+}  // namespace
+
+io::Task<void> ServerMain(void* context) {
+  Boot& boot = *static_cast<Boot*>(context);
+  ShardServer server(*boot.config, boot.sessions_per_shard, io::ThisShard());
+  io::ShardMessage arrive{.run = Arrive};
+  arrive.SetPointer(0, &boot);
+  arrive.SetPointer(1, &server);
+  co_await io::Post(ShardIndex(0), arrive);
+  if (io::ThisShard() == ShardIndex(0)) {
+    if (!boot.all_arrived) boot.all_arrived.emplace();
+    (void)co_await boot.all_arrived->Wait(kNever);
+    Director director(boot);
+    co_await director.Run();
+    boot.all_arrived.reset();
+  }
+  co_await server.WaitForEnd();
+}
+
+}  // namespace ringmail::server

@@ -1,0 +1,75 @@
+// What one shard of a running server holds: store, door, transport, transfer and the SMTP service,
+// made and ended in order.
+//
+// Made by: the shard's main, on that shard. Order: Open once; Start once all shards are open;
+// Listen, Unlisten and Reconfigure at any time after; StopSmtp, StopTransfer, Close in this order,
+// each on all shards before the next. Shard: its own; others reach it by RunOn (on_shard.h).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ringmail/agent/mail_transaction.h"
+#include "ringmail/agent/transfer.h"
+#include "ringmail/agent/transport.h"
+#include "ringmail/base/metrics.h"
+#include "ringmail/io/gate.h"
+#include "ringmail/io/listener.h"
+#include "ringmail/io/timer.h"
+#include "ringmail/protocol/smtp.h"
+#include "ringmail/storage/store.h"
+#include "server/config/config.h"
+
+namespace ringmail::server {
+
+class ShardServer {
+ public:
+  // `config` outlives this.
+  ShardServer(const Config& config, uint32_t sessions_max, ShardIndex index);
+  ShardServer(const ShardServer&) = delete;
+  ShardServer& operator=(const ShardServer&) = delete;
+
+  // Opens and recovers the store, logs what recovery found, and makes the rest on top of it.
+  io::Task<Status> Open();
+  // `peers[i]` is shard i's transfer.
+  void Start(std::vector<agent::Transfer*> peers) { transfer_->Start(std::move(peers)); }
+  void Listen(io::Listener listener, smtp::SmtpListenerOptions options);
+  void Unlisten(const io::Endpoint& local) { (void)smtp_->Unlisten(local); }
+  // `config` outlives this. What needs a restart stays as it was.
+  void Reconfigure(const Config& config);
+
+  io::Task<void> StopSmtp(MonotonicTime deadline) { return smtp_->Stop(deadline); }
+  io::Task<void> StopTransfer(MonotonicTime deadline) { return transfer_->Stop(deadline); }
+  io::Task<Status> Close();
+
+  ShardIndex index() const { return index_; }
+  bool open() const { return transfer_ != nullptr; }
+  storage::Queue& queue() { return store_->queue(); }
+  agent::Transfer& transfer() { return *transfer_; }
+  const MetricRegistry& metrics() const { return metrics_; }
+  uint32_t session_count() const { return smtp_ == nullptr ? 0 : smtp_->session_count(); }
+
+  // Calls from other shards run inside.
+  io::Gate& calls() { return calls_; }
+  // Ends WaitForEnd.
+  void End() { end_.Notify(); }
+  io::Task<void> WaitForEnd();
+
+ private:
+  void LogRecovery(const storage::RecoveryReport& report) const;
+
+  const Config* config_;
+  const uint32_t sessions_max_;
+  const ShardIndex index_;
+  MetricRegistry metrics_;
+  std::unique_ptr<storage::ShardStore> store_;
+  std::unique_ptr<agent::MailDoor> door_;
+  std::unique_ptr<agent::Transport> transport_;
+  std::unique_ptr<agent::Transfer> transfer_;
+  std::unique_ptr<smtp::SmtpService> smtp_;
+  io::Gate calls_;
+  io::Event end_;
+};
+
+}  // namespace ringmail::server
