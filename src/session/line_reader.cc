@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "ringmail/base/check.h"
 
@@ -32,15 +33,17 @@ void LineReader::Keep(std::string_view part) {
 }
 
 // `with_end` ends in LF, its only one.
-Line LineReader::Judge(std::string_view with_end) const {
+Line LineReader::Judge(std::string_view with_end) {
   std::string_view text = with_end.substr(0, with_end.size() - 1);
   const bool crlf = text.ends_with('\r');
   if (crlf) text.remove_suffix(1);
+  const bool bare = !crlf && ends_ == LineEnds::kStrict;
+  const bool goes_on = std::exchange(after_bare_lf_, bare);
   if (text.size() > line_bytes_max_) return {.status = LineStatus::kTooLong};
   if (std::memchr(text.data(), '\0', text.size()) != nullptr) return {.status = LineStatus::kNul};
   if (std::memchr(text.data(), '\r', text.size()) != nullptr)
     return {.status = LineStatus::kBareCr};
-  if (!crlf && ends_ == LineEnds::kStrict) return {.status = LineStatus::kBareLf};
+  if (bare || goes_on) return {.status = LineStatus::kBareLf};
   return {.status = LineStatus::kLine, .text = text};
 }
 
@@ -52,10 +55,13 @@ Line LineReader::TryLine(io::Stream& stream) {
         found == nullptr ? input.size()
                          : static_cast<size_t>(static_cast<const char*>(found) - input.data()) + 1;
     if (discarding_) {
+      const bool crlf = found != nullptr && (end > 1 ? input[end - 2] == '\r' : discarded_cr_);
+      discarded_cr_ = input[end - 1] == '\r';
       discarded_ += static_cast<uint32_t>(end);
       stream.Consume(end);
       if (found != nullptr) {
         discarding_ = false;
+        after_bare_lf_ = !crlf && ends_ == LineEnds::kStrict;
       } else if (discarded_ >= kLineDiscardBytes) {
         discarded_ = 0;
         return {.status = LineStatus::kTooLong};
@@ -68,6 +74,10 @@ Line LineReader::TryLine(io::Stream& stream) {
     }
     // CRLF are two octets beyond the limit. The line's fate is known before its end has come.
     if (carry_bytes_ + end > line_bytes_max_ + 2) {
+      const bool carried_cr = carry_bytes_ > 0 && carry_[carry_bytes_ - 1] == '\r';
+      const bool crlf = found != nullptr && (end > 1 ? input[end - 2] == '\r' : carried_cr);
+      after_bare_lf_ = found != nullptr && !crlf && ends_ == LineEnds::kStrict;
+      discarded_cr_ = input[end - 1] == '\r';
       carry_.reset();
       carry_bytes_ = carry_capacity_ = 0;
       stream.Consume(end);

@@ -12,7 +12,8 @@
 // Limits: line_bytes_max without CRLF. Of a longer line the rest is thrown away unseen; every
 // kLineDiscardBytes of it are one
 //   kTooLong, so that the caller's error budget ends an endless line.
-// Errors: what is wrong with a line is a status of that line; reading goes on behind it.
+// Errors: what is wrong with a line is a status of that line; reading goes on behind it. What stands between a bare LF and
+//   the next CRLF is refused with it, piece by piece: to whoever ends lines strictly it is all one line.
 #pragma once
 
 #include <cstddef>
@@ -69,7 +70,7 @@ class LineReader {
 
  private:
   void Keep(std::string_view part);
-  Line Judge(std::string_view with_end) const;
+  Line Judge(std::string_view with_end);
 
   const size_t line_bytes_max_;
   std::unique_ptr<char[]> carry_;  // an unfinished line, or the last one
@@ -80,6 +81,8 @@ class LineReader {
   const LineEnds ends_;
   bool carry_returned_ = false;
   bool discarding_ = false;
+  bool discarded_cr_ = false;   // the last octet thrown away
+  bool after_bare_lf_ = false;  // no CRLF has come since a bare LF
 };
 
 }  // namespace ringmail::session
