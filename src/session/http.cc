@@ -141,7 +141,11 @@ io::Task<HttpStatus> ReadHead(io::Stream& stream, LineReader& lines, const HttpL
   for (;;) {
     Line line = lines.TryLine(stream);
     if (line.status == LineStatus::kNeedMore) line = co_await lines.ReadLine(stream, deadline);
-    if (line.status == LineStatus::kStream) co_return FromStream(line.stream, begun);
+    if (line.status == LineStatus::kStream) {
+      head.refusal = 0;
+      co_return FromStream(line.stream, begun);
+    }
+    // What the next faults mean; taken back where none comes.
     head.refusal = line.status == LineStatus::kTooLong ? 431 : 400;
     if (line.status != LineStatus::kLine) co_return HttpStatus::kRefused;
     bytes += line.text.size() + 2;
