@@ -80,6 +80,11 @@ Reply MailTransaction::Recipient(const ParsedPath& path, std::string_view origin
   } else if (!options.relay.Allows(source_, path.mailbox.domain)) {
     return refuse(550, {5, 7, 1}, "Relaying denied");
   }
+  // Our own reports go in whatever the routes say: they wait in the queue until these are mended.
+  const bool ours = source_.client.family == IpAddress::Family::kNone;
+  if (options.routes && !ours && options.routes->Find(DomainOf(forward_path)) == nullptr) {
+    return refuse(451, {4, 4, 4}, "No route to this domain is configured");
+  }
   for (const message::Recipient& known : envelope_.recipients) {
     // Said twice, delivered once.
     if (known.path == forward_path) return Say(250, {2, 1, 5}, "Recipient ok");

@@ -12,10 +12,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ringmail/agent/routes.h"
 #include "ringmail/base/ip_address.h"
 #include "ringmail/base/metrics.h"
 #include "ringmail/io/task.h"
@@ -74,6 +76,8 @@ class MailDoor {
     std::string hostname;
     RelayPolicy relay;
     MailLimits limits;
+    // What cannot be routed is not taken in (451 4.4.4); absent: not asked.
+    std::optional<RouteTable> routes;
   };
   MailDoor(storage::Queue& queue, Options options);
   // All but the hostname, which transactions under way refer to: that one needs a restart.

@@ -18,17 +18,13 @@
 #include <vector>
 
 #include "ringmail/agent/mail_transaction.h"
+#include "ringmail/agent/routes.h"
 #include "ringmail/agent/transport.h"
 #include "ringmail/base/metrics.h"
 #include "ringmail/io/task.h"
 #include "ringmail/storage/store.h"
 
 namespace ringmail::agent {
-
-struct Route {
-  std::string domain;  // normalized; ".example.net" is every subdomain; the longest match wins
-  NextHop next_hop;
-};
 
 struct RetryPolicy {
   std::chrono::seconds first_delay = std::chrono::minutes(5);

@@ -8,12 +8,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "ringmail/base/ids.h"
+#include "ringmail/base/ip_address.h"
 #include "ringmail/base/time.h"
 #include "ringmail/io/task.h"
 #include "ringmail/message/envelope.h"
@@ -93,6 +95,9 @@ class Transport {
   virtual ~Transport() = default;
   // Connects and greets, trying the hop's addresses in turn.
   virtual io::Task<SessionResult> Open(const NextHop& hop, MonotonicTime deadline) = 0;
+  // Every Open under way, and every later one, fails as soon as it can (shutdown). Sessions already
+  // open are not touched.
+  virtual void Cancel() = 0;
 };
 
 }  // namespace ringmail::agent

@@ -8,6 +8,7 @@
 #include <coroutine>
 #include <cstdint>
 
+#include "ringmail/base/check.h"
 #include "ringmail/base/intrusive_list.h"
 #include "ringmail/base/time.h"
 
@@ -23,6 +24,13 @@ class Timer : public ListHook<class TimerTag> {
   Timer() = default;
   Timer(Fired fired, void* context) : fired_(fired), context_(context) {}
   ~Timer() { Disarm(); }
+
+  // For timers made before their owner is known. REQUIRES: not armed.
+  void Bind(Fired fired, void* context) {
+    CHECK(!armed());
+    fired_ = fired;
+    context_ = context;
+  }
 
   // Arms, or moves, the deadline. kNever disarms.
   void Arm(MonotonicTime deadline);

@@ -67,6 +67,8 @@ class QueuedMessage : public ListHook<class DestinationTag> {
 
   // The scheduler's: `fired` gets the context it was armed with.
   io::Timer& timer() { return timer_; }
+  void* scheduler() const { return scheduler_; }
+  void set_scheduler(void* scheduler) { scheduler_ = scheduler; }
 
  private:
   friend struct QueueAccess;  // the store's
@@ -78,6 +80,7 @@ class QueuedMessage : public ListHook<class DestinationTag> {
   };
   QueueId id_;
   io::Timer timer_;
+  void* scheduler_ = nullptr;
   Content* content_ = nullptr;
   char* envelope_ = nullptr;
   struct Segment* segment_ = nullptr;  // where its message record lies

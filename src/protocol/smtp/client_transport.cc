@@ -38,11 +38,17 @@ class SmtpTransport final : public agent::Transport {
       co_return result;
     }
     for (const IpAddress& address : *addresses) {
+      if (cancelled_) result.reply = {451, {4, 3, 2}, "we are shutting down"};
+      if (cancelled_ || io::Now() >= deadline) break;
       if (co_await TryAddress(hop, address, deadline, result)) co_return result;
-      if (io::Now() >= deadline) break;
     }
     metrics_.connect_failures.Add();
     co_return result;
+  }
+
+  void Cancel() override {
+    cancelled_ = true;
+    for (ClientSession* session : greeting_) session->Cancel();
   }
 
  private:
@@ -62,7 +68,10 @@ class SmtpTransport final : public agent::Transport {
     auto session = std::make_unique<ClientSession>(std::move(connection.stream), name, options_,
                                                    metrics_, memory_);
     result.remote_host = name;
+    greeting_.insert(session.get());
+    if (cancelled_) session->Cancel();
     result.reply = co_await session->Greet();
+    greeting_.erase(session.get());
     if (result.reply.completed()) {
       result.session = std::move(session);
       co_return true;
@@ -80,6 +89,8 @@ class SmtpTransport final : public agent::Transport {
   const SmtpClientOptions options_;
   SmtpClientMetrics metrics_;
   PeerMemory memory_;
+  absl::flat_hash_set<ClientSession*> greeting_;
+  bool cancelled_ = false;
 };
 
 }  // namespace

@@ -1,0 +1,446 @@
+// The clerk: the one task of a shard that settles what came home and does what must wait for the
+// disk, in order.
+#include <algorithm>
+#include <utility>
+
+#include "agent/transfer/retry.h"
+#include "agent/transfer/transfer_core.h"
+#include "fmt/format.h"
+#include "ringmail/base/check.h"
+#include "ringmail/codec/data_scan.h"
+#include "ringmail/io/shard.h"
+#include "ringmail/message/dsn.h"
+
+namespace ringmail::agent {
+namespace {
+
+using message::DsnAction;
+using message::Reply;
+using storage::MessageUpdate;
+using storage::QueuedMessage;
+using storage::RecipientState;
+
+constexpr size_t kSpareJobsMax = 1024;
+// How much of the original goes back with a report (RFC 3461 §4.3): all of a small message, else
+// its header section.
+constexpr size_t kReturnedBytesMax = 64u << 10;
+// After our own disk refused a report: the failure is taken up again then.
+constexpr std::chrono::minutes kReportAgainAfter(5);
+
+// RFC 3461 §4.1: whom to tell. Absent means failure and, at our choice, delay.
+bool ToldOfFailure(uint8_t notify) { return notify == 0 || (notify & message::kNotifyFailure); }
+bool ToldOfDelay(uint8_t notify) { return notify == 0 || (notify & message::kNotifyDelay); }
+
+}  // namespace
+
+io::Task<void> TransferCore::Clerk(TransferCore* self) {
+  for (;;) {
+    if (self->home_.empty() && self->attention_.empty()) {
+      if (self->clerk_stopping_ && self->jobs_out_ == 0) co_return;
+      (void)co_await self->clerk_wake_.Wait(kNever);
+      continue;
+    }
+    if (!self->home_.empty()) co_await self->SettleHome();
+    std::vector<QueueId> attention = std::exchange(self->attention_, {});
+    for (const QueueId id : attention) {
+      if (self->stopping_) break;
+      co_await self->Attend(id);
+    }
+  }
+}
+
+void TransferCore::LogOutcome(const QueuedMessage& message, std::string_view event,
+                              std::string_view path, const Job* job, const Reply& reply) {
+  LogLine line(io::ShardLog(), event == "delivered" ? LogLevel::kInfo : LogLevel::kWarning, event);
+  line.Id(message.id()).Field("to", path);
+  if (job != nullptr) line.Field("next_hop", job->hop.ToString()).Field("host", job->remote_host);
+  line.Field("reply", reply.ToLine()).Field("delay", io::WallNow() - message.arrival());
+  if (job != nullptr && job->ambiguous)
+    line.Field("ambiguous", "the end was sent and not answered: the peer may have it");
+}
+
+// Everything that is home by now, in one batch.
+io::Task<void> TransferCore::SettleHome() {
+  std::vector<std::unique_ptr<Job>> jobs;
+  std::vector<MessageUpdate> updates;
+  std::vector<std::pair<QueueId, std::vector<Failure>>> failures;
+  while (!home_.empty()) {
+    jobs.emplace_back(&home_.PopFront());
+    Job& job = *jobs.back();
+    QueuedMessage* message = queue_.Find(job.id);
+    CHECK(message != nullptr);  // it has recipients in flight
+    storage::Return(message->content());
+    MessageUpdate update{.id = job.id};
+    std::vector<Failure> failed;
+    SettleJob(job, update, failed);
+    if (!update.outcomes.empty()) updates.push_back(std::move(update));
+    if (!failed.empty()) failures.emplace_back(job.id, std::move(failed));
+  }
+  if (!updates.empty()) {
+    if (const Status status = co_await queue_.Record(std::move(updates)); !status.ok()) {
+      // In memory they are what they are; what the disk does not know is tried again after a
+      // restart (RFC 1047).
+      LogLine(io::ShardLog(), LogLevel::kError, "outcome-not-recorded")
+          .Field("error", Std(status.message()));
+    }
+  }
+  for (auto& [id, failed] : failures) co_await Bounce(id, std::move(failed));
+  for (std::unique_ptr<Job>& job : jobs) FinishJob(std::move(job));
+}
+
+// What each recipient's result means for the message. Failures are told apart: they wait for their
+// report.
+void TransferCore::SettleJob(Job& job, MessageUpdate& update, std::vector<Failure>& failures) {
+  QueuedMessage& message = *queue_.Find(job.id);
+  const bool drop = drop_when_home_.contains(job.id);
+  bool deferred = false;
+  const message::EnvelopeView envelope = message.envelope();
+  auto cursor = envelope.recipients();
+  message::EnvelopeView::RecipientView named;
+  uint32_t next = 0;
+  for (size_t i = 0; i < job.recipients.size(); ++i) {
+    const uint32_t recipient = job.recipients[i];
+    // Both ascend: the envelope is walked through once.
+    while (next <= recipient && cursor.Next(named)) ++next;
+    RecipientResult& result = job.results[i];
+    if (message.state(recipient) != RecipientState::kPending) continue;
+    switch (result.outcome) {
+      case Outcome::kDelivered:
+        metrics_.delivered.Add();
+        LogOutcome(message, "delivered", named.path, &job, result.reply);
+        update.outcomes.push_back(
+            {recipient, RecipientState::kDelivered, std::move(result.reply), job.remote_host});
+        continue;
+      case Outcome::kFailed:
+        metrics_.failed.Add();
+        LogOutcome(message, "failed", named.path, &job, result.reply);
+        if (drop) {
+          update.outcomes.push_back(
+              {recipient, RecipientState::kDropped, std::move(result.reply), job.remote_host});
+          continue;
+        }
+        failures.push_back({recipient, std::move(result.reply), job.remote_host});
+        continue;
+      case Outcome::kDeferred:
+        metrics_.deferred.Add();
+        LogOutcome(message, "deferred", named.path, &job, result.reply);
+        update.outcomes.push_back({recipient,
+                                   drop ? RecipientState::kDropped : RecipientState::kPending,
+                                   std::move(result.reply), job.remote_host});
+        deferred = true;
+        continue;
+      case Outcome::kUntried:
+        if (drop) update.outcomes.push_back({recipient, RecipientState::kDropped, {}, {}});
+        continue;
+    }
+  }
+  if (job.ambiguous) metrics_.ambiguous.Add();
+  if (!deferred || drop) return;
+  const uint32_t attempts = message.attempts() + 1u;
+  Nanoseconds delay =
+      RetryDelay(options_.retry, attempts, options_.retry.delay_max, io::RandomUint64());
+  // A second is what the log keeps.
+  delay = std::max<Nanoseconds>(delay, std::chrono::seconds(1));
+  update.attempt_counted = true;
+  update.next_attempt = std::chrono::ceil<std::chrono::seconds>(io::WallNow() + delay);
+}
+
+// The outcomes are on disk: recipients that are still pending may be tried again, and the lane has
+// a place.
+void TransferCore::FinishJob(std::unique_ptr<Job> job) {
+  Lane& lane = *job->lane;
+  --lane.out;
+  --jobs_out_;
+  metrics_.in_flight.Add(-1);
+  if (job->unreachable) {
+    CloseLane(lane, job->back_off_until);
+  } else if (!lane.reopen.armed()) {
+    lane.credits = kLaneCreditsMax;
+  }
+  if (QueuedMessage* message = queue_.Find(job->id); message != nullptr) {
+    bool untried = false;
+    for (size_t i = 0; i < job->recipients.size(); ++i) {
+      message->set_in_flight(job->recipients[i], false);
+      untried |= job->results[i].outcome == Outcome::kUntried;
+    }
+    if (!message->held() && !stopping_) {
+      // Untried: it goes on waiting, ahead of those that came later.
+      if (untried && !message->linked()) lane.waiting.PushFront(*message);
+      ArmTimer(*message);
+    }
+  }
+  if (!stopping_) Pump(lane);
+  if (spare_jobs_.size() < kSpareJobsMax) {
+    job->recipients.clear();
+    job->results.clear();
+    spare_jobs_.push_back(std::move(job));
+  }
+}
+
+void TransferCore::CloseLane(Lane& lane, MonotonicTime until) {
+  if (until <= io::Now()) {
+    lane.credits = 1;
+    return;
+  }
+  lane.credits = 0;
+  if (!stopping_ && (!lane.reopen.armed() || lane.reopen.deadline() < until))
+    lane.reopen.Arm(until);
+}
+
+// ── expiry, warnings, no route ──
+
+io::Task<void> TransferCore::Attend(QueueId id) {
+  QueuedMessage* message = queue_.Find(id);
+  if (message == nullptr || message->held()) co_return;
+  const WallTime now = io::WallNow();
+  if (ExpiryOf(*message) <= now) {
+    co_await Expire(*message);
+    co_return;
+  }
+  if (WantsWarning(*message) && message->arrival() + options_.retry.delay_warning_after <= now) {
+    co_await Warn(*message);
+    message = queue_.Find(id);
+    if (message == nullptr) co_return;
+  }
+  // What nobody has said a next hop for waits until somebody does.
+  MessageUpdate update{.id = id};
+  auto cursor = message->envelope().recipients();
+  message::EnvelopeView::RecipientView recipient;
+  for (uint32_t i = 0; cursor.Next(recipient); ++i) {
+    if (message->state(i) != RecipientState::kPending || message->in_flight(i)) continue;
+    if (message->next_attempt() > now) break;
+    const std::string_view domain = DomainOf(recipient.path);
+    if (routes_.Find(domain) != nullptr) continue;
+    const Reply reply{
+        451,
+        {4, 4, 4},
+        fmt::format("no route: neither a [[route]] for {} nor a [relay] next_hop", domain)};
+    LogOutcome(*message, "deferred", recipient.path, nullptr, reply);
+    metrics_.deferred.Add();
+    update.outcomes.push_back({i, RecipientState::kPending, reply, {}});
+  }
+  if (!update.outcomes.empty()) {
+    update.attempt_counted = true;
+    update.next_attempt = std::chrono::ceil<std::chrono::seconds>(
+        now + RetryDelay(options_.retry, message->attempts() + 1u, options_.retry.delay_max,
+                         io::RandomUint64()));
+    std::vector<MessageUpdate> updates;
+    updates.push_back(std::move(update));
+    const Status recorded = co_await queue_.Record(std::move(updates));
+    message = queue_.Find(id);
+    if (!recorded.ok()) {
+      if (message != nullptr) message->timer().Arm(io::Now() + kOverdueAgainAfter);
+      co_return;
+    }
+  }
+  if (message == nullptr || message->held() || stopping_) co_return;
+  if (message->next_attempt() <= io::WallNow()) {
+    Dispatch(*message, Urgency::kScheduled);
+  } else {
+    ArmTimer(*message);
+  }
+}
+
+// RFC 5321 §4.5.4.1: given up, with the last thing that was said.
+io::Task<void> TransferCore::Expire(QueuedMessage& message) {
+  std::vector<Failure> failures;
+  for (uint32_t i = 0; i < message.recipient_count(); ++i) {
+    if (message.state(i) != RecipientState::kPending || message.in_flight(i)) continue;
+    const storage::LastReply* last = message.last_reply(i);
+    Reply reply{554, {5, 4, 7}, "delivery time expired"};
+    if (last != nullptr)
+      reply.text += fmt::format("; the last answer was: {}", last->reply.ToLine());
+    LogOutcome(message, "expired", message.envelope().recipient(i).path, nullptr, reply);
+    failures.push_back({i, std::move(reply), last != nullptr ? last->remote_host : std::string()});
+  }
+  if (failures.empty()) co_return;  // all on their way: what comes home is looked at again
+  metrics_.expired.Add();
+  metrics_.failed.Add(failures.size());
+  message.Unlink();
+  co_await Bounce(message.id(), std::move(failures));
+}
+
+io::Task<void> TransferCore::Warn(QueuedMessage& message) {
+  std::vector<Failure> told;
+  for (uint32_t i = 0; i < message.recipient_count(); ++i) {
+    if (message.state(i) != RecipientState::kPending ||
+        !ToldOfDelay(message.envelope().recipient(i).notify))
+      continue;
+    const storage::LastReply* last = message.last_reply(i);
+    told.push_back(
+        {i,
+         last != nullptr ? last->reply : Reply{451, {4, 4, 1}, "the next hop has not answered yet"},
+         last != nullptr ? last->remote_host : std::string()});
+  }
+  std::vector<MessageUpdate> updates(1);
+  updates[0] = {.id = message.id(), .delay_warned = MessageUpdate::Flag::kOn};
+  const QueueId id = message.id();
+  if (told.empty()) {
+    (void)co_await queue_.Record(std::move(updates));
+  } else if (co_await Report(id, told, DsnAction::kDelayed, std::move(updates))) {
+    metrics_.warned.Add();
+  }
+}
+
+// ── reports ──
+
+// Gives the recipients up: the report and the failures that it reports go to disk in one batch.
+io::Task<void> TransferCore::Bounce(QueueId id, std::vector<Failure> failures) {
+  QueuedMessage* message = queue_.Find(id);
+  if (message == nullptr) co_return;
+  MessageUpdate update{.id = id};
+  std::vector<Failure> told;
+  for (const Failure& failure : failures) {
+    update.outcomes.push_back(
+        {failure.recipient, RecipientState::kFailed, failure.reply, failure.remote_host});
+    if (ToldOfFailure(message->envelope().recipient(failure.recipient).notify))
+      told.push_back(failure);
+  }
+  std::vector<MessageUpdate> updates;
+  updates.push_back(update);
+  // RFC 5321 §4.5.5: never about a report.
+  if (message->envelope().reverse_path().empty() || told.empty()) {
+    metrics_.discarded.Add(failures.size());
+    LogLine(io::ShardLog(), LogLevel::kWarning, "not-returned")
+        .Id(id)
+        .Field("recipients", uint64_t{failures.size()})
+        .Field("reason", told.empty() ? "the sender asked not to be told" : "null reverse-path");
+    (void)co_await queue_.Record(std::move(updates));
+    co_return;
+  }
+  if (co_await Report(id, told, DsnAction::kFailed, std::move(updates))) {
+    metrics_.returned.Add();
+    co_return;
+  }
+  // Nothing is given up without its report: it is tried once more, and fails once more, later.
+  message = queue_.Find(id);
+  if (message == nullptr) co_return;
+  for (storage::RecipientOutcome& outcome : update.outcomes)
+    outcome.state = RecipientState::kPending;
+  update.next_attempt = io::WallNow() + kReportAgainAfter;
+  std::vector<MessageUpdate> later;
+  later.push_back(std::move(update));
+  (void)co_await queue_.Record(std::move(later));
+  if ((message = queue_.Find(id)) != nullptr && !stopping_) {
+    // An expired message would come back at once: give the disk its time.
+    message->timer().Arm(io::Now() + kReportAgainAfter);
+  }
+}
+
+io::Task<bool> TransferCore::Report(QueueId id, const std::vector<Failure>& told, DsnAction action,
+                                    std::vector<MessageUpdate> updates) {
+  QueuedMessage* message = queue_.Find(id);
+  if (message == nullptr) co_return false;
+  const std::string packed(message->packed_envelope());
+  const WallTime arrival = message->arrival();
+  const WallTime retry_until = ExpiryOf(*message);
+  const message::EnvelopeView envelope = *message::EnvelopeView::Parse(packed);
+  bool whole = false;
+  const std::string original = co_await ReadOriginal(*message, envelope.dsn_return(), whole);
+  message::DsnRequest request{.reporting_host = door_.hostname(),
+                              .queue_id = id,
+                              .to = envelope.reverse_path(),
+                              .envelope_id = envelope.envelope_id(),
+                              .arrival = arrival,
+                              .now = io::WallNow(),
+                              .smtp_utf8 = envelope.smtp_utf8(),
+                              .returns = envelope.dsn_return(),
+                              .original = original,
+                              .original_is_whole = whole};
+  for (const Failure& failure : told) {
+    const auto recipient = envelope.recipient(failure.recipient);
+    request.recipients.push_back({.path = recipient.path,
+                                  .original_recipient = recipient.original_recipient,
+                                  .action = action,
+                                  .status = failure.reply.status,
+                                  .remote_host = failure.remote_host,
+                                  .diagnostic = failure.reply,
+                                  .last_attempt = io::WallNow(),
+                                  .will_retry_until = retry_until});
+  }
+  const StatusOr<QueueId> report = co_await SubmitReport(request, std::move(updates));
+  if (!report.ok()) {
+    LogLine(io::ShardLog(), LogLevel::kError, "report-not-sent")
+        .Id(id)
+        .Field("error", Std(report.status().message()));
+    co_return false;
+  }
+  LogLine(io::ShardLog(), LogLevel::kInfo,
+          action == DsnAction::kDelayed ? "delay-reported" : "returned")
+      .Id(id)
+      .Field("report", report->ToString())
+      .Field("to", envelope.reverse_path())
+      .Field("recipients", uint64_t{told.size()});
+  co_return true;
+}
+
+// The header section, or all of a small message. A damaged content is reported without.
+io::Task<std::string> TransferCore::ReadOriginal(QueuedMessage& message, message::DsnReturn returns,
+                                                 bool& whole) {
+  std::string original;
+  storage::Content& content = message.content();
+  const QueueId id = message.id();
+  const bool all =
+      returns == message::DsnReturn::kFull && storage::Bytes(content) <= kReturnedBytesMax;
+  storage::Lend(content);
+  {
+    storage::ContentReader reader(store_, content);
+    size_t header_end = std::string::npos;
+    while (original.size() < kReturnedBytesMax && (all || header_end == std::string::npos)) {
+      const StatusOr<storage::ContentPiece> piece = co_await reader.Next();
+      if (!piece.ok()) {
+        LogLine(io::ShardLog(), LogLevel::kError, "content-unreadable")
+            .Id(id)
+            .Field("error", Std(piece.status().message()));
+        break;
+      }
+      if (piece->bytes.empty()) break;
+      original.append(piece->bytes.substr(0, kReturnedBytesMax - original.size()));
+      header_end = original.find("\r\n\r\n");
+    }
+    whole = all && original.size() == storage::Bytes(content);
+    if (!whole && header_end != std::string::npos) original.resize(header_end + 2);
+  }
+  storage::Return(content);
+  co_return original;
+}
+
+io::Task<StatusOr<QueueId>> TransferCore::SubmitReport(const message::DsnRequest& request,
+                                                       std::vector<MessageUpdate> updates) {
+  // Our own mail: no client, no greeting.
+  const MailSource source{.client = {},
+                          .helo = {},
+                          .with_protocol = request.smtp_utf8 ? "UTF8SMTP" : "SMTP",
+                          .tls = {}};
+  MailTransaction transaction(door_, source);
+  message::MailParameters parameters;
+  parameters.smtp_utf8 = request.smtp_utf8;
+  parameters.body = message::BodyType::k8BitMime;
+  Reply reply = transaction.Mail("", std::move(parameters));
+  if (!reply.completed() && updates.empty()) co_return absl::UnavailableError(reply.ToLine());
+  message::ParsedPath to;
+  to.text = request.to;
+  to.mailbox.domain = DomainOf(request.to);
+  to.mailbox.local_part = request.to.substr(0, request.to.size() - to.mailbox.domain.size());
+  reply = transaction.Recipient(to, {}, message::kNotifyNever);
+  if (!reply.completed()) co_return absl::UnavailableError(reply.ToLine());
+  transaction.BeginContent();
+  message::DsnRequest named = request;
+  named.own_id = transaction.id();
+  const std::string content = message::WriteDsn(named);
+  codec::ContentScanner scanner;
+  codec::DataScanner::Step step;
+  for (std::string_view rest = content; !rest.empty(); rest.remove_prefix(step.consumed)) {
+    scanner.Feed(rest, step);
+    for (size_t i = 0; i < step.run_count; ++i) {
+      transaction.Write(step.runs[i].bytes, step.runs[i].starts_with_dot_line);
+      if (transaction.needs_drain()) CO_RETURN_IF_ERROR(co_await transaction.Drain());
+    }
+  }
+  if (scanner.flags() & codec::kData8Bit) transaction.set_content_flags(storage::kContent8Bit);
+  reply = co_await transaction.Commit(std::move(updates));
+  if (!reply.completed()) co_return absl::UnavailableError(reply.ToLine());
+  co_return transaction.id();
+}
+
+}  // namespace ringmail::agent

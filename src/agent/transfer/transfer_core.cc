@@ -1,0 +1,364 @@
+#include "agent/transfer/transfer_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ringmail/base/check.h"
+#include "ringmail/io/shard.h"
+
+namespace ringmail::agent {
+namespace {
+
+using storage::MessageUpdate;
+using storage::QueuedMessage;
+using storage::RecipientState;
+
+constexpr size_t kForgottenAtOnce = 10'000;
+
+// FNV-1a: the same in every process and on every run, unlike the hash of a hash map.
+ShardIndex ShardOf(const NextHop& hop) {
+  uint64_t hash = 14695981039346656037u;
+  const auto add = [&hash](unsigned char octet) { hash = (hash ^ octet) * 1099511628211u; };
+  for (const char c : hop.host) add(static_cast<unsigned char>(c));
+  add(static_cast<unsigned char>(hop.port >> 8));
+  add(static_cast<unsigned char>(hop.port & 0xff));
+  return ShardIndex(static_cast<uint16_t>((hash ^ (hash >> 32)) % io::ShardCount()));
+}
+
+}  // namespace
+
+std::unique_ptr<Transfer> Transfer::Make(storage::ShardStore& store, MailDoor& door,
+                                         Transport& transport, TransferOptions options) {
+  return std::make_unique<TransferCore>(store, door, transport, std::move(options));
+}
+
+void TransferMetrics::Register(MetricRegistry& registry) {
+  registry.Add("ringmail_delivered_recipients_total", "Recipients delivered", &delivered);
+  registry.Add("ringmail_deferred_recipients_total", "Attempts put off, by recipient", &deferred);
+  registry.Add("ringmail_failed_recipients_total", "Recipients given up", &failed);
+  registry.Add("ringmail_expired_messages_total", "Messages given up for their age", &expired);
+  registry.Add("ringmail_dsn_failed_total", "Failure reports sent back", &returned);
+  registry.Add("ringmail_dsn_delayed_total", "Delay warnings sent back", &warned);
+  registry.Add("ringmail_dsn_not_owed_total",
+               "Failures of which nobody is told (null reverse-path, NOTIFY)", &discarded);
+  registry.Add("ringmail_ambiguous_attempts_total",
+               "Attempts that may be repeated though the peer has the message", &ambiguous);
+  registry.Add("ringmail_attempts_in_flight", "Transactions on their way", &in_flight);
+}
+
+void Lane::Reopen(void* self) {
+  Lane& lane = *static_cast<Lane*>(self);
+  lane.credits = 1;
+  lane.core_.Pump(lane);
+}
+
+TransferCore::TransferCore(storage::ShardStore& store, MailDoor& door, Transport& transport,
+                           TransferOptions options)
+    : store_(store),
+      queue_(store.queue()),
+      door_(door),
+      pool_(store, transport, &TransferCore::SendHome, this) {
+  Reconfigure(std::move(options));
+}
+
+TransferCore::~TransferCore() { CHECK_EQ(jobs_out_, 0u); }
+
+void TransferCore::Reconfigure(TransferOptions options) {
+  options_ = std::move(options);
+  routes_ = RouteTable(options_.routes, options_.relay_next_hop);
+  pool_.Configure(options_.retry, options_.destination);
+}
+
+void TransferCore::RegisterMetrics(MetricRegistry& registry) {
+  metrics_.Register(registry);
+  pool_.RegisterMetrics(registry);
+}
+
+void TransferCore::Start(std::vector<Transfer*> peers) {
+  CHECK(!started_ && peers.size() == io::ShardCount());
+  for (Transfer* peer : peers) peers_.push_back(static_cast<TransferCore*>(peer));
+  started_ = true;
+  gate_.Spawn(Clerk(this));
+  queue_.SetObserver(this);  // which reports all that was recovered
+}
+
+// ── what enters and leaves ──
+
+void TransferCore::Entered(QueuedMessage& message) {
+  message.set_scheduler(this);
+  message.timer().Bind(&TransferCore::TimerFired, &message);
+  if (message.held() || stopping_) return;
+  if (message.next_attempt() > io::WallNow()) {
+    ArmTimer(message);
+  } else {
+    Dispatch(message, Urgency::kScheduled);
+  }
+}
+
+void TransferCore::Leaving(QueuedMessage& message) {
+  message.timer().Disarm();
+  message.Unlink();
+  drop_when_home_.erase(message.id());
+}
+
+bool TransferCore::WantsWarning(const QueuedMessage& message) const {
+  return options_.retry.delay_warning_after.count() > 0 && !message.delay_warned() &&
+         !message.envelope().reverse_path().empty();
+}
+
+// For the next thing that time alone brings: another attempt, the warning, the end.
+void TransferCore::ArmTimer(QueuedMessage& message) {
+  const WallTime now = io::WallNow();
+  WallTime next = ExpiryOf(message);
+  if (WantsWarning(message))
+    next = std::min(next, message.arrival() + options_.retry.delay_warning_after);
+  if (message.next_attempt() > now) next = std::min(next, message.next_attempt());
+  message.timer().Arm(io::Now() + (next > now ? next - now : Nanoseconds(kOverdueAgainAfter)));
+}
+
+void TransferCore::TimerFired(void* context) {
+  QueuedMessage& message = *static_cast<QueuedMessage*>(context);
+  TransferCore& self = *static_cast<TransferCore*>(message.scheduler());
+  if (message.held() || self.stopping_) return;
+  const WallTime now = io::WallNow();
+  const bool warn = self.WantsWarning(message) &&
+                    message.arrival() + self.options_.retry.delay_warning_after <= now;
+  if (warn || self.ExpiryOf(message) <= now) {
+    self.attention_.push_back(message.id());
+    self.clerk_wake_.Notify();
+    return;
+  }
+  self.Dispatch(message, Urgency::kScheduled);
+}
+
+// ── sending ──
+
+Lane& TransferCore::FindLane(const NextHop& hop) {
+  std::unique_ptr<Lane>& slot = lanes_[hop];
+  if (slot == nullptr) {
+    slot = std::make_unique<Lane>(*this, hop);
+    slot->shard = ShardOf(hop);
+  }
+  return *slot;
+}
+
+// Groups what may be tried now by lane, into groups_.
+void TransferCore::Collect(QueuedMessage& message, Urgency urgency) {
+  groups_.clear();
+  const bool due = urgency == Urgency::kOperator || message.next_attempt() <= io::WallNow();
+  const message::EnvelopeView envelope = message.envelope();
+  auto cursor = envelope.recipients();
+  message::EnvelopeView::RecipientView recipient;
+  bool unroutable = false;
+  for (uint32_t i = 0; cursor.Next(recipient); ++i) {
+    if (message.state(i) != RecipientState::kPending || message.in_flight(i)) continue;
+    // Before the message's time only those who never had their turn: they waited for a lane.
+    if (!due && message.last_reply(i) != nullptr) continue;
+    const NextHop* hop = routes_.Find(DomainOf(recipient.path));
+    if (hop == nullptr) {
+      unroutable = true;
+      continue;
+    }
+    Lane* lane = groups_.empty() ? nullptr : groups_.back().first;
+    if (lane == nullptr || lane->hop != *hop) {
+      lane = &FindLane(*hop);
+      const auto same = [lane](const auto& group) { return group.first == lane; };
+      const auto found = std::find_if(groups_.begin(), groups_.end(), same);
+      if (found == groups_.end()) {
+        groups_.emplace_back(lane, std::vector<uint32_t>());
+      } else {
+        std::swap(*found, groups_.back());
+      }
+    }
+    groups_.back().second.push_back(i);
+  }
+  if (unroutable) {
+    attention_.push_back(message.id());
+    clerk_wake_.Notify();
+  }
+}
+
+// Sends what has credit; what has none waits in the lane it lacks it in, and is collected anew when
+// its turn comes.
+void TransferCore::Dispatch(QueuedMessage& message, Urgency urgency) {
+  if (message.held() || stopping_) return;
+  if (ExpiryOf(message) <= io::WallNow()) {
+    attention_.push_back(message.id());
+    clerk_wake_.Notify();
+    return;
+  }
+  message.Unlink();
+  Collect(message, urgency);
+  const uint32_t recipients_max = std::max(1u, options_.destination.recipients_per_transaction_max);
+  for (auto& [lane, recipients] : groups_) {
+    size_t from = 0;
+    while (from < recipients.size()) {
+      const bool forced = urgency == Urgency::kOperator && lane->out == 0;
+      if (lane->out >= lane->credits && !forced) {
+        if (!message.linked()) lane->waiting.PushBack(message);
+        break;
+      }
+      const size_t count = std::min<size_t>(recipients_max, recipients.size() - from);
+      const auto begin = recipients.begin() + static_cast<ptrdiff_t>(from);
+      Send(message, *lane, std::vector<uint32_t>(begin, begin + static_cast<ptrdiff_t>(count)),
+           urgency);
+      from += count;
+    }
+  }
+  ArmTimer(message);
+}
+
+std::unique_ptr<Job> TransferCore::TakeJob() {
+  if (spare_jobs_.empty()) return std::make_unique<Job>();
+  std::unique_ptr<Job> job = std::move(spare_jobs_.back());
+  spare_jobs_.pop_back();
+  return job;
+}
+
+void TransferCore::Send(QueuedMessage& message, Lane& lane, std::vector<uint32_t> recipients,
+                        Urgency urgency) {
+  for (const uint32_t recipient : recipients) message.set_in_flight(recipient, true);
+  Job& job = *TakeJob().release();  // the other shard's until RunHome
+  job.home = this;
+  job.home_shard = io::ThisShard();
+  job.lane = &lane;
+  job.hop = lane.hop;
+  job.id = message.id();
+  job.envelope = message.packed_envelope();
+  job.content = &message.content();
+  job.content_bytes = storage::Bytes(message.content());
+  job.content_flags = storage::Flags(message.content());
+  job.urgency = urgency;
+  job.recipients = std::move(recipients);
+  storage::Lend(message.content());
+  ++lane.out;
+  ++jobs_out_;
+  metrics_.in_flight.Add(1);
+  SendTo(lane.shard, &TransferCore::RunArrive, peers_[lane.shard.value], job);
+}
+
+// Lets waiting messages go as the lane has credit. A batch at a time: one message of many
+// recipients is walked through for each batch, not for each job.
+void TransferCore::Pump(Lane& lane) {
+  if (lane.credits > 1 && lane.out > lane.credits / 2) return;
+  while (lane.out < lane.credits && !lane.waiting.empty() && !stopping_) {
+    QueuedMessage& message = lane.waiting.PopFront();
+    Dispatch(message, Urgency::kScheduled);
+    if (message.linked()) break;  // it took what there was, and waits again
+  }
+}
+
+// ── between shards ──
+
+void TransferCore::SendTo(ShardIndex to, void (*run)(io::ShardMessage&), TransferCore* target,
+                          Job& job) {
+  io::ShardMessage message;
+  message.run = run;
+  message.SetPointer(0, target);
+  message.SetPointer(1, &job);
+  if (to == io::ThisShard()) {
+    run(message);
+  } else if (!io::TryPost(to, message)) {
+    // Bounded by the lanes' credits, like all that is on its way.
+    gate_.Spawn(PostLater(to, message));
+  }
+}
+
+io::Task<void> TransferCore::PostLater(ShardIndex to, io::ShardMessage message) {
+  co_await io::Post(to, message);
+}
+
+void TransferCore::RunArrive(io::ShardMessage& message) {
+  message.Pointer<TransferCore>(0)->pool_.Arrive(*message.Pointer<Job>(1));
+}
+
+void TransferCore::SendHome(void* context, Job& job) {
+  static_cast<TransferCore*>(context)->SendTo(job.home_shard, &TransferCore::RunHome, job.home,
+                                              job);
+}
+
+void TransferCore::RunHome(io::ShardMessage& message) {
+  TransferCore& self = *message.Pointer<TransferCore>(0);
+  self.home_.PushBack(*message.Pointer<Job>(1));
+  self.clerk_wake_.Notify();
+}
+
+// ── the operator ──
+
+io::Task<Status> TransferCore::Retry(QueueId id) {
+  QueuedMessage* message = queue_.Find(id);
+  if (message == nullptr) co_return absl::NotFoundError("no such message");
+  if (message->held()) co_return absl::FailedPreconditionError("the message is held: release it");
+  Dispatch(*message, Urgency::kOperator);
+  co_return absl::OkStatus();
+}
+
+io::Task<Status> TransferCore::Hold(QueueId id) {
+  QueuedMessage* message = queue_.Find(id);
+  if (message == nullptr) co_return absl::NotFoundError("no such message");
+  message->Unlink();
+  message->timer().Disarm();
+  std::vector<MessageUpdate> updates(1);
+  updates[0] = {.id = id, .held = MessageUpdate::Flag::kOn};
+  LogLine(io::ShardLog(), LogLevel::kInfo, "held").Id(id);
+  co_return co_await queue_.Record(std::move(updates));
+}
+
+io::Task<Status> TransferCore::Release(QueueId id) {
+  if (queue_.Find(id) == nullptr) co_return absl::NotFoundError("no such message");
+  std::vector<MessageUpdate> updates(1);
+  updates[0] = {.id = id, .held = MessageUpdate::Flag::kOff};
+  CO_RETURN_IF_ERROR(co_await queue_.Record(std::move(updates)));
+  LogLine(io::ShardLog(), LogLevel::kInfo, "released").Id(id);
+  if (QueuedMessage* message = queue_.Find(id); message != nullptr)
+    Dispatch(*message, Urgency::kOperator);
+  co_return absl::OkStatus();
+}
+
+io::Task<Status> TransferCore::Drop(QueueId id) {
+  QueuedMessage* message = queue_.Find(id);
+  if (message == nullptr) co_return absl::NotFoundError("no such message");
+  message->Unlink();
+  message->timer().Disarm();
+  // What is on its way cannot be called back; the rest goes now, and what comes home undelivered
+  // goes then.
+  if (message->in_flight_count() > 0) drop_when_home_.insert(id);
+  MessageUpdate update{.id = id};
+  for (uint32_t i = 0; i < message->recipient_count(); ++i) {
+    if (message->state(i) == RecipientState::kPending && !message->in_flight(i)) {
+      update.outcomes.push_back({.recipient = i, .state = RecipientState::kDropped});
+    }
+  }
+  LogLine(io::ShardLog(), LogLevel::kWarning, "dropped")
+      .Id(id)
+      .Field("recipients", uint64_t{update.outcomes.size()});
+  if (update.outcomes.empty()) co_return absl::OkStatus();
+  std::vector<MessageUpdate> updates;
+  updates.push_back(std::move(update));
+  co_return co_await queue_.Record(std::move(updates));
+}
+
+// ── the end ──
+
+io::Task<void> TransferCore::Stop(MonotonicTime deadline) {
+  stopping_ = true;
+  for (auto& [hop, lane] : lanes_) lane->reopen.Disarm();
+  co_await pool_.Stop(deadline);
+  // Jobs at other shards come home as those stop theirs.
+  clerk_stopping_ = true;
+  clerk_wake_.Notify();
+  co_await gate_.Close();
+  CHECK_EQ(jobs_out_, 0u);
+  queue_.SetObserver(nullptr);
+  const auto forget = [](void*, QueuedMessage& message) {
+    message.timer().Disarm();
+    message.Unlink();
+  };
+  for (QueueId at; queue_.size() > 0;) {
+    at = queue_.Visit(at, kForgottenAtOnce, forget, nullptr);
+    if (!at.valid()) break;
+    co_await io::Yield();
+  }
+}
+
+}  // namespace ringmail::agent
