@@ -62,7 +62,7 @@ bool Service::Unlisten(const io::Endpoint& endpoint) {
 io::Task<void> Service::Accept(Port* port) {
   while (port->open) {
     io::AcceptResult result = co_await port->listener.Accept();
-    if (result.status == io::StreamStatus::kCancelled) break;
+    if (result.status == io::StreamStatus::kCancelled || !port->open) break;
     if (result.status == io::StreamStatus::kOk) {
       Admit(*port, std::move(result.stream));
       continue;
@@ -83,21 +83,30 @@ void Service::Admit(const Port& port, io::Stream stream) {
     return;
   }
   const IpNetwork network = Trusted(client) ? IpNetwork{} : NetworkOf(client);
-  if (network.address.family != IpAddress::Family::kNone) ++networks_[network];
-  ++session_count_;
   auto session =
       std::make_unique<Session>(shared_, *settings_.back(), port.options, std::move(stream));
   sessions_.PushBack(*session);
   gate_.Spawn(Serve(std::move(session), network));
 }
 
+Service::Admission::Admission(Service& service, const IpNetwork& network)
+    : service_(service), network_(network) {
+  ++service_.session_count_;
+  if (network_.address.family != IpAddress::Family::kNone) ++service_.networks_[network_];
+}
+
+Service::Admission::~Admission() {
+  --service_.session_count_;
+  if (network_.address.family == IpAddress::Family::kNone) return;
+  const auto found = service_.networks_.find(network_);
+  CHECK(found != service_.networks_.end());
+  if (--found->second == 0) service_.networks_.erase(found);
+}
+
 io::Task<void> Service::Serve(std::unique_ptr<Session> session, IpNetwork network) {
+  const Admission admission(*this, network);
   co_await session->Run();
-  session->Unlink();
   session.reset();
-  --session_count_;
-  const auto found = networks_.find(network);
-  if (found != networks_.end() && --found->second == 0) networks_.erase(found);
 }
 
 std::string_view Service::Full(const IpAddress& client) {

@@ -36,6 +36,19 @@ class Service final : public SmtpService {
     bool open = true;
   };
 
+  // That a session is there, counted from its making to its end, whatever ends it.
+  class Admission {
+   public:
+    Admission(Service& service, const IpNetwork& network);
+    Admission(const Admission&) = delete;
+    Admission& operator=(const Admission&) = delete;
+    ~Admission();
+
+   private:
+    Service& service_;
+    const IpNetwork network_;  // kNone: of a trusted client
+  };
+
   io::Task<void> Accept(Port* port);
   void Admit(const Port& port, io::Stream stream);
   // Empty where there is room.

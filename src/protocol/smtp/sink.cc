@@ -285,7 +285,7 @@ io::Task<void> SinkService::Accept(size_t index) {
   io::Listener& listener = *listeners_[index];
   while (!stopping_) {
     io::AcceptResult result = co_await listener.Accept();
-    if (result.status == io::StreamStatus::kCancelled) break;
+    if (result.status == io::StreamStatus::kCancelled || stopping_) break;
     if (result.status == io::StreamStatus::kOk) {
       gate_.Spawn(Serve(std::move(result.stream)));
     } else {
