@@ -105,8 +105,8 @@ class Stream {
   // The errno of kFailed, otherwise 0.
   int error() const;
 
-  // Ends the current wait and every later one with kCancelled. Idempotent; safe from another task
-  // of the shard.
+  // Ends the current wait and every later one but Close's with kCancelled. Idempotent; safe from
+  // another task of the shard. What is written after it is still sent by Close.
   void Cancel();
   // Sends what was written, says our side is done, waits for the peer's end, then closes; at
   // `deadline` it aborts instead.

@@ -123,7 +123,7 @@ void Connection::ResetArrived() {
 
 void Connection::Write(std::string_view bytes) {
   CHECK(!end_sent_);
-  if (bytes.empty() || cancelled_ || in().reset_arrived) return;
+  if (bytes.empty() || in().reset_arrived) return;
   if (output_.empty() || output_.back().reference.data() != nullptr) output_.emplace_back();
   output_.back().owned.append(bytes);
   output_bytes_ += bytes.size();
@@ -131,7 +131,7 @@ void Connection::Write(std::string_view bytes) {
 
 void Connection::WriteReference(std::string_view bytes) {
   CHECK(!end_sent_);
-  if (bytes.empty() || cancelled_ || in().reset_arrived) return;
+  if (bytes.empty() || in().reset_arrived) return;
   output_.push_back({.reference = bytes, .checksum = std::hash<std::string_view>()(bytes)});
   output_bytes_ += bytes.size();
 }
@@ -242,6 +242,10 @@ void Connection::Cancel() {
   if (waiting_ != Waiting::kNothing) Wake(StreamStatus::kCancelled);
 }
 
+void Connection::Uncancel() {
+  if (node_ != nullptr) cancelled_ = false;
+}
+
 void Connection::SendEnd() {
   if (end_sent_ || detached_) return;
   end_sent_ = true;
@@ -325,6 +329,8 @@ void Stream::Cancel() { connection_->Cancel(); }
 
 Task<void> Stream::Close(MonotonicTime deadline) {
   if (connection_ == nullptr) co_return;
+  // A conversation that was cancelled may still say why.
+  connection_->Uncancel();
   if (co_await Flush(deadline) == StreamStatus::kOk) {
     connection_->SendEnd();
     for (;;) {
@@ -340,3 +346,12 @@ void Stream::Abort() {
 }
 
 }  // namespace ringmail::io
+
+namespace ringmail::sim {
+
+void ShutdownWrite(io::Stream& stream) {
+  CHECK(World::CurrentNode() != nullptr);
+  World::CurrentNode()->world().network().FindConnection(stream).SendEnd();
+}
+
+}  // namespace ringmail::sim

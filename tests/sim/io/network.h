@@ -61,6 +61,7 @@ class Connection : public ListHook<struct ConnectionTag> {
   const Endpoint& peer() const { return peer_; }
   int error() const { return error_; }
   void Cancel();
+  void Uncancel();  // by Close
   // The Stream is gone: closes at once; deletes itself, or, where a task waits, once that has
   // resumed.
   void Release();
@@ -180,6 +181,8 @@ class Network {
   uint16_t ChoosePort(Node& node);
   void Register(io::ListenSocket& socket) { listeners_.PushBack(socket); }
   void Register(io::Connection& connection) { connections_.PushBack(connection); }
+
+  io::Connection& FindConnection(const io::Stream& stream);
 
   // Around the end of a node's run: how its connections close, and what is left of them.
   void BeginEnd(Node& node, bool silent) { silent_ = silent; }
