@@ -247,6 +247,13 @@ uint16_t Network::ChoosePort(Node& node) {
   }
 }
 
+io::Connection& Network::FindConnection(const io::Stream& stream) {
+  for (io::Connection& connection : connections_) {
+    if (&connection.local() == &stream.local()) return connection;
+  }
+  CheckFailed("a stream of this world", __FILE__, __LINE__);
+}
+
 void Network::FinishEnd(Node& node) {
   for (auto it = listeners_.begin(); it != listeners_.end();) {
     io::ListenSocket& socket = *it;
