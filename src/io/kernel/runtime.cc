@@ -11,7 +11,6 @@
 #include "io/kernel/captured_signals.h"
 #include "io/kernel/shard.h"
 #include "ringmail/base/check.h"
-#include "ringmail/io/gate.h"
 
 namespace ringmail::io {
 namespace {
@@ -109,9 +108,7 @@ void Runtime::ShardThread(uint16_t index, Task<void> (*shard_main)(void*), void*
   if (status.ok()) peers_[index].ring_fd = shard->ring().fd();
   const bool all_started = Rendezvous(status);
   if (all_started) {
-    Gate root;
-    root.Spawn(shard_main(context));
-    while (root.inside() > 0) shard->Turn();
+    shard->RunUntilDone(shard_main(context));
     MainReturned();
     while (!all_returned()) shard->Turn();
   }

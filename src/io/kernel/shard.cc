@@ -161,11 +161,25 @@ void Shard::Turn() {
   inbox_.WakeUp();
 }
 
+namespace {
+
+// A turn whose tasks are all done must not go to sleep before its caller has seen that.
+Task<void> ThenNudge(Task<void> task, Inbox* inbox) {
+  co_await std::move(task);
+  (void)inbox->Nudge();
+}
+
+}  // namespace
+
+void Shard::RunUntilDone(Task<void> task) {
+  Gate gate;
+  gate.Spawn(ThenNudge(std::move(task), &inbox_));
+  while (gate.inside() > 0) Turn();
+}
+
 void Shard::Drain() {
-  // What runs in the background of this shard (look-ups, closing files) ends by itself.
-  Gate closing;
-  closing.Spawn(background_->Close());
-  while (closing.inside() > 0) Turn();
+  // What runs in the background of this shard (look-ups) ends by itself.
+  RunUntilDone(background_->Close());
   draining_ = true;
   ring_.CancelAll();
   while (ring_.in_flight() > 0) Turn();

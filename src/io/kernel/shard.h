@@ -82,6 +82,8 @@ class Shard {
   Status Init();
   // One turn; sleeps at its end where nothing is to do.
   void Turn();
+  // Turns until `task` has ended.
+  void RunUntilDone(Task<void> task);
   // After the main task: ends what io itself has with the kernel.
   void Drain();
 

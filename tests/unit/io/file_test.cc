@@ -1,0 +1,201 @@
+// Files and directories on a real file system, with every fallback.
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "ringmail/io/file.h"
+#include "ringmail/io/gate.h"
+#include "shard_test.h"
+
+namespace ringmail::io {
+namespace {
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = testing::TempDir() + "ringmail-io-XXXXXX";
+    CHECK(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Each, Fallbacks, testing::ValuesIn(kFeaturesOff));
+
+TEST_P(Fallbacks, WhatWasWrittenDurablyIsReadBack) {
+  TemporaryDirectory directory;
+  RunOnShards(
+      Options(),
+      [](void* context) -> Task<void> {
+        const auto& dir = *static_cast<TemporaryDirectory*>(context);
+        auto opened = co_await File::Open(dir / "log", OpenMode::kCreate, Access::kDirect);
+        CO_ASSERT_TRUE(opened.ok());
+        File file = *std::move(opened);
+        DmaBuffer buffer(8 * kBlockBytes);
+        EXPECT_EQ(buffer.registered_index() >= 0, Shard::Here().features().registered_buffers);
+        for (size_t i = 0; i < buffer.size(); ++i)
+          buffer.data()[i] = static_cast<char>('A' + i / kBlockBytes);
+        const std::string_view all(buffer.data(), buffer.size());
+        EXPECT_TRUE((co_await file.Write(0, all, Durability::kDurable, &buffer)).ok());
+        EXPECT_TRUE((co_await file.Write(all.size(), all.substr(kBlockBytes, kBlockBytes),
+                                         Durability::kNone, &buffer))
+                        .ok());
+        EXPECT_TRUE((co_await file.Sync()).ok());
+        EXPECT_EQ(*co_await file.Size(), all.size() + kBlockBytes);
+        DmaBuffer back(16 * kBlockBytes);
+        const auto count = co_await file.Read(0, {back.data(), back.size()});
+        CO_ASSERT_TRUE(count.ok());
+        EXPECT_EQ(*count, all.size() + kBlockBytes);
+        EXPECT_EQ(std::memcmp(back.data(), buffer.data(), buffer.size()), 0);
+        EXPECT_EQ(back.data()[buffer.size()], 'B');
+        EXPECT_EQ(*co_await file.Read(100 * kBlockBytes, {back.data(), back.size()}), 0u);
+        EXPECT_TRUE((co_await file.Truncate(kBlockBytes)).ok());
+        EXPECT_EQ(*co_await file.Size(), kBlockBytes);
+        co_await file.Close();
+        EXPECT_FALSE(file.open());
+      },
+      &directory);
+}
+
+TEST_P(Fallbacks, ModesOfOpeningKeepTheirPromises) {
+  TemporaryDirectory directory;
+  RunOnShards(
+      Options(),
+      [](void* context) -> Task<void> {
+        const auto& dir = *static_cast<TemporaryDirectory*>(context);
+        EXPECT_EQ(
+            (co_await File::Open(dir / "f", OpenMode::kRead, Access::kBuffered)).status().code(),
+            absl::StatusCode::kNotFound);
+        {
+          auto file = co_await File::Open(dir / "f", OpenMode::kCreate, Access::kBuffered);
+          CO_ASSERT_TRUE(file.ok());
+          EXPECT_FALSE(file->direct());
+          EXPECT_TRUE((co_await file->Write(0, "odd bytes", Durability::kDurable)).ok());
+        }
+        EXPECT_EQ(
+            (co_await File::Open(dir / "f", OpenMode::kCreate, Access::kDirect)).status().code(),
+            absl::StatusCode::kAlreadyExists);
+        {
+          auto file = co_await File::Open(dir / "f", OpenMode::kReadWrite, Access::kBuffered);
+          char text[32];
+          CO_ASSERT_TRUE(file.ok());
+          EXPECT_EQ(*co_await file->Read(4, text), 5u);
+          EXPECT_EQ(std::string_view(text, 5), "bytes");
+        }
+        auto file = co_await File::Open(dir / "f", OpenMode::kCreateOrReplace, Access::kBuffered);
+        CO_ASSERT_TRUE(file.ok());
+        EXPECT_EQ(*co_await file->Size(), 0u);
+        const auto read_only = co_await File::Open(dir / "f", OpenMode::kRead, Access::kBuffered);
+        CO_ASSERT_TRUE(read_only.ok());
+      },
+      &directory);
+}
+
+TEST_P(Fallbacks, DirectoriesAreMadeListedRenamedAndRemoved) {
+  TemporaryDirectory directory;
+  RunOnShards(
+      Options(),
+      [](void* context) -> Task<void> {
+        const auto& dir = *static_cast<TemporaryDirectory*>(context);
+        EXPECT_TRUE((co_await CreateDirectory(dir / "sub")).ok());
+        EXPECT_TRUE((co_await CreateDirectory(dir / "sub")).ok());
+        struct stat found;
+        EXPECT_EQ(stat((dir / "sub").c_str(), &found), 0);
+        EXPECT_EQ(found.st_mode & 0777, 0700u);
+        for (const char* name : {"sub/c", "sub/a", "sub/b"}) {
+          EXPECT_TRUE((co_await File::Open(dir / name, OpenMode::kCreate, Access::kBuffered)).ok());
+        }
+        EXPECT_EQ((co_await CreateDirectory(dir / "sub/a")).code(),
+                  absl::StatusCode::kAlreadyExists);
+        EXPECT_TRUE((co_await Rename(dir / "sub/c", dir / "sub/d")).ok());
+        EXPECT_TRUE((co_await SyncDirectory(dir / "sub")).ok());
+        const auto names = co_await ListDirectory(dir / "sub");
+        CO_ASSERT_TRUE(names.ok());
+        EXPECT_EQ(*names, (std::vector<std::string>{"a", "b", "d"}));
+        EXPECT_FALSE((co_await Remove(dir / "sub")).ok());
+        for (const char* name : {"sub/a", "sub/b", "sub/d", "sub"}) {
+          EXPECT_TRUE((co_await Remove(dir / name)).ok()) << name;
+        }
+        EXPECT_EQ((co_await Remove(dir / "sub")).code(), absl::StatusCode::kNotFound);
+        EXPECT_EQ((co_await ListDirectory(dir / "sub")).status().code(),
+                  absl::StatusCode::kNotFound);
+        EXPECT_EQ((co_await SyncDirectory(dir / "sub")).code(), absl::StatusCode::kNotFound);
+        EXPECT_EQ((co_await Rename(dir / "x", dir / "y")).code(), absl::StatusCode::kNotFound);
+        const auto free_bytes = co_await FreeBytes(dir.path());
+        CO_ASSERT_TRUE(free_bytes.ok());
+        EXPECT_GT(*free_bytes, 0u);
+      },
+      &directory);
+}
+
+// P11: a thousand writes at once, of which kFileOperationsMax are with the kernel.
+TEST_P(Fallbacks, MoreWritesAtOnceThanTheLimitWaitTheirTurn) {
+  TemporaryDirectory directory;
+  RunOnShards(
+      Options(),
+      [](void* context) -> Task<void> {
+        const auto& dir = *static_cast<TemporaryDirectory*>(context);
+        auto opened = co_await File::Open(dir / "log", OpenMode::kCreate, Access::kBuffered);
+        CO_ASSERT_TRUE(opened.ok());
+        Gate gate;
+        int written = 0;
+        uint64_t in_flight_max = 0;
+        for (uint64_t i = 0; i < 4 * kFileOperationsMax; ++i) {
+          gate.Spawn([](File* file, uint64_t at, int* count, uint64_t* most) -> Task<void> {
+            if ((co_await file->Write(at * 4, "abc\n", Durability::kNone)).ok()) ++*count;
+            *most = std::max(*most, Shard::Here().ring().in_flight());
+          }(&*opened, i, &written, &in_flight_max));
+        }
+        EXPECT_LE(Shard::Here().ring().in_flight(), kFileOperationsMax + 2);
+        co_await gate.Close();
+        EXPECT_EQ(written, static_cast<int>(4 * kFileOperationsMax));
+        EXPECT_LE(in_flight_max, kFileOperationsMax + 2);
+        EXPECT_EQ(*co_await opened->Size(), 16 * kFileOperationsMax);
+      },
+      &directory);
+}
+
+TEST(File, ADiskThatIsFullIsResourceExhaustedAndNamesTheFile) {
+  RunOnShards(TestOptions(), [](void*) -> Task<void> {
+    auto file = co_await File::Open("/dev/full", OpenMode::kReadWrite, Access::kBuffered);
+    CO_ASSERT_TRUE(file.ok());
+    const Status status = co_await file->Write(0, "x", Durability::kNone);
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_NE(std::string(status.message()).find("/dev/full"), std::string::npos);
+  });
+}
+
+TEST(File, MoreBuffersThanCanBeRegisteredAreStillGoodForWriting) {
+  TemporaryDirectory directory;
+  RunOnShards(
+      TestOptions(),
+      [](void* context) -> Task<void> {
+        const auto& dir = *static_cast<TemporaryDirectory*>(context);
+        auto file = co_await File::Open(dir / "log", OpenMode::kCreate, Access::kDirect);
+        CO_ASSERT_TRUE(file.ok());
+        std::vector<DmaBuffer> buffers;
+        for (int i = 0; i < 100; ++i) buffers.emplace_back(kBlockBytes);
+        EXPECT_EQ(buffers.back().registered_index(), -1);
+        for (size_t i = 0; i < buffers.size(); ++i) {
+          EXPECT_TRUE((co_await file->Write(i * kBlockBytes, {buffers[i].data(), kBlockBytes},
+                                            Durability::kDurable, &buffers[i]))
+                          .ok());
+        }
+        buffers.clear();
+        EXPECT_GE(DmaBuffer(kBlockBytes).registered_index(), 0);
+      },
+      &directory);
+}
+
+}  // namespace
+}  // namespace ringmail::io
