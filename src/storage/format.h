@@ -32,7 +32,7 @@ constexpr uint64_t RoundUp(uint64_t value, uint64_t multiple) {
 
 struct SegmentHeader {
   uint64_t sequence = 0;
-  uint64_t log_key = 0;              // random, one for the life of the log directory
+  uint64_t log_key = 0;              // random, one for the life of the log, up to its adoption
   uint64_t previous_sequence = 0;    // 0: none
   uint64_t previous_end = 0;         // where the valid bytes of the previous segment end, for ever
   uint64_t next_queue_sequence = 0;  // both: none at or over this was in use when the segment was begun

@@ -7,6 +7,12 @@
 
 namespace ringmail::storage {
 
+// Before the packed envelope, in the same allocation.
+struct EnvelopePrefix {
+  uint32_t bytes = 0;
+  uint32_t arrival_seconds = 0;
+};
+
 // The store's way to the private parts of a message.
 struct QueueAccess {
   using Slot = QueuedMessage::RecipientSlot;
@@ -18,15 +24,23 @@ struct QueueAccess {
     auto* m = new QueuedMessage;
     m->id_ = id;
     m->content_ = &content;
-    m->envelope_ = new char[packed.size()];
-    std::memcpy(m->envelope_, packed.data(), packed.size());
-    m->envelope_bytes_ = static_cast<uint32_t>(packed.size());
+    m->envelope_ = new char[sizeof(EnvelopePrefix) + packed.size()];
+    const EnvelopePrefix prefix{
+        .bytes = static_cast<uint32_t>(packed.size()),
+        .arrival_seconds = static_cast<uint32_t>(std::clamp<int64_t>(UnixSeconds(view.arrival()), 0, UINT32_MAX))};
+    std::memcpy(m->envelope_, &prefix, sizeof(prefix));
+    std::memcpy(m->envelope_ + sizeof(prefix), packed.data(), packed.size());
     m->recipient_count_ = m->pending_count_ = view.recipient_count();
     if (m->recipient_count_ != 1) m->many_ = new Slot[m->recipient_count_];
-    m->arrival_seconds_ = static_cast<uint32_t>(std::clamp<int64_t>(UnixSeconds(view.arrival()), 0, UINT32_MAX));
     m->next_attempt_seconds_ = next_attempt_seconds;
     return m;
   }
+  static EnvelopePrefix Prefix(const QueuedMessage& m) {
+    EnvelopePrefix prefix;
+    std::memcpy(&prefix, m.envelope_, sizeof(prefix));
+    return prefix;
+  }
+  static const char* Packed(const QueuedMessage& m) { return m.envelope_ + sizeof(EnvelopePrefix); }
   static void SetPlace(QueuedMessage& m, Segment* segment, uint32_t record_bytes) {
     if (m.segment_ != nullptr) m.segment_->SubLive(m.record_bytes_);
     m.segment_ = segment;
@@ -54,6 +68,12 @@ QueuedMessage::~QueuedMessage() {
   delete[] envelope_;
   if (recipient_count_ > 1) delete[] many_;
 }
+
+std::string_view QueuedMessage::packed_envelope() const {
+  return {QueueAccess::Packed(*this), QueueAccess::Prefix(*this).bytes};
+}
+
+WallTime QueuedMessage::arrival() const { return FromUnixSeconds(QueueAccess::Prefix(*this).arrival_seconds); }
 
 message::EnvelopeView QueuedMessage::envelope() const {
   auto view = message::EnvelopeView::Parse(packed_envelope());

@@ -46,7 +46,8 @@ uint64_t Replay::NextContentSequence(LogId log) const {
 io::Task<Status> Replay::ReadHeaders(const std::vector<SegmentGroup>& groups) {
   io::DmaBuffer buffer(kSegmentHeaderBytes);
   for (const SegmentGroup& group : groups) {
-    LogState& state = State(group.log);
+    const size_t begin = infos_.size();
+    uint64_t group_key = 0;
     for (const uint64_t sequence : group.segments) {
       SegmentInfo info{.log = group.log, .sequence = sequence};
       auto file = co_await io::File::Open(SegmentPath(data_dir_, group.log, sequence), io::OpenMode::kRead, io::Access::kDirect);
@@ -63,12 +64,17 @@ io::Task<Status> Replay::ReadHeaders(const std::vector<SegmentGroup>& groups) {
         info.header = {};
       }
       if (info.header.header) {
-        state.log_key = info.header.header->log_key;
+        group_key = info.key = info.header.header->log_key;
         Seen(next_queue_, group.log, info.header.header->next_queue_sequence - 1);
         Seen(next_content_, group.log, info.header.header->next_content_sequence - 1);
       }
       infos_.push_back(info);
     }
+    // A segment whose header is lost has the key of its neighbours.
+    for (size_t i = begin; i < infos_.size(); ++i) {
+      if (infos_[i].key == 0) infos_[i].key = group_key;
+    }
+    State(group.log).log_key = group_key;
   }
   co_return absl::OkStatus();
 }
@@ -108,12 +114,11 @@ io::Task<StatusOr<bool>> IsEmptySegment(ReadWindow& window, std::string path, Se
 
 io::Task<Status> Replay::ReplayGroup(std::span<const SegmentInfo> group) {
   const LogId log = group.front().log;
-  const uint64_t key = State(log).log_key;
   size_t count = group.size();
   for (; count > 0 && !group[count - 1].header.header; --count) {
     const SegmentInfo& info = group[count - 1];
     auto empty = co_await IsEmptySegment(window_, SegmentPath(data_dir_, log, info.sequence),
-                                         SegmentSalt::Of(key, info.sequence), info.sequence, key != 0);
+                                         SegmentSalt::Of(info.key, info.sequence), info.sequence, info.key != 0);
     CO_RETURN_IF_ERROR(empty.status());
     if (!*empty) break;
     State(log).empty.push_back(info.sequence);
@@ -149,11 +154,10 @@ io::Task<Status> Replay::ReplaySegment(const SegmentInfo& info, uint64_t limit, 
   segment.log = info.log;
   segment.sequence = info.sequence;
   segment.bytes = info.bytes;
-  segment.salt = SegmentSalt::Of(State(info.log).log_key, info.sequence).value;
+  segment.salt = SegmentSalt::Of(info.key, info.sequence).value;
   segments_.push_back(std::move(owned));
   ++report_.segments;
-  const uint64_t key = State(info.log).log_key;
-  if (key == 0) {
+  if (info.key == 0) {
     AddDamage(info.log, info.sequence, 0, info.bytes, "no segment of this log has a readable header");
     co_return absl::OkStatus();
   }
@@ -166,7 +170,7 @@ io::Task<Status> Replay::ReplaySegment(const SegmentInfo& info, uint64_t limit, 
     }
     state.next_batch = std::max(state.next_batch, first);
   }
-  const SegmentSalt salt = SegmentSalt::Of(key, info.sequence);
+  const SegmentSalt salt{segment.salt};
   SegmentScan scan(window_, {.path = SegmentPath(data_dir_, info.log, info.sequence),
                              .sequence = info.sequence,
                              .salt = salt,

@@ -47,6 +47,7 @@ class Replay {
     LogId log;
     uint64_t sequence = 0;
     uint64_t bytes = 0;
+    uint64_t key = 0;  // of its log, when it was written; 0: unknown
     ReadSegmentHeader header;
   };
   LogState& State(LogId log);

@@ -47,9 +47,9 @@ class QueuedMessage : public ListHook<class DestinationTag> {
   QueueId id() const { return id_; }
   // Views into the entry: valid until the next co_await.
   message::EnvelopeView envelope() const;
-  std::string_view packed_envelope() const { return {envelope_, envelope_bytes_}; }
+  std::string_view packed_envelope() const;
   Content& content() const { return *content_; }
-  WallTime arrival() const { return FromUnixSeconds(arrival_seconds_); }
+  WallTime arrival() const;
   WallTime next_attempt() const { return FromUnixSeconds(next_attempt_seconds_); }
   uint16_t attempts() const { return attempts_; }
   bool held() const { return held_; }
@@ -82,14 +82,12 @@ class QueuedMessage : public ListHook<class DestinationTag> {
   io::Timer timer_;
   void* scheduler_ = nullptr;
   Content* content_ = nullptr;
-  char* envelope_ = nullptr;
+  char* envelope_ = nullptr;           // EnvelopePrefix, then the packed form
   struct Segment* segment_ = nullptr;  // where its message record lies
   uint32_t record_bytes_ = 0;
-  uint32_t envelope_bytes_ = 0;
   uint32_t recipient_count_ = 0;
   uint32_t pending_count_ = 0;
   uint32_t in_flight_count_ = 0;
-  uint32_t arrival_seconds_ = 0;
   uint32_t next_attempt_seconds_ = 0;
   uint16_t attempts_ = 0;
   bool held_ = false;
