@@ -40,7 +40,7 @@ next_hop = "127.0.0.1:{sink_port}"
 first_delay = "1s"
 delay_max = "2s"
 [store]
-segment_bytes = "4MiB"
+segment_size = "4MiB"
 [log]
 path = "{dir}/log"
 """

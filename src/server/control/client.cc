@@ -2,68 +2,19 @@
 
 #include <cerrno>
 
-#include <fmt/format.h>
-
 #include "ringmail/io/shard.h"
 #include "ringmail/io/stream.h"
-#include "server/control/http_message.h"
+#include "ringmail/session/http.h"
 
 namespace ringmail::server {
 namespace {
 
 constexpr Nanoseconds kConnectTimeout = std::chrono::seconds(10);
+constexpr Nanoseconds kCloseTimeout = std::chrono::seconds(1);
 // A command on many messages answers when all of it is on stable storage.
 constexpr Nanoseconds kAnswerTimeout = std::chrono::minutes(10);
 
 Status NotWhole() { return absl::UnavailableError("the server's answer ended too soon"); }
-
-class BodyReader {
- public:
-  BodyReader(ControlReply& reply, bool chunked, bool (*take)(void*, std::string_view),
-             void* context)
-      : reply_(reply), chunked_(chunked), take_(take), context_(context) {}
-
-  // Consumes from `input`; false: no more is wanted, or `input` is wrong (see status()).
-  bool Feed(std::string_view input, size_t& consumed) {
-    consumed = 0;
-    if (!chunked_) {
-      consumed = input.size();
-      return Deliver(input);
-    }
-    for (;;) {
-      std::string_view data;
-      const size_t taken = chunks_.Feed(input.substr(consumed), data);
-      consumed += taken;
-      if (!data.empty() && !Deliver(data)) return false;
-      if (chunks_.state() == ChunkReader::State::kEnd ||
-          chunks_.state() == ChunkReader::State::kWrong)
-        return false;
-      if (taken == 0) return true;
-    }
-  }
-  // Whether everything was read, or reading was ended on purpose.
-  bool whole(bool at_end) const {
-    return stopped_ || (chunked_ ? chunks_.state() == ChunkReader::State::kEnd : at_end);
-  }
-
- private:
-  bool Deliver(std::string_view data) {
-    if (take_ != nullptr && reply_.status == 200) {
-      stopped_ = !take_(context_, data);
-      return !stopped_;
-    }
-    if (reply_.body.size() + data.size() > kControlBodyBytesMax) return false;
-    reply_.body += data;
-    return true;
-  }
-
-  ControlReply& reply_;
-  const bool chunked_;
-  bool (*take_)(void*, std::string_view);
-  void* context_;
-  bool stopped_ = false;
-  ChunkReader chunks_;
-};
 
 }  // namespace
 
@@ -78,37 +29,28 @@ io::Task<StatusOr<ControlReply>> Fetch(std::string socket, std::string method, s
     co_return ErrnoStatus(connected.error == 0 ? ETIMEDOUT : connected.error, socket);
   }
   io::Stream& stream = connected.stream;
-  stream.Write(fmt::format(
-      "{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", method,
-      target));
+  session::HttpClientConnection connection(stream);
+  connection.WriteRequest(method, target, "localhost");
   const MonotonicTime deadline = io::Now() + kAnswerTimeout;
-  std::string pending;  // read and not yet understood
-  ControlReply reply;
-  std::optional<BodyReader> body;
+  session::HttpResponse head;
+  if (co_await connection.ReadResponse(head, deadline) != session::HttpStatus::kOk)
+    co_return NotWhole();
+  ControlReply reply{.status = head.code};
   for (;;) {
-    const io::StreamStatus status = co_await stream.Receive(deadline);
-    if (status == io::StreamStatus::kEnd && body && body->whole(/*at_end=*/true)) break;
-    if (status != io::StreamStatus::kOk) co_return NotWhole();
-    pending += stream.input();
-    stream.Consume(stream.input().size());
-    if (!body) {
-      const size_t end = HeadEnd(pending);
-      if (end == pending.npos && pending.size() <= kHeadBytesMax) continue;
-      const auto head = ParseResponseHead(std::string_view(pending).substr(0, end));
-      if (end == pending.npos || !head)
-        co_return absl::UnavailableError("the server's answer is no HTTP");
-      reply.status = head->status;
-      body.emplace(reply, head->chunked, take, context);
-      pending.erase(0, end);
+    std::string piece;
+    if (co_await connection.ReadBody(piece, deadline) != session::HttpStatus::kOk)
+      co_return NotWhole();
+    if (piece.empty()) break;
+    if (take != nullptr && reply.status == 200) {
+      if (!take(context, piece)) co_return reply;
+      continue;
     }
-    size_t consumed = 0;
-    const bool more = body->Feed(pending, consumed);
-    pending.erase(0, consumed);
-    if (more) continue;
-    if (!body->whole(/*at_end=*/false)) co_return NotWhole();
-    break;
+    if (reply.body.size() + piece.size() > kControlBodyBytesMax) {
+      co_return absl::OutOfRangeError("the server's answer is too long");
+    }
+    reply.body += piece;
   }
-  co_await stream.Close(io::Now() + std::chrono::seconds(1));
+  co_await stream.Close(io::Now() + kCloseTimeout);
   co_return reply;
 }
 
