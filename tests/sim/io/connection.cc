@@ -228,7 +228,7 @@ void Connection::Wait(std::coroutine_handle<> waiter, MonotonicTime deadline, bo
 }
 
 StreamStatus Connection::TakeResult() {
-  const StreamStatus status = result_;
+  const StreamStatus status = orphan_ ? StreamStatus::kCancelled : result_;
   resuming_ = false;
   if (orphan_) delete this;
   return status;
@@ -331,9 +331,10 @@ Task<void> Stream::Close(MonotonicTime deadline) {
   if (connection_ == nullptr) co_return;
   // A conversation that was cancelled may still say why.
   connection_->Uncancel();
-  if (co_await Flush(deadline) == StreamStatus::kOk) {
+  if (co_await Flush(deadline) == StreamStatus::kOk && connection_ != nullptr) {
     connection_->SendEnd();
-    for (;;) {
+    // Another task may abort it meanwhile.
+    while (connection_ != nullptr) {
       Consume(input().size());
       if (Now() >= deadline || co_await Receive(deadline) != StreamStatus::kOk) break;
     }
