@@ -9,8 +9,8 @@ io::Task<StatusOr<FsckReport>> Fsck(std::string data_dir) {
   CO_RETURN_IF_ERROR(logs.status());
   FsckReport report;
   StorageMetrics metrics;
+  SegmentList segments;  // outlives the index, whose entries point into it
   Index index(0, metrics);
-  SegmentList segments;
   Replay replay(data_dir, Bodies::kVerifyAll, index, segments, report.recovery);
   CO_RETURN_IF_ERROR(co_await replay.Run(GroupSegments(*logs)));
   for (const auto& [id, message] : index.messages()) {
