@@ -1,7 +1,6 @@
 #include "protocol/smtp/transaction.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "protocol/smtp/replies.h"
 #include "ringmail/base/check.h"
@@ -15,7 +14,7 @@ Transaction::Transaction(agent::MailDoor& door, const agent::MailSource& source,
 
 void Transaction::set_reverse_path(std::string_view path) {
   CHECK_LE(path.size(), sizeof reverse_path_);
-  std::memcpy(reverse_path_, path.data(), path.size());
+  std::copy(path.begin(), path.end(), reverse_path_);
   reverse_path_bytes_ = static_cast<uint16_t>(path.size());
 }
 

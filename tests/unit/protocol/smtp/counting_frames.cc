@@ -10,10 +10,10 @@ namespace ringmail::io {
 namespace {
 
 constexpr size_t kClassBytes = 64;
-constexpr size_t kClasses = 64;
 size_t live_bytes = 0;
 
 #ifndef RINGMAIL_SANITIZED
+constexpr size_t kClasses = 64;
 struct Free {
   Free* next;
 };

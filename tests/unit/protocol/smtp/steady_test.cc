@@ -9,11 +9,11 @@
 #include "tests/unit/protocol/smtp/conversation.h"
 #include "tests/unit/protocol/smtp/counting_frames.h"
 
+#ifndef RINGMAIL_SANITIZED
 namespace {
 uint64_t allocations = 0;
 }  // namespace
 
-#ifndef RINGMAIL_SANITIZED
 // NOLINTBEGIN: the replacement that the standard allows.
 void* operator new(size_t bytes) {
   ++allocations;
