@@ -228,6 +228,102 @@ TEST(WorldTest, ACrashKeepsWhatWasDurableAndMayLoseTheRest) {
   }
 }
 
+struct Overwrites {
+  bool done = false;
+};
+
+// Old content durable; new content over it, sector by sector different, not durable; then one
+// durable write in the midst.
+Task<void> OverwriteMain(void* context) {
+  auto file = co_await io::File::Open("/log", io::OpenMode::kReadWrite, io::Access::kBuffered);
+  for (uint64_t i = 0; i < 8; ++i) {
+    (void)co_await file->Write(i * 4096, std::string(4096, 'n'), io::Durability::kNone);
+  }
+  (void)co_await file->Write(3 * 4096, std::string(4096, 'D'), io::Durability::kDurable);
+  static_cast<Overwrites*>(context)->done = true;
+  co_await io::SleepUntil(kNever);
+}
+
+TEST(WorldTest, ARandomCrashTearsWritesAtSectorsAndNeverADurableOne) {
+  bool lost = false, kept = false, torn = false;
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    sim::World world({.seed = seed});
+    sim::Node& node = world.AddNode();
+    node.disk().Put("/log", std::string(8 * 4096, 'o'));
+    Overwrites overwrites;
+    node.Start(&OverwriteMain, &overwrites);
+    ASSERT_TRUE(world.RunUntil([&] { return overwrites.done; }));
+    node.Crash(sim::DiskLoss::kRandom);
+    const std::string content = *node.disk().Contents("/log");
+    ASSERT_EQ(content.size(), 8u * 4096) << "seed " << seed;
+    EXPECT_EQ(content.substr(3 * 4096, 4096), std::string(4096, 'D')) << "seed " << seed;
+    for (size_t block = 0; block < 8; ++block) {
+      if (block == 3) continue;
+      const std::string_view bytes = std::string_view(content).substr(block * 4096, 4096);
+      const size_t written = bytes.find_first_not_of('n') == std::string_view::npos
+                                 ? 4096
+                                 : bytes.find_first_not_of('n');
+      EXPECT_EQ(written % 512, 0u) << "seed " << seed;
+      EXPECT_EQ(bytes.substr(written), std::string(4096 - written, 'o')) << "seed " << seed;
+      lost = lost || written == 0;
+      kept = kept || written == 4096;
+      torn = torn || (written > 0 && written < 4096);
+    }
+  }
+  EXPECT_TRUE(lost && kept && torn);
+}
+
+Task<void> RenameMain(void* context) {
+  (void)co_await io::Rename("/new", "/current");
+  auto file = co_await io::File::Open("/after", io::OpenMode::kCreate, io::Access::kBuffered);
+  co_await file->Close();
+  static_cast<Overwrites*>(context)->done = true;
+  co_await io::SleepUntil(kNever);
+}
+
+TEST(WorldTest, ACrashNeverLosesBothNamesOfARenameAndKeepsTheOrderOfChanges) {
+  bool before = false, between = false, after = false;
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    sim::World world({.seed = seed});
+    sim::Node& node = world.AddNode();
+    node.disk().Put("/current", "old");
+    node.disk().Put("/new", "new");
+    Overwrites overwrites;
+    node.Start(&RenameMain, &overwrites);
+    ASSERT_TRUE(world.RunUntil([&] { return overwrites.done; }));
+    node.Crash(sim::DiskLoss::kRandom);
+    const bool renamed = !node.disk().Contents("/new").has_value();
+    EXPECT_EQ(node.disk().Contents("/current"), renamed ? "new" : "old") << "seed " << seed;
+    const bool created = node.disk().Contents("/after").has_value();
+    EXPECT_TRUE(renamed || !created) << "seed " << seed;
+    before = before || !renamed;
+    between = between || (renamed && !created);
+    after = after || created;
+  }
+  EXPECT_TRUE(before && between && after);
+}
+
+Task<void> FillMain(void* context) {
+  auto file = co_await io::File::Open("/big", io::OpenMode::kCreate, io::Access::kBuffered);
+  EXPECT_TRUE((co_await file->Write(0, std::string(8192, 'x'), io::Durability::kNone)).ok());
+  EXPECT_EQ((co_await file->Write(8192, "x", io::Durability::kNone)).code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(*co_await io::FreeBytes("/"), 0u);
+  EXPECT_TRUE((co_await io::Remove("/big")).ok());
+  EXPECT_EQ(*co_await io::FreeBytes("/"), 0u) << "it is still open";
+  co_await file->Close();
+  EXPECT_EQ(*co_await io::FreeBytes("/"), 8192u);
+  static_cast<Overwrites*>(context)->done = true;
+}
+
+TEST(WorldTest, SpaceComesBackWithTheLastHandleOfARemovedFile) {
+  sim::World world;
+  sim::Node& node = world.AddNode({.disk = {.capacity_bytes = 8192}});
+  Overwrites overwrites;
+  node.Start(&FillMain, &overwrites);
+  ASSERT_TRUE(world.RunUntil([&] { return overwrites.done; }));
+}
+
 TEST(WorldTest, AKilledProcessLosesNothingThatWasWritten) {
   sim::World world;
   sim::Node& node = world.AddNode();
