@@ -118,7 +118,7 @@ bool Ring::NextFromRing(CompletionEntry& entry) {
 void Ring::Count(const CompletionEntry& entry) {
   if ((entry.flags & IORING_CQE_F_MORE) != 0) return;
   const Kind kind = KindOf(entry.user_data);
-  if (kind == Kind::kUncounted || kind == Kind::kDoorbell) return;
+  if (kind == Kind::kUncounted || kind == Kind::kDoorbell || kind == Kind::kBell) return;
   CHECK_GT(in_flight_, 0u);
   --in_flight_;
 }

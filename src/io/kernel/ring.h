@@ -29,7 +29,8 @@ enum class Kind : uint8_t {
   kPoll,
   kReceive,
   kSend,
-  kDoorbell,  // from another ring, or never asked for here: not counted
+  kDoorbell,  // from another ring, never asked for here: not counted
+  kBell,      // our ringing another ring; as kUncounted, but a failure must be mended
 };
 inline constexpr uint64_t kKindMask = 0xF;
 inline constexpr uint64_t kPointerMask = 0x0000'FFFF'FFFF'FFF0;
@@ -70,7 +71,7 @@ class Ring {
   io_uring_sqe* Sqe();
   void Mark(io_uring_sqe* sqe, Kind kind, const void* pointer = nullptr, uint16_t generation = 0) {
     sqe->user_data = UserData(kind, pointer, generation);
-    if (kind == Kind::kUncounted) {
+    if (kind == Kind::kUncounted || kind == Kind::kBell) {
       sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
     } else {
       ++in_flight_;
@@ -84,6 +85,8 @@ class Ring {
   // The next completion, false where there is none.
   bool Next(CompletionEntry& entry);
 
+  // Completions that Sqe had to keep: Next has them at once.
+  bool has_kept() const { return kept_head_ < kept_.size(); }
   // Requests whose last completion has not been seen.
   uint64_t in_flight() const { return in_flight_; }
   uint64_t enters() const { return enters_; }

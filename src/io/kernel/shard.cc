@@ -111,6 +111,9 @@ void Shard::Dispatch(const CompletionEntry& entry) {
     case Kind::kUncounted:
     case Kind::kDoorbell:
       return;
+    case Kind::kBell:
+      // It was refused, and whom it was for sleeps on: the descriptor always works.
+      return runtime_.RingByDescriptor(static_cast<uint16_t>(entry.user_data >> 48));
     case Kind::kCompletion: {
       auto* completion = PointerOf<Completion>(entry.user_data);
       completion->done(*completion, entry.result, entry.flags);
@@ -144,7 +147,7 @@ void Shard::Turn() {
   ArmStarved();
   // The last reference to a closed file goes when this thread returns to user mode; were it to
   // sleep in the same call, the peer would not hear of the end before something else happens here.
-  bool wait = !scheduler_.has_ready() && !std::exchange(closing_, false);
+  bool wait = !scheduler_.has_ready() && !std::exchange(closing_, false) && !ring_.has_kept();
   // Receives that were armed again take a buffer only when something arrives: the others must not
   // wait for that.
   if (!starved_.empty() && buffers_.available() > 0) wait = false;
@@ -228,7 +231,7 @@ void Shard::RingFor(uint16_t to) {
   if (!features_.message_ring) return runtime_.RingByDescriptor(to);
   io_uring_sqe* sqe = ring_.Sqe();
   io_uring_prep_msg_ring(sqe, runtime_.ring_descriptor(to), 0, UserData(Kind::kDoorbell), 0);
-  ring_.Mark(sqe, Kind::kUncounted);
+  ring_.Mark(sqe, Kind::kBell, nullptr, to);
 }
 
 bool Shard::TryPost(uint16_t to, const ShardMessage& message) {
