@@ -63,6 +63,15 @@ void Runtime::Finished(void* self, BlockingOp* op) {
   auto* runtime = static_cast<Runtime*>(self);
   const uint16_t shard = op->shard;
   if (runtime->inbox(shard).PushFinished(op)) runtime->RingByDescriptor(shard);
+  // A shard may wait for room that only another shard's calls take up.
+  if (runtime->pool_room_wanted_.exchange(false, std::memory_order_seq_cst)) runtime->NudgeAll();
+}
+
+bool Runtime::TryAddBlocking(BlockingOp* op) {
+  if (pool_->TryAdd(op)) return true;
+  pool_room_wanted_.store(true, std::memory_order_seq_cst);
+  // All of it may have finished before anybody could see that room is wanted.
+  return pool_->TryAdd(op);
 }
 
 void Runtime::SignalHeard(void* self) {
@@ -79,6 +88,10 @@ void Runtime::DeliverSignals(Event& waiter) {
 
 void Runtime::MainReturned() {
   if (mains_running_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  NudgeAll();
+}
+
+void Runtime::NudgeAll() {
   for (uint16_t i = 0; i < options_.shard_count; ++i) {
     if (inbox(i).Nudge()) RingByDescriptor(i);
   }

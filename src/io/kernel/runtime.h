@@ -29,7 +29,6 @@ class Runtime {
   Status Run(Task<void> (*shard_main)(void*), void* context);
 
   const RuntimeOptions& options() const { return options_; }
-  BlockingPool& pool() { return *pool_; }
   Inbox& inbox(uint16_t shard) { return *inboxes_[shard]; }
   int ring_descriptor(uint16_t shard) const { return peers_[shard].ring_fd; }
   int wake_descriptor(uint16_t shard) const { return peers_[shard].wake_fd; }
@@ -37,6 +36,8 @@ class Runtime {
   void DeliverSignals(Event& waiter);
   // Wakes a shard from any thread.
   void RingByDescriptor(uint16_t shard);
+  // Adds to the pool; where it is full, some later Finished wakes every shard to try again.
+  [[nodiscard]] bool TryAddBlocking(BlockingOp* op);
   // Called by a shard whose main task has returned.
   void MainReturned();
   bool all_returned() const { return mains_running_.load(std::memory_order_acquire) == 0; }
@@ -49,6 +50,7 @@ class Runtime {
   };
   static void Finished(void* self, BlockingOp* op);
   static void SignalHeard(void* self);
+  void NudgeAll();
   void ShardThread(uint16_t index, Task<void> (*shard_main)(void*), void* context);
   // Waits until every shard has come here; whether all came with OK.
   bool Rendezvous(const Status& status);
@@ -65,6 +67,7 @@ class Runtime {
   uint32_t arrived_ = 0;
   uint32_t rounds_ = 0;
   std::atomic<bool> signal_heard_{false};
+  std::atomic<bool> pool_room_wanted_{false};
   Status failure_;
 };
 

@@ -204,7 +204,7 @@ void Shard::TakeMail() {
   }
   while (blocking_head_ != nullptr) {
     BlockingOp* next = blocking_head_->next;
-    if (!runtime_.pool().TryAdd(blocking_head_)) break;
+    if (!runtime_.TryAddBlocking(blocking_head_)) break;
     blocking_head_ = next;
     if (next == nullptr) blocking_tail_ = nullptr;
   }
@@ -280,7 +280,7 @@ void Shard::ServePostWaiters(uint16_t to) {
 void Shard::AddBlocking(BlockingOp* op) {
   op->shard = scheduler_.shard().value;
   op->next = nullptr;
-  if (blocking_head_ == nullptr && runtime_.pool().TryAdd(op)) return;
+  if (blocking_head_ == nullptr && runtime_.TryAddBlocking(op)) return;
   (blocking_tail_ == nullptr ? blocking_head_ : blocking_tail_->next) = op;
   blocking_tail_ = op;
 }
