@@ -1,8 +1,10 @@
 // How long a start takes, and how much memory, with many messages in the queue.
 //
-//   storage_startup DIRECTORY [MESSAGES] [CONTENT_BYTES]
-// Fills a store in DIRECTORY (which must be empty) with a million messages of one recipient, closes it, opens it again, and
-// prints milliseconds and bytes of memory a message: what the process grew by, entries, contents, indexes and all.
+//   storage_startup fill DIRECTORY [MESSAGES] [CONTENT_BYTES]
+//   storage_startup open DIRECTORY
+// The first fills a store in DIRECTORY (empty) with a million messages of one recipient. The second
+// opens it and prints milliseconds, and bytes of memory a message: what the process grew by,
+// entries, contents, indexes and all.
 #include <fmt/core.h>
 #include <unistd.h>
 
@@ -10,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 
 #include "ringmail/io/gate.h"
 #include "ringmail/io/runtime.h"
@@ -24,7 +27,7 @@ struct Run {
   std::string directory;
   uint64_t messages = 1'000'000;
   size_t content_bytes = 4096;
-  uint64_t writers = 64;
+  uint64_t writers = 500;
   bool fill = false;
   Status status;
 };
@@ -60,20 +63,24 @@ io::Task<void> Fill(storage::Queue* queue, Run* run, uint64_t count) {
 io::Task<void> ShardMain(void* context) {
   auto& run = *static_cast<Run*>(context);
   const double memory = ResidentBytes(), begin = Seconds();
-  auto store = co_await storage::ShardStore::Open({.data_dir = run.directory, .content_cache_bytes = 8u << 20});
+  auto store = co_await storage::ShardStore::Open(
+      {.data_dir = run.directory, .content_cache_bytes = 8u << 20});
   if (!store.ok()) {
     run.status = store.status();
     co_return;
   }
   if (run.fill) {
     io::Gate gate;
-    for (uint64_t i = 0; i < run.writers; ++i) gate.Spawn(Fill(&(*store)->queue(), &run, run.messages / run.writers));
+    for (uint64_t i = 0; i < run.writers; ++i)
+      gate.Spawn(Fill(&(*store)->queue(), &run, run.messages / run.writers));
     co_await gate.Close();
-    fmt::print("fill: {} messages of {} bytes in {:.2f} s\n", (*store)->queue().size(), run.content_bytes, Seconds() - begin);
+    fmt::print("fill: {} messages of {} bytes in {:.2f} s\n", (*store)->queue().size(),
+               run.content_bytes, Seconds() - begin);
   } else {
     const double took = Seconds() - begin;
     const double count = static_cast<double>((*store)->queue().size());
-    fmt::print("open: {} messages, {} segments, {:.2f} GB read, {:.0f} ms\n", count, (*store)->recovery().segments,
+    fmt::print("open: {} messages, {} segments, {:.2f} GB read, {:.0f} ms\n", count,
+               (*store)->recovery().segments,
                static_cast<double>((*store)->recovery().bytes_read) / 1e9, took * 1e3);
     co_await io::SleepUntil(io::Now() + std::chrono::seconds(2));
     fmt::print("memory: {:.0f} bytes a message ({:.1f} MB)\n", (ResidentBytes() - memory) / count,
@@ -84,22 +91,19 @@ io::Task<void> ShardMain(void* context) {
 }
 
 int Main(int argc, char** argv) {
-  if (argc < 2) {
-    fmt::print(stderr, "usage: {} DIRECTORY [MESSAGES] [CONTENT_BYTES]\n", argv[0]);
+  const std::string_view mode = argc > 2 ? argv[1] : "";
+  if (mode != "fill" && mode != "open") {
+    fmt::print(stderr, "usage: {} fill|open DIRECTORY [MESSAGES] [CONTENT_BYTES]\n", argv[0]);
     return 2;
   }
-  Run run{.directory = argv[1]};
-  if (argc > 2) run.messages = std::strtoull(argv[2], nullptr, 10);
-  if (argc > 3) run.content_bytes = std::strtoull(argv[3], nullptr, 10);
-  for (const bool fill : {true, false}) {
-    run.fill = fill;
-    // A thread of its own for each, as two processes would have.
-    const Status ran = io::RunShards({.shard_count = 1}, &ShardMain, &run);
-    const Status status = ran.ok() ? run.status : ran;
-    if (!status.ok()) {
-      fmt::print(stderr, "{}\n", std::string(status.message()));
-      return 1;
-    }
+  Run run{.directory = argv[2], .fill = mode == "fill"};
+  if (argc > 3) run.messages = std::strtoull(argv[3], nullptr, 10);
+  if (argc > 4) run.content_bytes = std::strtoull(argv[4], nullptr, 10);
+  const Status ran = io::RunShards({.shard_count = 1}, &ShardMain, &run);
+  const Status status = ran.ok() ? run.status : ran;
+  if (!status.ok()) {
+    fmt::print(stderr, "{}\n", std::string(status.message()));
+    return 1;
   }
   return 0;
 }

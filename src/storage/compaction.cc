@@ -1,5 +1,6 @@
-// Bringing space back: segments leave from the oldest end, one at a time; what is still needed in the oldest is copied to the
-// head of the log first. README, "Space", has the bound on what that costs.
+// Bringing space back: segments leave from the oldest end, one at a time; what is still needed in
+// the oldest is copied to the head of the log first. README, "Space", has the bound on what that
+// costs.
 #include <algorithm>
 
 #include "ringmail/base/check.h"
@@ -19,11 +20,11 @@ constexpr uint32_t kFreedCountPerCheck = 64;
 
 // A record copied to the open batch, and where from.
 struct StoreCore::Move {
-  QueueId message;   // valid, or else a piece of content
+  QueueId message;  // valid, or else a piece of content
   ContentId content;
   uint32_t piece = 0;
   RecordPlace from;
-  uint32_t at = 0;   // in the batch
+  uint32_t at = 0;  // in the batch
   uint32_t bytes = 0;
 };
 
@@ -47,7 +48,8 @@ bool StoreCore::ShouldCompact() const {
   if (count <= kCompactSegmentsMin) return false;
   const uint64_t total = count * options_.segment_bytes, live = LiveBytes();
   if (total > 2 * live) return true;
-  return absl::IsResourceExhausted(Acceptance()) && total - live >= kTightDeadSegments * options_.segment_bytes;
+  return absl::IsResourceExhausted(Acceptance()) &&
+         total - live >= kTightDeadSegments * options_.segment_bytes;
 }
 
 io::Task<void> StoreCore::RunCompaction(StoreCore* self) {
@@ -60,11 +62,13 @@ io::Task<void> StoreCore::RunCompaction(StoreCore* self) {
     }
     if (self->closing_) break;
     if (!status.ok() && !absl::IsResourceExhausted(status)) {
-      LogLine(io::ShardLog(), LogLevel::kError, "compaction-failed").Field("error", Std(status.message()));
+      LogLine(io::ShardLog(), LogLevel::kError, "compaction-failed")
+          .Field("error", Std(status.message()));
     }
     self->metrics_.live_bytes.Set(static_cast<int64_t>(self->LiveBytes()));
     self->metrics_.contents.Set(static_cast<int64_t>(self->index_.contents().size()));
-    // What could not be moved (lent, or leaving) is looked at again when something changes, and at the latest after a while.
+    // What could not be moved (lent, or leaving) is looked at again when something changes, and at
+    // the latest after a while.
     const bool again = due || !status.ok();
     (void)co_await self->compact_.Wait(again ? io::Now() + kRetryInterval : kNever);
   }
@@ -103,14 +107,16 @@ io::Task<Status> StoreCore::CompactOldest() {
 }
 
 // Whether the record is needed and can move now; its metadata then is in scratch_meta_.
-bool StoreCore::PrepareCopy(const Segment* from, const RecordView& record, Move& move, std::string_view& body) {
+bool StoreCore::PrepareCopy(const Segment* from, const RecordView& record, Move& move,
+                            std::string_view& body) {
   scratch_meta_.clear();
   move.from = {const_cast<Segment*>(from), static_cast<uint32_t>(record.offset), record.bytes};
   if (record.type == RecordType::kContent) {
     const auto meta = DecodeContentMeta(record.meta, record.body.size());
     if (!meta) return false;
     const Content* content = index_.FindContent(meta->content);
-    if (content == nullptr || content->lent > 0 || meta->piece >= content->piece_count) return false;
+    if (content == nullptr || content->lent > 0 || meta->piece >= content->piece_count)
+      return false;
     if (!(content->piece(meta->piece) == move.from)) return false;
     move.content = meta->content;
     move.piece = meta->piece;
@@ -122,7 +128,8 @@ bool StoreCore::PrepareCopy(const Segment* from, const RecordView& record, Move&
   const auto meta = DecodeMessageMeta(record.meta);
   if (!meta) return false;
   const QueuedMessage* message = index_.Find(meta->id);
-  if (message == nullptr || message->pending_count() == 0 || Index::SegmentOf(*message) != from) return false;
+  if (message == nullptr || message->pending_count() == 0 || Index::SegmentOf(*message) != from)
+    return false;
   move.message = meta->id;
   for (const size_t text_bytes : {message::kReplyTextBytesMax, size_t{100}, size_t{0}}) {
     scratch_meta_.clear();
@@ -132,7 +139,8 @@ bool StoreCore::PrepareCopy(const Segment* from, const RecordView& record, Move&
   return false;
 }
 
-io::Task<Status> StoreCore::CopyBatch(Segment* from, SegmentScan::Step batch, std::vector<Move>& moves) {
+io::Task<Status> StoreCore::CopyBatch(Segment* from, SegmentScan::Step batch,
+                                      std::vector<Move>& moves) {
   RecordCursor cursor(batch.batch, batch.header, SegmentSalt{from->salt}, batch.offset);
   RecordView record;
   size_t step_bytes = 0;
@@ -177,12 +185,14 @@ io::Task<Status> StoreCore::FlushMoves(Segment* from, std::vector<Move>& moves) 
     const RecordPlace place = committed.Place(move.at, move.bytes);
     if (move.message.valid()) {
       QueuedMessage* message = index_.Find(move.message);
-      if (message != nullptr && Index::SegmentOf(*message) == from) index_.SetPlace(*message, place.segment, place.bytes);
+      if (message != nullptr && Index::SegmentOf(*message) == from)
+        index_.SetPlace(*message, place.segment, place.bytes);
       continue;
     }
     Content* content = index_.FindContent(move.content);
     // Lent meanwhile: another shard reads where it lies, so there it stays until it is returned.
-    if (content == nullptr || content->lent > 0 || !(content->piece(move.piece) == move.from)) continue;
+    if (content == nullptr || content->lent > 0 || !(content->piece(move.piece) == move.from))
+      continue;
     index_.SetPiece(*content, move.piece, place);
   }
   moves.clear();

@@ -1,14 +1,14 @@
-// Content in and out: what ContentWriter gathers becomes pieces in the log, what ContentReader hands out comes from memory or
-// from the segment that holds the piece.
+// Content in and out: what ContentWriter gathers becomes pieces in the log, what ContentReader
+// hands out comes from memory or from the segment that holds the piece.
 #include "ringmail/storage/content.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "storage/content_writer.h"
 #include "fmt/format.h"
 #include "ringmail/base/check.h"
 #include "ringmail/codec/crc32c.h"
+#include "storage/content_writer.h"
 #include "storage/store_core.h"
 
 namespace ringmail::storage {
@@ -69,7 +69,8 @@ size_t ContentWriter::State::NextPiece(size_t from, size_t first_dot, size_t& do
   size_t bytes = std::min(staged->used - from, kPieceBytesMax);
   const auto& lines = staged->dot_lines;
   size_t end = first_dot;
-  while (end < lines.size() && lines[end] < from + bytes && end - first_dot < kPieceDotLinesMax) ++end;
+  while (end < lines.size() && lines[end] < from + bytes && end - first_dot < kPieceDotLinesMax)
+    ++end;
   if (end < lines.size()) bytes = std::min<size_t>(bytes, lines[end] - from);
   dots = end - first_dot;
   return bytes;
@@ -84,8 +85,8 @@ size_t ContentWriter::State::PieceRecordBytes() const {
   return RecordBytes(kContentMetaBytes + staged->dot_lines.size() * sizeof(uint32_t), staged->used);
 }
 
-uint32_t ContentWriter::State::AppendPiece(size_t from, size_t bytes, size_t first_dot, size_t dots, bool last,
-                                           size_t& record_bytes) {
+uint32_t ContentWriter::State::AppendPiece(size_t from, size_t bytes, size_t first_dot, size_t dots,
+                                           bool last, size_t& record_bytes) {
   const std::string_view body(staged->data + from, bytes);
   std::vector<uint32_t> moved;
   std::span<const uint32_t> lines(staged->dot_lines.data() + first_dot, dots);
@@ -152,10 +153,10 @@ struct ContentReader::State {
     if (place.segment == nullptr) {
       return absl::DataLossError(Absl(fmt::format("content {} piece {}: {}", name, piece, what)));
     }
-    return absl::DataLossError(
-        Absl(fmt::format("{} offset {}: content {} piece {}: {}",
-                         SegmentPath(store->data_dir(), place.segment->log, place.segment->sequence), place.offset, name,
-                         piece, what)));
+    return absl::DataLossError(Absl(
+        fmt::format("{} offset {}: content {} piece {}: {}",
+                    SegmentPath(store->data_dir(), place.segment->log, place.segment->sequence),
+                    place.offset, name, piece, what)));
   }
   io::Task<StatusOr<ContentPiece>> ReadPiece(RecordPlace place);
 };
@@ -184,7 +185,8 @@ io::Task<StatusOr<ContentPiece>> ContentReader::Next() {
     auto piece = co_await state.ReadPiece(place);
     CO_RETURN_IF_ERROR(piece.status());
     ++state.piece;
-    if (!piece->bytes.empty()) co_return piece;  // an empty last piece says only that the one before was the last
+    if (!piece->bytes.empty())
+      co_return piece;  // an empty last piece says only that the one before was the last
   }
   co_return ContentPiece{};
 }
@@ -200,13 +202,17 @@ io::Task<StatusOr<ContentPiece>> ContentReader::State::ReadPiece(RecordPlace pla
   CO_RETURN_IF_ERROR(read.status());
   const size_t skip = place.offset - from;
   if (*read < skip + place.bytes) co_return Damaged(place, "the segment is cut short");
-  const auto record = DecodeRecord({buffer.data() + skip, place.bytes}, SegmentSalt{place.segment->salt}, place.offset);
-  if (!record || record->type != RecordType::kContent) co_return Damaged(place, "the record is not readable");
+  const auto record = DecodeRecord({buffer.data() + skip, place.bytes},
+                                   SegmentSalt{place.segment->salt}, place.offset);
+  if (!record || record->type != RecordType::kContent)
+    co_return Damaged(place, "the record is not readable");
   const auto meta = DecodeContentMeta(record->meta, record->body.size());
-  if (!meta || meta->content != content->id || meta->piece != piece) co_return Damaged(place, "another record is there");
+  if (!meta || meta->content != content->id || meta->piece != piece)
+    co_return Damaged(place, "another record is there");
   if (!BodyIntact(*meta, record->body)) co_return Damaged(place, "wrong checksum");
   dot_lines.resize(meta->dot_count());
-  if (!dot_lines.empty()) std::memcpy(dot_lines.data(), meta->dot_lines.data(), meta->dot_lines.size());
+  if (!dot_lines.empty())
+    std::memcpy(dot_lines.data(), meta->dot_lines.data(), meta->dot_lines.size());
   co_return ContentPiece{record->body, dot_lines};
 }
 
@@ -217,11 +223,14 @@ io::Task<StatusOr<ReadFile*>> StoreCore::AcquireReadFile(LogId log, uint64_t seq
     ++it->readers;
     co_return &*it;
   }
-  auto file = co_await io::File::Open(SegmentPath(options_.data_dir, log, sequence), io::OpenMode::kRead, io::Access::kDirect);
+  auto file = co_await io::File::Open(SegmentPath(options_.data_dir, log, sequence),
+                                      io::OpenMode::kRead, io::Access::kDirect);
   CO_RETURN_IF_ERROR(file.status());
-  read_files_.push_front({.log = log, .sequence = sequence, .readers = 1, .file = *std::move(file)});
+  read_files_.push_front(
+      {.log = log, .sequence = sequence, .readers = 1, .file = *std::move(file)});
   ReadFile* opened = &read_files_.front();
-  for (auto it = std::prev(read_files_.end()); read_files_.size() > kOpenReadFilesMax && it != read_files_.begin();) {
+  for (auto it = std::prev(read_files_.end());
+       read_files_.size() > kOpenReadFilesMax && it != read_files_.begin();) {
     const auto candidate = it--;
     if (candidate->readers == 0) read_files_.erase(candidate);
   }

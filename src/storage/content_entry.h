@@ -1,4 +1,5 @@
-// Content in memory: where its pieces lie, who refers to it, and its bytes while they are worth keeping.
+// Content in memory: where its pieces lie, who refers to it, and its bytes while they are worth
+// keeping.
 #pragma once
 
 #include <cstdint>
@@ -6,9 +7,9 @@
 #include <memory>
 #include <vector>
 
-#include "storage/limits.h"
 #include "ringmail/base/intrusive_list.h"
 #include "ringmail/storage/content.h"
+#include "storage/limits.h"
 #include "storage/segment.h"
 
 namespace ringmail::storage {
@@ -16,7 +17,8 @@ namespace ringmail::storage {
 class Index;
 class StoreCore;
 
-// Octets gathered from a peer, one run, and its dot-lines. After Enqueue the same memory is the cache of the content.
+// Octets gathered from a peer, one run, and its dot-lines. After Enqueue the same memory is the
+// cache of the content.
 struct StagedBytes : public ListHook<class CacheTag> {
   StagedBytes() = default;
   StagedBytes(const StagedBytes&) = delete;
@@ -24,7 +26,9 @@ struct StagedBytes : public ListHook<class CacheTag> {
   ~StagedBytes() { std::free(data); }
 
   std::string_view view() const { return {data, used}; }
-  size_t memory_bytes() const { return capacity + dot_lines.capacity() * sizeof(uint32_t) + sizeof(StagedBytes); }
+  size_t memory_bytes() const {
+    return capacity + dot_lines.capacity() * sizeof(uint32_t) + sizeof(StagedBytes);
+  }
 
   char* data = nullptr;
   size_t capacity = 0, used = 0;

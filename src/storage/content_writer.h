@@ -1,12 +1,13 @@
-// What a ContentWriter holds: octets staged in memory, and the content in the log once some have gone there.
+// What a ContentWriter holds: octets staged in memory, and the content in the log once some have
+// gone there.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 
-#include "storage/content_entry.h"
 #include "ringmail/io/task.h"
 #include "ringmail/storage/content.h"
+#include "storage/content_entry.h"
 
 namespace ringmail::storage {
 
@@ -22,7 +23,8 @@ struct ContentWriter::State {
   size_t PieceRecordBytes() const;  // of all that is staged. REQUIRES: FitsOnePiece()
   void BeginContent();
   // Appends a piece to the open batch. REQUIRES: room. Returns its place there and its length.
-  uint32_t AppendPiece(size_t from, size_t bytes, size_t first_dot, size_t dots, bool last, size_t& record_bytes);
+  uint32_t AppendPiece(size_t from, size_t bytes, size_t first_dot, size_t dots, bool last,
+                       size_t& record_bytes);
   // Writes all that is staged, and waits for it.
   io::Task<Status> DrainAll();
 

@@ -4,9 +4,9 @@
 #include <bit>
 #include <cstring>
 
-#include "storage/limits.h"
 #include "ringmail/base/check.h"
 #include "ringmail/codec/crc32c.h"
+#include "storage/limits.h"
 
 namespace ringmail::storage {
 namespace {
@@ -15,15 +15,16 @@ static_assert(std::endian::native == std::endian::little, "the log is little end
 
 constexpr uint64_t kSegmentMagic = 0x31676573676f6c72;  // "rlogseg1"
 constexpr uint32_t kFormatVersion = 1;
-constexpr uint64_t kBatchMark = 0x6863746162676f6c;  // tells the mark of a batch from that of a record
+constexpr uint64_t kBatchMark =
+    0x6863746162676f6c;  // tells the mark of a batch from that of a record
 
 // As it lies in the first and in the second block.
 struct RawSegmentHeader {
   uint64_t magic;
   uint32_t version;
   uint32_t log;
-  uint64_t sequence, log_key, previous_sequence, previous_end, next_queue_sequence, next_content_sequence, first_batch,
-      segment_bytes;
+  uint64_t sequence, log_key, previous_sequence, previous_end, next_queue_sequence,
+      next_content_sequence, first_batch, segment_bytes;
   uint32_t reserved;
   uint32_t crc;
 };
@@ -71,7 +72,8 @@ bool GetText(std::string_view& in, size_t max, std::string& out) {
 }
 
 uint32_t HeaderCrc(const RecordHeader& header, std::string_view meta) {
-  const uint32_t crc = codec::Crc32c(0, {reinterpret_cast<const char*>(&header), offsetof(RecordHeader, crc)});
+  const uint32_t crc =
+      codec::Crc32c(0, {reinterpret_cast<const char*>(&header), offsetof(RecordHeader, crc)});
   return codec::Crc32c(crc, meta);
 }
 
@@ -98,7 +100,8 @@ void EncodeSegmentHeader(const SegmentHeader& header, char* out) {
   raw.next_content_sequence = header.next_content_sequence;
   raw.first_batch = header.first_batch;
   raw.segment_bytes = header.segment_bytes;
-  raw.crc = codec::Crc32c(0, {reinterpret_cast<const char*>(&raw), offsetof(RawSegmentHeader, crc)});
+  raw.crc =
+      codec::Crc32c(0, {reinterpret_cast<const char*>(&raw), offsetof(RawSegmentHeader, crc)});
   std::memset(out, 0, kSegmentHeaderBytes);
   std::memcpy(out, &raw, sizeof(raw));
   std::memcpy(out + io::kBlockBytes, &raw, sizeof(raw));
@@ -106,10 +109,14 @@ void EncodeSegmentHeader(const SegmentHeader& header, char* out) {
 
 ReadSegmentHeader DecodeSegmentHeader(std::string_view bytes) {
   ReadSegmentHeader read;
-  for (size_t at = 0; at + sizeof(RawSegmentHeader) <= bytes.size() && at < kSegmentHeaderBytes; at += io::kBlockBytes) {
+  for (size_t at = 0; at + sizeof(RawSegmentHeader) <= bytes.size() && at < kSegmentHeaderBytes;
+       at += io::kBlockBytes) {
     const auto raw = Load<RawSegmentHeader>(bytes.data() + at);
-    if (raw.magic != kSegmentMagic || raw.version != kFormatVersion || raw.log >= kLogCountMax) continue;
-    if (raw.crc != codec::Crc32c(0, {reinterpret_cast<const char*>(&raw), offsetof(RawSegmentHeader, crc)})) continue;
+    if (raw.magic != kSegmentMagic || raw.version != kFormatVersion || raw.log >= kLogCountMax)
+      continue;
+    if (raw.crc !=
+        codec::Crc32c(0, {reinterpret_cast<const char*>(&raw), offsetof(RawSegmentHeader, crc)}))
+      continue;
     ++read.copies;
     read.header = SegmentHeader{.sequence = raw.sequence,
                                 .log_key = raw.log_key,
@@ -136,9 +143,10 @@ SegmentSalt SegmentSalt::Of(uint64_t log_key, uint64_t segment_sequence) {
   return SegmentSalt{x};
 }
 
-void SealBatch(std::span<char> batch, SegmentSalt salt, uint64_t segment, uint64_t offset, uint64_t sequence, uint32_t used,
-               uint32_t records) {
-  CHECK(batch.size() % io::kBlockBytes == 0 && used <= batch.size() && offset % io::kBlockBytes == 0);
+void SealBatch(std::span<char> batch, SegmentSalt salt, uint64_t segment, uint64_t offset,
+               uint64_t sequence, uint32_t used, uint32_t records) {
+  CHECK(batch.size() % io::kBlockBytes == 0 && used <= batch.size() &&
+        offset % io::kBlockBytes == 0);
   size_t at = sizeof(BatchHeader);
   for (uint32_t i = 0; i < records; ++i) {
     CHECK_LE(at + sizeof(RecordHeader), used);
@@ -161,12 +169,15 @@ void SealBatch(std::span<char> batch, SegmentSalt salt, uint64_t segment, uint64
   std::memcpy(batch.data(), &header, sizeof(header));
 }
 
-std::optional<BatchHeader> DecodeBatchHeader(std::string_view at, SegmentSalt salt, uint64_t segment, uint64_t offset) {
+std::optional<BatchHeader> DecodeBatchHeader(std::string_view at, SegmentSalt salt,
+                                             uint64_t segment, uint64_t offset) {
   if (at.size() < sizeof(BatchHeader)) return std::nullopt;
   const auto header = Load<BatchHeader>(at.data());
-  if (header.mark != (salt.value ^ offset ^ kBatchMark) || header.segment != segment) return std::nullopt;
+  if (header.mark != (salt.value ^ offset ^ kBatchMark) || header.segment != segment)
+    return std::nullopt;
   if (header.crc != HeaderCrc(header)) return std::nullopt;
-  if (header.bytes % io::kBlockBytes != 0 || header.bytes == 0 || header.bytes > kBatchBytesMax) return std::nullopt;
+  if (header.bytes % io::kBlockBytes != 0 || header.bytes == 0 || header.bytes > kBatchBytesMax)
+    return std::nullopt;
   if (header.used < sizeof(BatchHeader) || header.used > header.bytes) return std::nullopt;
   return header;
 }
@@ -185,7 +196,8 @@ std::optional<RecordView> DecodeRecord(std::string_view bytes, SegmentSalt salt,
   record.offset = offset;
   record.bytes = header.bytes;
   record.meta = meta;
-  record.body = bytes.substr(sizeof(RecordHeader) + header.meta_bytes, header.bytes - sizeof(RecordHeader) - header.meta_bytes);
+  record.body = bytes.substr(sizeof(RecordHeader) + header.meta_bytes,
+                             header.bytes - sizeof(RecordHeader) - header.meta_bytes);
   return record;
 }
 
@@ -210,7 +222,8 @@ RecordCursor::Step RecordCursor::Next(RecordView& record) {
   return Step::kDamage;
 }
 
-void EncodeContentMeta(const ContentMeta& meta, std::span<const uint32_t> dot_lines, std::string& out) {
+void EncodeContentMeta(const ContentMeta& meta, std::span<const uint32_t> dot_lines,
+                       std::string& out) {
   Put<uint64_t>(meta.content.value, out);
   Put<uint64_t>(meta.total_bytes, out);
   Put<uint32_t>(meta.piece, out);
@@ -244,14 +257,17 @@ std::optional<ContentMeta> DecodeContentMeta(std::string_view meta, size_t body_
   return out;
 }
 
-bool BodyIntact(const ContentMeta& meta, std::string_view body) { return codec::Crc32c(0, body) == meta.body_crc; }
+bool BodyIntact(const ContentMeta& meta, std::string_view body) {
+  return codec::Crc32c(0, body) == meta.body_crc;
+}
 
 void OutcomeEncoder::Add(const OutcomeView& outcome) {
   uint32_t number = 0;
   bool fresh = false;
   if (outcome.reply != nullptr) {
     const auto known = std::find_if(known_.rbegin(), known_.rend(), [&](const Known& k) {
-      return (k.reply == outcome.reply || *k.reply == *outcome.reply) && k.host == outcome.remote_host;
+      return (k.reply == outcome.reply || *k.reply == *outcome.reply) &&
+             k.host == outcome.remote_host;
     });
     if (known != known_.rend()) {
       number = known->number;
@@ -273,7 +289,8 @@ void OutcomeEncoder::Add(const OutcomeView& outcome) {
   Put<uint8_t>(reply.status.klass, out_);
   Put<uint16_t>(reply.status.subject, out_);
   Put<uint16_t>(reply.status.detail, out_);
-  const auto text = std::string_view(reply.text).substr(0, std::min(text_bytes_max_, message::kReplyTextBytesMax));
+  const auto text = std::string_view(reply.text)
+                        .substr(0, std::min(text_bytes_max_, message::kReplyTextBytesMax));
   PutVarint(text.size(), out_);
   out_ += text;
   const auto host = outcome.remote_host.substr(0, std::min(text_bytes_max_, kHostBytesMax));
@@ -285,7 +302,8 @@ bool DecodeOutcomes(std::string_view in, DecodedOutcomes& out) {
   out.Clear();
   while (!in.empty()) {
     uint64_t recipient, number;
-    if (!GetVarint(in, uint64_t{2} * message::kEnvelopeRecipientsMax, recipient) || in.empty()) return false;
+    if (!GetVarint(in, uint64_t{2} * message::kEnvelopeRecipientsMax, recipient) || in.empty())
+      return false;
     const auto state = static_cast<uint8_t>(in.front());
     in.remove_prefix(1);
     if (state > static_cast<uint8_t>(RecipientState::kDropped)) return false;
@@ -304,8 +322,8 @@ bool DecodeOutcomes(std::string_view in, DecodedOutcomes& out) {
     } else if (number > out.replies.size()) {
       return false;
     }
-    out.outcomes.push_back({static_cast<uint32_t>(recipient >> 1), static_cast<RecipientState>(state),
-                            static_cast<uint32_t>(number)});
+    out.outcomes.push_back({static_cast<uint32_t>(recipient >> 1),
+                            static_cast<RecipientState>(state), static_cast<uint32_t>(number)});
   }
   return true;
 }
@@ -315,7 +333,9 @@ void EncodeMessageMeta(const MessageMeta& meta, std::string& out) {
   Put<uint64_t>(meta.content.value, out);
   Put<uint32_t>(meta.next_attempt_seconds, out);
   Put<uint16_t>(meta.attempts, out);
-  Put<uint8_t>(static_cast<uint8_t>((meta.held ? kHeldBit : 0) | (meta.delay_warned ? kDelayWarnedBit : 0)), out);
+  Put<uint8_t>(
+      static_cast<uint8_t>((meta.held ? kHeldBit : 0) | (meta.delay_warned ? kDelayWarnedBit : 0)),
+      out);
   Put<uint8_t>(0, out);
   Put<uint32_t>(static_cast<uint32_t>(meta.envelope.size()), out);
   Put<uint32_t>(0, out);
@@ -334,7 +354,8 @@ std::optional<MessageMeta> DecodeMessageMeta(std::string_view meta) {
   out.delay_warned = (bits & kDelayWarnedBit) != 0;
   const auto envelope_bytes = Load<uint32_t>(meta.data() + 24);
   meta.remove_prefix(kMessageMetaBytes);
-  if (envelope_bytes > meta.size() || !out.id.valid() || out.content.value == 0) return std::nullopt;
+  if (envelope_bytes > meta.size() || !out.id.valid() || out.content.value == 0)
+    return std::nullopt;
   out.envelope = meta.substr(0, envelope_bytes);
   out.outcomes = meta.substr(envelope_bytes);
   return out;

@@ -1,13 +1,15 @@
-// What is on the disk: segment headers, batches, records. Pure; reads arbitrary bytes without fear (fuzzed).
+// What is on the disk: segment headers, batches, records. Pure; reads arbitrary bytes without fear
+// (fuzzed).
 //
 // All integers are little endian. A segment file is
 //   header, header again (kBlockBytes each), then batches, each a multiple of kBlockBytes:
 //     BatchHeader, then records, each on a multiple of 8: RecordHeader, metadata, body.
-// Marks: the header of a batch or record carries a word made of the log's random key, the segment's number and the place in
-// the segment. Nobody outside knows the key, so a message whose text imitates records cannot be taken for any, and bytes left
-// over in a recycled segment, or written to the wrong place, are never taken for new ones.
-// Checksums: a record's covers its header and metadata. The body of a content piece has its own in the metadata, so that
-// recovery need not look at bodies.
+// Marks: the header of a batch or record carries a word made of the log's random key, the segment's
+// number and the place in the segment. Nobody outside knows the key, so a message whose text
+// imitates records cannot be taken for any, and bytes left over in a recycled segment, or written
+// to the wrong place, are never taken for new ones. Checksums: a record's covers its header and
+// metadata. The body of a content piece has its own in the metadata, so that recovery need not look
+// at bodies.
 #pragma once
 
 #include <cstddef>
@@ -32,12 +34,13 @@ constexpr uint64_t RoundUp(uint64_t value, uint64_t multiple) {
 
 struct SegmentHeader {
   uint64_t sequence = 0;
-  uint64_t log_key = 0;              // random, one for the life of the log, up to its adoption
-  uint64_t previous_sequence = 0;    // 0: none
-  uint64_t previous_end = 0;         // where the valid bytes of the previous segment end, for ever
-  uint64_t next_queue_sequence = 0;  // both: none at or over this was in use when the segment was begun
+  uint64_t log_key = 0;            // random, one for the life of the log, up to its adoption
+  uint64_t previous_sequence = 0;  // 0: none
+  uint64_t previous_end = 0;       // where the valid bytes of the previous segment end, for ever
+  uint64_t next_queue_sequence =
+      0;  // both: none at or over this was in use when the segment was begun
   uint64_t next_content_sequence = 0;
-  uint64_t first_batch = 0;          // the sequence of the first batch in it
+  uint64_t first_batch = 0;  // the sequence of the first batch in it
   uint64_t segment_bytes = 0;
   LogId log;
 };
@@ -62,10 +65,10 @@ struct BatchHeader {
   uint64_t mark = 0;
   uint64_t segment = 0;
   uint64_t sequence = 0;
-  uint32_t bytes = 0;    // of the whole batch, a multiple of kBlockBytes
-  uint32_t used = 0;     // of them, up to the end of the last record
+  uint32_t bytes = 0;  // of the whole batch, a multiple of kBlockBytes
+  uint32_t used = 0;   // of them, up to the end of the last record
   uint32_t records = 0;
-  uint32_t crc = 0;      // of the above
+  uint32_t crc = 0;  // of the above
 };
 static_assert(sizeof(BatchHeader) == 40);
 
@@ -74,12 +77,12 @@ inline constexpr uint8_t kRecordVersion = 1;
 
 struct RecordHeader {
   uint64_t mark = 0;
-  uint32_t bytes = 0;       // header, metadata and body
+  uint32_t bytes = 0;  // header, metadata and body
   uint32_t meta_bytes = 0;
   uint8_t type = 0;
   uint8_t version = 0;
   uint16_t reserved = 0;
-  uint32_t crc = 0;         // of the above and the metadata
+  uint32_t crc = 0;  // of the above and the metadata
 };
 static_assert(sizeof(RecordHeader) == 24);
 
@@ -88,13 +91,15 @@ constexpr size_t RecordBytes(size_t meta_bytes, size_t body_bytes) {
   return RoundUp(sizeof(RecordHeader) + meta_bytes + body_bytes, kRecordAlign);
 }
 
-// Fills in marks and checksums of a gathered batch, whose place is now known. `batch` begins with room for the BatchHeader and
-// is zero from `used` to its rounded end; record headers hold bytes, meta_bytes and type.
-void SealBatch(std::span<char> batch, SegmentSalt salt, uint64_t segment, uint64_t offset, uint64_t sequence, uint32_t used,
-               uint32_t records);
+// Fills in marks and checksums of a gathered batch, whose place is now known. `batch` begins with
+// room for the BatchHeader and is zero from `used` to its rounded end; record headers hold bytes,
+// meta_bytes and type.
+void SealBatch(std::span<char> batch, SegmentSalt salt, uint64_t segment, uint64_t offset,
+               uint64_t sequence, uint32_t used, uint32_t records);
 
 // The header of a batch at `offset`, if one is there. Needs sizeof(BatchHeader) bytes.
-std::optional<BatchHeader> DecodeBatchHeader(std::string_view at, SegmentSalt salt, uint64_t segment, uint64_t offset);
+std::optional<BatchHeader> DecodeBatchHeader(std::string_view at, SegmentSalt salt,
+                                             uint64_t segment, uint64_t offset);
 
 struct RecordView {
   RecordType type = RecordType::kContent;
@@ -104,16 +109,21 @@ struct RecordView {
   std::string_view meta, body;
 };
 
-// The record at `offset` of the segment, if a good one is there. `bytes` begins there and ends with the batch.
+// The record at `offset` of the segment, if a good one is there. `bytes` begins there and ends with
+// the batch.
 std::optional<RecordView> DecodeRecord(std::string_view bytes, SegmentSalt salt, uint64_t offset);
 
 // Walks a whole batch in memory; steps over damage to the next good record.
 class RecordCursor {
  public:
   RecordCursor(std::string_view batch, const BatchHeader& header, SegmentSalt salt, uint64_t offset)
-      : batch_(batch.substr(0, header.used)), salt_(salt), offset_(offset), at_(sizeof(BatchHeader)) {}
+      : batch_(batch.substr(0, header.used)),
+        salt_(salt),
+        offset_(offset),
+        at_(sizeof(BatchHeader)) {}
   enum class Step : uint8_t { kRecord, kDamage, kEnd };
-  // kRecord fills `record`; kDamage fills record.offset and record.bytes with the place of what cannot be read.
+  // kRecord fills `record`; kDamage fills record.offset and record.bytes with the place of what
+  // cannot be read.
   Step Next(RecordView& record);
 
  private:
@@ -136,7 +146,8 @@ struct ContentMeta {
   uint32_t dot_count() const { return static_cast<uint32_t>(dot_lines.size() / 4); }
 };
 inline constexpr size_t kContentMetaBytes = 32;  // and 4 for each dot-line
-void EncodeContentMeta(const ContentMeta& meta, std::span<const uint32_t> dot_lines, std::string& out);
+void EncodeContentMeta(const ContentMeta& meta, std::span<const uint32_t> dot_lines,
+                       std::string& out);
 // The body's length is needed to judge the dot-lines.
 std::optional<ContentMeta> DecodeContentMeta(std::string_view meta, size_t body_bytes);
 bool BodyIntact(const ContentMeta& meta, std::string_view body);
@@ -150,8 +161,10 @@ struct OutcomeView {
 };
 class OutcomeEncoder {
  public:
-  // Reply texts over `text_bytes_max` are cut: a record has a limit, and what was said is worth less than what was done.
-  OutcomeEncoder(std::string& out, size_t text_bytes_max) : out_(out), text_bytes_max_(text_bytes_max) {}
+  // Reply texts over `text_bytes_max` are cut: a record has a limit, and what was said is worth
+  // less than what was done.
+  OutcomeEncoder(std::string& out, size_t text_bytes_max)
+      : out_(out), text_bytes_max_(text_bytes_max) {}
   void Add(const OutcomeView& outcome);
 
  private:

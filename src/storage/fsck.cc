@@ -17,12 +17,14 @@ io::Task<StatusOr<FsckReport>> Fsck(std::string data_dir) {
     report.pending_recipients += message->pending_count();
     const Content& content = message->content();
     bool whole = content.complete;
-    for (uint32_t i = 0; i < content.piece_count && whole; ++i) whole = content.piece(i).segment != nullptr;
+    for (uint32_t i = 0; i < content.piece_count && whole; ++i)
+      whole = content.piece(i).segment != nullptr;
     if (whole || report.missing_references.size() >= kDamagesMax) continue;
     const Segment* segment = Index::SegmentOf(*message);
-    report.missing_references.push_back({SegmentPath(data_dir, segment->log, segment->sequence), 0, 0,
-                                         fmt::format("message {} refers to content {}, which is not there", message->id().ToString(),
-                                                     QueueId(content.id.value).ToString())});
+    report.missing_references.push_back(
+        {SegmentPath(data_dir, segment->log, segment->sequence), 0, 0,
+         fmt::format("message {} refers to content {}, which is not there",
+                     message->id().ToString(), QueueId(content.id.value).ToString())});
   }
   report.orphan_contents = index.EndReplay();
   for (const auto& [id, content] : index.contents()) {

@@ -17,17 +17,19 @@ struct EnvelopePrefix {
 struct QueueAccess {
   using Slot = QueuedMessage::RecipientSlot;
   static Slot* Slots(QueuedMessage& m) { return m.recipient_count_ == 1 ? &m.one_ : m.many_; }
-  static const Slot* Slots(const QueuedMessage& m) { return m.recipient_count_ == 1 ? &m.one_ : m.many_; }
+  static const Slot* Slots(const QueuedMessage& m) {
+    return m.recipient_count_ == 1 ? &m.one_ : m.many_;
+  }
 
-  static QueuedMessage* Make(QueueId id, Content& content, std::string_view packed, const message::EnvelopeView& view,
-                             uint32_t next_attempt_seconds) {
+  static QueuedMessage* Make(QueueId id, Content& content, std::string_view packed,
+                             const message::EnvelopeView& view, uint32_t next_attempt_seconds) {
     auto* m = new QueuedMessage;
     m->id_ = id;
     m->content_ = &content;
     m->envelope_ = new char[sizeof(EnvelopePrefix) + packed.size()];
-    const EnvelopePrefix prefix{
-        .bytes = static_cast<uint32_t>(packed.size()),
-        .arrival_seconds = static_cast<uint32_t>(std::clamp<int64_t>(UnixSeconds(view.arrival()), 0, UINT32_MAX))};
+    const EnvelopePrefix prefix{.bytes = static_cast<uint32_t>(packed.size()),
+                                .arrival_seconds = static_cast<uint32_t>(std::clamp<int64_t>(
+                                    UnixSeconds(view.arrival()), 0, UINT32_MAX))};
     std::memcpy(m->envelope_, &prefix, sizeof(prefix));
     std::memcpy(m->envelope_ + sizeof(prefix), packed.data(), packed.size());
     m->recipient_count_ = m->pending_count_ = view.recipient_count();
@@ -51,9 +53,12 @@ struct QueueAccess {
   static void Settle(QueuedMessage& m) { --m.pending_count_; }
   static void SetFlags(QueuedMessage& m, MessageUpdate::Flag held, MessageUpdate::Flag warned) {
     if (held != MessageUpdate::Flag::kUnchanged) m.held_ = held == MessageUpdate::Flag::kOn;
-    if (warned != MessageUpdate::Flag::kUnchanged) m.delay_warned_ = warned == MessageUpdate::Flag::kOn;
+    if (warned != MessageUpdate::Flag::kUnchanged)
+      m.delay_warned_ = warned == MessageUpdate::Flag::kOn;
   }
-  static void SetNextAttempt(QueuedMessage& m, uint32_t seconds) { m.next_attempt_seconds_ = seconds; }
+  static void SetNextAttempt(QueuedMessage& m, uint32_t seconds) {
+    m.next_attempt_seconds_ = seconds;
+  }
   static void SetAttempts(QueuedMessage& m, uint16_t attempts) { m.attempts_ = attempts; }
   static uint32_t NextAttempt(const QueuedMessage& m) { return m.next_attempt_seconds_; }
   static void CountInFlight(QueuedMessage& m, int by) {
@@ -73,7 +78,9 @@ std::string_view QueuedMessage::packed_envelope() const {
   return {QueueAccess::Packed(*this), QueueAccess::Prefix(*this).bytes};
 }
 
-WallTime QueuedMessage::arrival() const { return FromUnixSeconds(QueueAccess::Prefix(*this).arrival_seconds); }
+WallTime QueuedMessage::arrival() const {
+  return FromUnixSeconds(QueueAccess::Prefix(*this).arrival_seconds);
+}
 
 message::EnvelopeView QueuedMessage::envelope() const {
   auto view = message::EnvelopeView::Parse(packed_envelope());
@@ -107,7 +114,8 @@ void QueuedMessage::set_in_flight(uint32_t recipient, bool on) {
 // --- replies ---
 
 void ReplyTable::Key(const message::Reply& reply, std::string_view remote_host, std::string& key) {
-  const std::array<uint16_t, 4> numbers = {reply.code, reply.status.klass, reply.status.subject, reply.status.detail};
+  const std::array<uint16_t, 4> numbers = {reply.code, reply.status.klass, reply.status.subject,
+                                           reply.status.detail};
   key.assign(reinterpret_cast<const char*>(numbers.data()), sizeof(numbers));
   key += remote_host;
   key += '\0';
@@ -154,7 +162,8 @@ QueuedMessage* Index::Find(QueueId id) const {
   return it == messages_.end() ? nullptr : it->second;
 }
 
-QueuedMessage* Index::MakeMessage(QueueId id, Content& content, std::string_view packed, uint32_t next_attempt_seconds) {
+QueuedMessage* Index::MakeMessage(QueueId id, Content& content, std::string_view packed,
+                                  uint32_t next_attempt_seconds) {
   const auto view = message::EnvelopeView::Parse(packed);
   if (!view || view->recipient_count() == 0) return nullptr;
   QueuedMessage* message = QueueAccess::Make(id, content, packed, *view, next_attempt_seconds);
@@ -184,9 +193,12 @@ void Index::SetPlace(QueuedMessage& message, Segment* segment, uint32_t record_b
   QueueAccess::SetPlace(message, segment, record_bytes);
 }
 
-const Segment* Index::SegmentOf(const QueuedMessage& message) { return QueueAccess::SegmentOf(message); }
+const Segment* Index::SegmentOf(const QueuedMessage& message) {
+  return QueueAccess::SegmentOf(message);
+}
 
-void Index::SetRecipient(QueuedMessage& message, uint32_t recipient, RecipientState state, uint32_t reply) {
+void Index::SetRecipient(QueuedMessage& message, uint32_t recipient, RecipientState state,
+                         uint32_t reply) {
   if (recipient >= message.recipient_count()) return replies_.Release(reply);
   auto& slot = QueueAccess::Slots(message)[recipient];
   // What was settled stays settled: the operator's drop and a delivery may cross.
@@ -203,22 +215,26 @@ bool Index::Apply(QueuedMessage& message, const MessageUpdate& update) {
   if (message.pending_count() == 0) return false;
   QueueAccess::SetFlags(message, update.held, update.delay_warned);
   if (update.next_attempt != WallTime{}) {
-    QueueAccess::SetNextAttempt(message, static_cast<uint32_t>(std::clamp<int64_t>(UnixSeconds(update.next_attempt), 1, UINT32_MAX)));
+    QueueAccess::SetNextAttempt(message, static_cast<uint32_t>(std::clamp<int64_t>(
+                                             UnixSeconds(update.next_attempt), 1, UINT32_MAX)));
   }
   if (update.attempt_counted && message.attempts() < UINT16_MAX) {
     QueueAccess::SetAttempts(message, static_cast<uint16_t>(message.attempts() + 1));
   }
   for (const RecipientOutcome& outcome : update.outcomes) {
-    const uint32_t reply = outcome.reply.code == 0 ? 0 : replies_.Intern(outcome.reply, outcome.remote_host);
+    const uint32_t reply =
+        outcome.reply.code == 0 ? 0 : replies_.Intern(outcome.reply, outcome.remote_host);
     SetRecipient(message, outcome.recipient, outcome.state, reply);
   }
   return true;
 }
 
-void Index::Apply(QueuedMessage& message, const UpdateMeta& update, const DecodedOutcomes& outcomes) {
+void Index::Apply(QueuedMessage& message, const UpdateMeta& update,
+                  const DecodedOutcomes& outcomes) {
   if (message.pending_count() == 0) return;
   QueueAccess::SetFlags(message, update.held, update.delay_warned);
-  if (update.next_attempt_seconds != 0) QueueAccess::SetNextAttempt(message, update.next_attempt_seconds);
+  if (update.next_attempt_seconds != 0)
+    QueueAccess::SetNextAttempt(message, update.next_attempt_seconds);
   if (update.attempt_counted && message.attempts() < UINT16_MAX) {
     QueueAccess::SetAttempts(message, static_cast<uint16_t>(message.attempts() + 1));
   }
@@ -229,14 +245,18 @@ void Index::Apply(QueuedMessage& message, const UpdateMeta& update, const Decode
   }
 }
 
-void Index::Apply(QueuedMessage& message, const MessageMeta& meta, const DecodedOutcomes& outcomes) {
-  Apply(message, UpdateMeta{.id = meta.id, .next_attempt_seconds = meta.next_attempt_seconds}, outcomes);
+void Index::Apply(QueuedMessage& message, const MessageMeta& meta,
+                  const DecodedOutcomes& outcomes) {
+  Apply(message, UpdateMeta{.id = meta.id, .next_attempt_seconds = meta.next_attempt_seconds},
+        outcomes);
   using Flag = MessageUpdate::Flag;
-  QueueAccess::SetFlags(message, meta.held ? Flag::kOn : Flag::kOff, meta.delay_warned ? Flag::kOn : Flag::kOff);
+  QueueAccess::SetFlags(message, meta.held ? Flag::kOn : Flag::kOff,
+                        meta.delay_warned ? Flag::kOn : Flag::kOff);
   QueueAccess::SetAttempts(message, meta.attempts);
 }
 
-void Index::EncodeFolded(const QueuedMessage& message, size_t text_bytes_max, std::string& out) const {
+void Index::EncodeFolded(const QueuedMessage& message, size_t text_bytes_max,
+                         std::string& out) const {
   EncodeMessageMeta({.id = message.id(),
                      .content = message.content().id,
                      .next_attempt_seconds = QueueAccess::NextAttempt(message),

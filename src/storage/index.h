@@ -1,6 +1,8 @@
-// What the log says, in memory: messages by id, contents by id, replies once each, and how much of each segment is needed.
+// What the log says, in memory: messages by id, contents by id, replies once each, and how much of
+// each segment is needed.
 //
-// Pure bookkeeping: no input or output. Used by recovery (which replays records into it), by the running store and by fsck.
+// Pure bookkeeping: no input or output. Used by recovery (which replays records into it), by the
+// running store and by fsck.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +14,11 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
+#include "ringmail/message/envelope.h"
+#include "ringmail/storage/queue.h"
 #include "storage/content_entry.h"
 #include "storage/format.h"
 #include "storage/metrics.h"
-#include "ringmail/message/envelope.h"
-#include "ringmail/storage/queue.h"
 
 namespace ringmail::storage {
 
@@ -26,7 +28,9 @@ class ReplyTable {
   // 1 + index, with one reference more.
   uint32_t Intern(const message::Reply& reply, std::string_view remote_host);
   void Release(uint32_t number);
-  const LastReply* Get(uint32_t number) const { return number == 0 ? nullptr : &entries_[number - 1].reply; }
+  const LastReply* Get(uint32_t number) const {
+    return number == 0 ? nullptr : &entries_[number - 1].reply;
+  }
   size_t size() const { return by_text_.size(); }
 
  private:
@@ -43,7 +47,8 @@ class ReplyTable {
 
 class Index {
  public:
-  explicit Index(uint64_t cache_bytes_max, StorageMetrics& metrics) : cache_bytes_max_(cache_bytes_max), metrics_(metrics) {}
+  explicit Index(uint64_t cache_bytes_max, StorageMetrics& metrics)
+      : cache_bytes_max_(cache_bytes_max), metrics_(metrics) {}
   Index(const Index&) = delete;
   Index& operator=(const Index&) = delete;
   ~Index();
@@ -52,8 +57,10 @@ class Index {
   using Messages = absl::btree_map<uint64_t, QueuedMessage*>;
   const Messages& messages() const { return messages_; }
   QueuedMessage* Find(QueueId id) const;
-  // Not yet in the index. nullptr: `packed` is no envelope, or has no recipient. Takes a reference to `content`.
-  QueuedMessage* MakeMessage(QueueId id, Content& content, std::string_view packed, uint32_t next_attempt_seconds);
+  // Not yet in the index. nullptr: `packed` is no envelope, or has no recipient. Takes a reference
+  // to `content`.
+  QueuedMessage* MakeMessage(QueueId id, Content& content, std::string_view packed,
+                             uint32_t next_attempt_seconds);
   // Frees a message, in the index or not, and what only it referred to.
   void Free(QueuedMessage& message);
   // REQUIRES: no message with its id is there.
@@ -98,7 +105,8 @@ class Index {
   }
 
  private:
-  void SetRecipient(QueuedMessage& message, uint32_t recipient, RecipientState state, uint32_t reply);
+  void SetRecipient(QueuedMessage& message, uint32_t recipient, RecipientState state,
+                    uint32_t reply);
   void FreeContent(Content& content);
   void Evict();
 

@@ -16,7 +16,8 @@ inline constexpr size_t kBatchBytesMax = 4u << 20;
 inline constexpr size_t kSegmentBytesMin = 1u << 20;
 inline constexpr uint64_t kSegmentBytesMax = 1u << 30;
 
-// Octets of one piece of content: with its metadata and the rounding to blocks it fits 256 KiB of read buffer.
+// Octets of one piece of content: with its metadata and the rounding to blocks it fits 256 KiB of
+// read buffer.
 inline constexpr size_t kPieceBytesMax = 224u << 10;
 // Dot-lines noted in one piece; one more begins a new piece.
 inline constexpr size_t kPieceDotLinesMax = 4096;
@@ -35,7 +36,8 @@ inline constexpr size_t kCompactStepBytes = 512u << 10;
 // Read-only files kept open for delivery, per shard.
 inline constexpr size_t kOpenReadFilesMax = 16;
 
-// Queue and content numbers skipped at each start, so that one given out before a crash is not given out again.
+// Queue and content numbers skipped at each start, so that one given out before a crash is not
+// given out again.
 inline constexpr uint64_t kSequenceSkip = 1u << 16;
 
 // Recovery reads this much at once, with kScanReads of them in flight.

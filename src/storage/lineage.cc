@@ -13,7 +13,8 @@ bool EndsWith(std::string_view text, std::string_view suffix) {
 }
 
 const LogFiles* FindLog(const std::vector<LogFiles>& logs, LogId log) {
-  const auto it = std::find_if(logs.begin(), logs.end(), [&](const LogFiles& files) { return files.log == log; });
+  const auto it = std::find_if(logs.begin(), logs.end(),
+                               [&](const LogFiles& files) { return files.log == log; });
   return it == logs.end() ? nullptr : &*it;
 }
 
@@ -89,7 +90,8 @@ std::vector<SegmentGroup> GroupSegments(const std::vector<LogFiles>& logs) {
   }
   for (SegmentGroup& group : groups) ResolveOwner(logs, adoptions + 1, group);
   std::stable_sort(groups.begin(), groups.end(), [](const SegmentGroup& a, const SegmentGroup& b) {
-    return std::tuple(b.depth, a.log, a.segments.front()) < std::tuple(a.depth, b.log, b.segments.front());
+    return std::tuple(b.depth, a.log, a.segments.front()) <
+           std::tuple(a.depth, b.log, b.segments.front());
   });
   return groups;
 }

@@ -1,6 +1,7 @@
 // Which segments belong together, whatever the number of shards was and is: README, "Adoption".
 //
-// Pure, but for ListLogs. A lineage is a log with everything it has adopted; every segment is in exactly one, for ever.
+// Pure, but for ListLogs. A lineage is a log with everything it has adopted; every segment is in
+// exactly one, for ever.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +17,10 @@ namespace ringmail::storage {
 // What lies in the directory of one log.
 struct LogFiles {
   LogId log;
-  std::vector<uint64_t> segments;     // ascending
+  std::vector<uint64_t> segments;  // ascending
   std::vector<uint64_t> spares;
   std::vector<std::string> unfinished;  // being made when the process ended
-  std::vector<Adoption> adoptions;    // by `through`, ascending
+  std::vector<Adoption> adoptions;      // by `through`, ascending
 };
 io::Task<StatusOr<std::vector<LogFiles>>> ListLogs(std::string data_dir);
 

@@ -11,8 +11,8 @@ namespace ringmail::storage {
 
 static_assert(kSegmentBytesMax <= UINT32_MAX, "places in a segment are 32 bits");
 
-Log::Log(const Options& options, SegmentSupply& supply, SegmentList& segments, const Sequences& sequences,
-         StorageMetrics& metrics)
+Log::Log(const Options& options, SegmentSupply& supply, SegmentList& segments,
+         const Sequences& sequences, StorageMetrics& metrics)
     : options_(options),
       batch_bytes_max_(options.batch_bytes_max),
       supply_(supply),
@@ -22,13 +22,15 @@ Log::Log(const Options& options, SegmentSupply& supply, SegmentList& segments, c
       next_batch_(options.next_batch) {
   CHECK(batch_bytes_max_ % io::kBlockBytes == 0 && batch_bytes_max_ <= kBatchBytesMax);
   CHECK_LE(batch_bytes_max_ + kSegmentHeaderBytes, supply.segment_bytes());
-  for (Batch& batch : batches_) batch.buffer = io::DmaBuffer(kSegmentHeaderBytes + batch_bytes_max_);
+  for (Batch& batch : batches_)
+    batch.buffer = io::DmaBuffer(kSegmentHeaderBytes + batch_bytes_max_);
 }
 
 io::Task<Status> Log::Start() {
   char* header = open_->buffer.data();
   Rotate(header);
-  Status written = co_await active_file_.Write(0, {header, kSegmentHeaderBytes}, io::Durability::kDurable, &open_->buffer);
+  Status written = co_await active_file_.Write(0, {header, kSegmentHeaderBytes},
+                                               io::Durability::kDurable, &open_->buffer);
   if (!written.ok()) {
     Fail(written);
     co_return failed_;
@@ -49,7 +51,8 @@ io::Task<void> Log::Stop() {
 bool Log::Fits(size_t bytes) const {
   const size_t filled = open_->used + bytes;
   if (filled > batch_bytes_max_) return false;
-  // The open batch goes into the active segment, or into a ready one: only a batch takes one, and there is one open batch.
+  // The open batch goes into the active segment, or into a ready one: only a batch takes one, and
+  // there is one open batch.
   return RoundUp(filled, io::kBlockBytes) <= active_rest() || supply_.has_ready();
 }
 
@@ -60,7 +63,8 @@ bool Log::OutOfSpace(size_t bytes) const {
 bool Log::RoomOp::await_ready() {
   CHECK_LE(bytes_, log_.group_bytes_max());
   status_ = log_.failed_;
-  if (status_.ok() && log_.room_waiters_.empty() && log_.OutOfSpace(bytes_)) status_ = log_.supply_.status();
+  if (status_.ok() && log_.room_waiters_.empty() && log_.OutOfSpace(bytes_))
+    status_ = log_.supply_.status();
   return !status_.ok() || log_.HasRoom(bytes_);
 }
 
@@ -69,7 +73,8 @@ void Log::RoomOp::await_suspend(std::coroutine_handle<> waiter) {
   log_.room_waiters_.PushBack(*this);
 }
 
-// Those who wait go in turn; each appends before it waits again, so that the next one sees what is left.
+// Those who wait go in turn; each appends before it waits again, so that the next one sees what is
+// left.
 void Log::PumpRoom() {
   if (pumping_) return;
   pumping_ = true;
@@ -93,9 +98,10 @@ uint32_t Log::Append(RecordType type, std::string_view meta, std::string_view bo
   CHECK_LE(open_->used + bytes, batch_bytes_max_);
   char* at = open_->data() + open_->used;
   const uint32_t offset = open_->used;
-  RecordHeader header{.bytes = static_cast<uint32_t>(sizeof(RecordHeader) + meta.size() + body.size()),
-                      .meta_bytes = static_cast<uint32_t>(meta.size()),
-                      .type = static_cast<uint8_t>(type)};
+  RecordHeader header{
+      .bytes = static_cast<uint32_t>(sizeof(RecordHeader) + meta.size() + body.size()),
+      .meta_bytes = static_cast<uint32_t>(meta.size()),
+      .type = static_cast<uint8_t>(type)};
   std::memcpy(at, &header, sizeof(header));
   std::memcpy(at + sizeof(header), meta.data(), meta.size());
   if (!body.empty()) std::memcpy(at + sizeof(header) + meta.size(), body.data(), body.size());
@@ -171,8 +177,8 @@ io::Task<void> Log::WriteOpenBatch() {
   }
   const uint64_t write_at = active_at_;
   const uint64_t offset = write_at + static_cast<uint64_t>(batch.data() - from);
-  SealBatch({batch.data(), padded}, SegmentSalt{active_->salt}, active_->sequence, offset, next_batch_++, batch.used,
-            batch.records);
+  SealBatch({batch.data(), padded}, SegmentSalt{active_->salt}, active_->sequence, offset,
+            next_batch_++, batch.used, batch.records);
   active_at_ = offset + padded;
   in_flight_ = &batch;
   PumpRoom();
@@ -181,10 +187,11 @@ io::Task<void> Log::WriteOpenBatch() {
   const MonotonicTime begin = io::Now();
   Status written = failed_;
   if (written.ok()) {
-    written = co_await active_file_.Write(write_at, {from, bytes}, io::Durability::kDurable, &batch.buffer);
+    written = co_await active_file_.Write(write_at, {from, bytes}, io::Durability::kDurable,
+                                          &batch.buffer);
   }
-  metrics_.commit_microseconds.Observe(
-      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(io::Now() - begin).count()));
+  metrics_.commit_microseconds.Observe(static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(io::Now() - begin).count()));
   in_flight_ = nullptr;
   batch.used = sizeof(BatchHeader);
   batch.records = 0;
@@ -206,7 +213,8 @@ io::Task<void> Log::WriteOpenBatch() {
 void Log::Fail(Status status) {
   metrics_.commit_failures.Add();
   if (!failed_.ok()) return;
-  failed_ = absl::UnavailableError(absl::StrCat("the log failed and takes nothing until restart: ", status.message()));
+  failed_ = absl::UnavailableError(
+      absl::StrCat("the log failed and takes nothing until restart: ", status.message()));
   LogLine(io::ShardLog(), LogLevel::kError, "log-failed")
       .Field("log", LogDirectoryName(options_.log))
       .Field("error", Std(status.message()));

@@ -1,25 +1,27 @@
 // The log of one shard: records in, group commits out.
 //
-// Made by: the store, after recovery. Order: Start; then for each group of records that belongs together
+// Made by: the store, after recovery. Order: Start; then for each group of records that belongs
+// together
 //   if (!log.HasRoom(bytes)) co_await log.Room(bytes);  log.Append(…)…;  co_await log.Commit();
 // with no other await between. A group lies in one batch: recovery finds all of it or nothing.
-// Promise: Commit returns OK when the batch is on stable storage. One batch is in flight; what is appended meanwhile makes the
-//   next; a lone group is written at the end of the loop turn it was appended in. A failed write fails the log for good:
-//   everything waiting and everything later gets the error.
+// Promise: Commit returns OK when the batch is on stable storage. One batch is in flight; what is
+// appended meanwhile makes the
+//   next; a lone group is written at the end of the loop turn it was appended in. A failed write
+//   fails the log for good: everything waiting and everything later gets the error.
 #pragma once
 
 #include <coroutine>
 #include <cstdint>
 #include <string_view>
 
-#include "storage/format.h"
-#include "storage/limits.h"
-#include "storage/metrics.h"
 #include "ringmail/base/intrusive_list.h"
 #include "ringmail/base/status.h"
 #include "ringmail/io/file.h"
 #include "ringmail/io/gate.h"
 #include "ringmail/io/timer.h"
+#include "storage/format.h"
+#include "storage/limits.h"
+#include "storage/metrics.h"
 #include "storage/segment.h"
 #include "storage/segment_supply.h"
 
@@ -32,7 +34,8 @@ class Log {
     uint64_t log_key = 0;
     uint32_t batch_bytes_max = 0;
     uint64_t next_batch = 1;
-    uint64_t previous_sequence = 0;  // the last segment that recovery found in this log, and where its valid bytes end
+    uint64_t previous_sequence =
+        0;  // the last segment that recovery found in this log, and where its valid bytes end
     uint64_t previous_end = 0;
   };
   // What a segment's header says of the numbers in use.
@@ -40,8 +43,8 @@ class Log {
     uint64_t queue = 1, content = 1;
   };
 
-  Log(const Options& options, SegmentSupply& supply, SegmentList& segments, const Sequences& sequences,
-      StorageMetrics& metrics);
+  Log(const Options& options, SegmentSupply& supply, SegmentList& segments,
+      const Sequences& sequences, StorageMetrics& metrics);
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
@@ -108,7 +111,8 @@ class Log {
 
  private:
   struct Batch {
-    io::DmaBuffer buffer;  // kSegmentHeaderBytes of headroom for the header of a fresh segment, then the batch
+    io::DmaBuffer buffer;  // kSegmentHeaderBytes of headroom for the header of a fresh segment,
+                           // then the batch
     uint32_t used = sizeof(BatchHeader);
     uint32_t records = 0;
     IntrusiveList<CommitOp, CommitTag> waiters;

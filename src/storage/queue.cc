@@ -1,8 +1,10 @@
-// The queue's side of the store: taking messages in, recording what became of them, walking through them.
+// The queue's side of the store: taking messages in, recording what became of them, walking through
+// them.
 #include <algorithm>
+#include <utility>
 
-#include "storage/content_writer.h"
 #include "ringmail/base/check.h"
+#include "storage/content_writer.h"
 #include "storage/store_core.h"
 
 namespace ringmail::storage {
@@ -28,27 +30,51 @@ class ContentHold {
   Content* const content_;
 };
 
+// A message that is not in the index yet, and is given up unless it gets there.
+class NewMessage {
+ public:
+  NewMessage(Index& index, QueuedMessage* message) : index_(index), message_(message) {
+    CHECK(message != nullptr);  // REQUIRES: an envelope with at least one recipient
+  }
+  NewMessage(const NewMessage&) = delete;
+  NewMessage& operator=(const NewMessage&) = delete;
+  ~NewMessage() {
+    if (message_ != nullptr) index_.Free(*message_);
+  }
+  QueuedMessage* Release() { return std::exchange(message_, nullptr); }
+
+ private:
+  Index& index_;
+  QueuedMessage* message_;
+};
+
 }  // namespace
 
-ContentWriter StoreCore::NewContent() { return ContentWriter(std::make_unique<ContentWriter::State>(this)); }
+ContentWriter StoreCore::NewContent() {
+  return ContentWriter(std::make_unique<ContentWriter::State>(this));
+}
 
 Status StoreCore::Acceptance() const {
   RETURN_IF_ERROR(log_->failed());
   if (closing_) return absl::UnavailableError("the store closes");
   if (log_->active_rest() + supply_->Headroom() > options_.reserve_bytes) return absl::OkStatus();
   if (!supply_->status().ok()) return supply_->status();
-  return absl::ResourceExhaustedError("no space for new mail: what is left is kept for the mail that is queued");
+  return absl::ResourceExhaustedError(
+      "no space for new mail: what is left is kept for the mail that is queued");
 }
 
 size_t StoreCore::EncodeUpdate(const MessageUpdate& update, size_t text_bytes_max) {
   const size_t begin = scratch_.size();
-  const int64_t next = update.next_attempt == WallTime{} ? 0 : std::max<int64_t>(1, UnixSeconds(update.next_attempt));
-  EncodeUpdateMeta({.id = update.id,
-                    .next_attempt_seconds = static_cast<uint32_t>(std::min<int64_t>(next, UINT32_MAX)),
-                    .attempt_counted = update.attempt_counted,
-                    .held = update.held,
-                    .delay_warned = update.delay_warned},
-                   scratch_);
+  const int64_t next = update.next_attempt == WallTime{}
+                           ? 0
+                           : std::max<int64_t>(1, UnixSeconds(update.next_attempt));
+  EncodeUpdateMeta(
+      {.id = update.id,
+       .next_attempt_seconds = static_cast<uint32_t>(std::min<int64_t>(next, UINT32_MAX)),
+       .attempt_counted = update.attempt_counted,
+       .held = update.held,
+       .delay_warned = update.delay_warned},
+      scratch_);
   OutcomeEncoder encoder(scratch_, text_bytes_max);
   for (const RecipientOutcome& outcome : update.outcomes) {
     encoder.Add({.recipient = outcome.recipient,
@@ -78,7 +104,8 @@ void StoreCore::AppendPrepared(std::vector<QueueId>& finished) {
     QueuedMessage* message = index_.Find(prepared.update->id);
     // What has left, or is leaving, is not changed any more.
     if (message == nullptr || !index_.Apply(*message, *prepared.update)) continue;
-    log_->Append(RecordType::kUpdate, std::string_view(scratch_).substr(prepared.meta_begin, prepared.meta_bytes), {});
+    log_->Append(RecordType::kUpdate,
+                 std::string_view(scratch_).substr(prepared.meta_begin, prepared.meta_bytes), {});
     metrics_.updates.Add();
     if (message->pending_count() == 0) finished.push_back(message->id());
   }
@@ -97,7 +124,8 @@ void StoreCore::Leave(const std::vector<QueueId>& finished) {
   SpaceFreed();
 }
 
-io::Task<StatusOr<QueuedMessage*>> StoreCore::Enqueue(QueueId id, const message::Envelope& envelope, ContentWriter content,
+io::Task<StatusOr<QueuedMessage*>> StoreCore::Enqueue(QueueId id, const message::Envelope& envelope,
+                                                      ContentWriter content,
                                                       std::vector<MessageUpdate> updates) {
   CHECK(content.open());
   std::string packed;
@@ -105,7 +133,9 @@ io::Task<StatusOr<QueuedMessage*>> StoreCore::Enqueue(QueueId id, const message:
   return EnqueueContent(id, std::move(packed), nullptr, content.TakeState(), std::move(updates));
 }
 
-io::Task<StatusOr<QueuedMessage*>> StoreCore::EnqueueShared(QueueId id, const message::Envelope& envelope, Content& content,
+io::Task<StatusOr<QueuedMessage*>> StoreCore::EnqueueShared(QueueId id,
+                                                            const message::Envelope& envelope,
+                                                            Content& content,
                                                             std::vector<MessageUpdate> updates) {
   CHECK_EQ(content.index, &index_);
   std::string packed;
@@ -113,14 +143,15 @@ io::Task<StatusOr<QueuedMessage*>> StoreCore::EnqueueShared(QueueId id, const me
   return EnqueueContent(id, std::move(packed), &content, nullptr, std::move(updates));
 }
 
-io::Task<StatusOr<QueuedMessage*>> StoreCore::EnqueueContent(QueueId id, std::string packed, Content* content,
-                                                             std::unique_ptr<ContentWriter::State> state,
-                                                             std::vector<MessageUpdate> updates) {
+io::Task<StatusOr<QueuedMessage*>> StoreCore::EnqueueContent(
+    QueueId id, std::string packed, Content* content, std::unique_ptr<ContentWriter::State> state,
+    std::vector<MessageUpdate> updates) {
   CHECK(id.valid() && index_.Find(id) == nullptr);
   const ContentHold hold(index_, content);
   // A DSN goes with the outcome it reports, and outcomes have a reserve.
   const Status acceptance = Acceptance();
-  if (!acceptance.ok() && (updates.empty() || !absl::IsResourceExhausted(acceptance))) co_return acceptance;
+  if (!acceptance.ok() && (updates.empty() || !absl::IsResourceExhausted(acceptance)))
+    co_return acceptance;
   if (state != nullptr && !state->FitsOnePiece()) CO_RETURN_IF_ERROR(co_await state->DrainAll());
   const size_t message_bytes = RecordBytes(kMessageMetaBytes + packed.size(), 0);
   size_t piece_bytes = state == nullptr ? 0 : state->PieceRecordBytes();
@@ -129,7 +160,8 @@ io::Task<StatusOr<QueuedMessage*>> StoreCore::EnqueueContent(QueueId id, std::st
   while (bytes > log_->group_bytes_max() && step + 1 < kReplyTextSteps.size()) {
     bytes = piece_bytes + message_bytes + PrepareUpdates(updates, kReplyTextSteps[++step]);
   }
-  if (bytes > log_->group_bytes_max()) co_return absl::InvalidArgumentError("the envelope is too large for one record");
+  if (bytes > log_->group_bytes_max())
+    co_return absl::InvalidArgumentError("the envelope is too large for one record");
   if (!log_->HasRoom(bytes)) {
     CO_RETURN_IF_ERROR(co_await log_->Room(bytes));
     PrepareUpdates(updates, kReplyTextSteps[step]);
@@ -140,10 +172,10 @@ io::Task<StatusOr<QueuedMessage*>> StoreCore::EnqueueContent(QueueId id, std::st
     state->BeginContent();
     content = state->content;
     piece = state->next_piece;
-    piece_at = state->AppendPiece(0, state->staged->used, 0, state->staged->dot_lines.size(), /*last=*/true, piece_record_bytes);
+    piece_at = state->AppendPiece(0, state->staged->used, 0, state->staged->dot_lines.size(),
+                                  /*last=*/true, piece_record_bytes);
   }
-  QueuedMessage* message = index_.MakeMessage(id, *content, packed, 0);
-  CHECK(message != nullptr);  // REQUIRES: an envelope with at least one recipient
+  NewMessage made(index_, index_.MakeMessage(id, *content, packed, 0));
   scratch_meta_.clear();
   EncodeMessageMeta({.id = id, .content = content->id, .envelope = packed}, scratch_meta_);
   const size_t record_bytes = sizeof(RecordHeader) + scratch_meta_.size();
@@ -151,10 +183,8 @@ io::Task<StatusOr<QueuedMessage*>> StoreCore::EnqueueContent(QueueId id, std::st
   std::vector<QueueId> finished;
   AppendPrepared(finished);
   const Log::Committed committed = co_await log_->Commit();
-  if (!committed.status.ok()) {
-    index_.Free(*message);
-    co_return committed.status;
-  }
+  CO_RETURN_IF_ERROR(committed.status);
+  QueuedMessage* message = made.Release();
   if (state != nullptr) {
     index_.SetPiece(*content, piece, committed.Place(piece_at, piece_record_bytes));
     content->complete = true;
@@ -186,11 +216,13 @@ io::Task<Status> StoreCore::Record(std::vector<MessageUpdate> updates) {
       bytes = RecordBytes(EncodeUpdate(update, kReplyTextSteps[step]), 0);
       if (bytes <= log_->group_bytes_max() || step + 1 == kReplyTextSteps.size()) break;
     }
-    if (bytes > log_->group_bytes_max()) co_return absl::InvalidArgumentError("the update is too large for one record");
+    if (bytes > log_->group_bytes_max())
+      co_return absl::InvalidArgumentError("the update is too large for one record");
     if (!log_->HasRoom(bytes)) {
       const Status room = co_await log_->Room(bytes);
       if (!room.ok()) {
-        // What was appended before is on its way and takes effect: those messages leave when it is durable.
+        // What was appended before is on its way and takes effect: those messages leave when it is
+        // durable.
         if (!finished.empty()) gate_.Spawn(LeaveLater(this, std::move(finished)));
         co_return room;
       }
@@ -217,8 +249,8 @@ io::Task<void> StoreCore::LeaveLater(StoreCore* self, std::vector<QueueId> finis
   if (committed.status.ok()) self->Leave(finished);
 }
 
-QueueId StoreCore::Visit(QueueId after, size_t count_max, void (*visit)(void* context, QueuedMessage& message),
-                         void* context) {
+QueueId StoreCore::Visit(QueueId after, size_t count_max,
+                         void (*visit)(void* context, QueuedMessage& message), void* context) {
   const auto& messages = index_.messages();
   QueueId last;
   size_t count = 0;

@@ -12,24 +12,30 @@ namespace {
 // No content has more pieces; a number beyond is not ours.
 constexpr uint32_t kPiecesMax = 1u << 20;
 
-bool AllZero(std::string_view bytes) { return bytes.find_first_not_of('\0') == std::string_view::npos; }
+bool AllZero(std::string_view bytes) {
+  return bytes.find_first_not_of('\0') == std::string_view::npos;
+}
 
 }  // namespace
 
 LogState& Replay::State(LogId log) {
-  const auto it = std::find_if(logs_.begin(), logs_.end(), [&](const LogState& state) { return state.log == log; });
+  const auto it = std::find_if(logs_.begin(), logs_.end(),
+                               [&](const LogState& state) { return state.log == log; });
   if (it != logs_.end()) return *it;
   logs_.push_back({.log = log});
   return logs_.back();
 }
 
-void Replay::AddDamage(LogId log, uint64_t sequence, uint64_t offset, uint64_t bytes, std::string what) {
+void Replay::AddDamage(LogId log, uint64_t sequence, uint64_t offset, uint64_t bytes,
+                       std::string what) {
   if (report_.damages.size() >= kDamagesMax) {
-    report_.damages.back() = {SegmentPath(data_dir_, log, sequence), offset, bytes,
-                              fmt::format("{} (and more: the first {} are listed)", what, kDamagesMax - 1)};
+    report_.damages.back() = {
+        SegmentPath(data_dir_, log, sequence), offset, bytes,
+        fmt::format("{} (and more: the first {} are listed)", what, kDamagesMax - 1)};
     return;
   }
-  report_.damages.push_back({SegmentPath(data_dir_, log, sequence), offset, bytes, std::move(what)});
+  report_.damages.push_back(
+      {SegmentPath(data_dir_, log, sequence), offset, bytes, std::move(what)});
 }
 
 void Replay::Seen(std::vector<uint64_t>& next, LogId log, uint64_t sequence) {
@@ -38,7 +44,9 @@ void Replay::Seen(std::vector<uint64_t>& next, LogId log, uint64_t sequence) {
   next[log.value] = std::max(next[log.value], sequence + 1);
 }
 
-uint64_t Replay::NextQueueSequence(LogId log) const { return log.value < next_queue_.size() ? next_queue_[log.value] : 1; }
+uint64_t Replay::NextQueueSequence(LogId log) const {
+  return log.value < next_queue_.size() ? next_queue_[log.value] : 1;
+}
 uint64_t Replay::NextContentSequence(LogId log) const {
   return log.value < next_content_.size() ? next_content_[log.value] : 1;
 }
@@ -50,7 +58,8 @@ io::Task<Status> Replay::ReadHeaders(const std::vector<SegmentGroup>& groups) {
     uint64_t group_key = 0;
     for (const uint64_t sequence : group.segments) {
       SegmentInfo info{.log = group.log, .sequence = sequence};
-      auto file = co_await io::File::Open(SegmentPath(data_dir_, group.log, sequence), io::OpenMode::kRead, io::Access::kDirect);
+      auto file = co_await io::File::Open(SegmentPath(data_dir_, group.log, sequence),
+                                          io::OpenMode::kRead, io::Access::kDirect);
       CO_RETURN_IF_ERROR(file.status());
       auto bytes = co_await file->Size();
       CO_RETURN_IF_ERROR(bytes.status());
@@ -60,7 +69,8 @@ io::Task<Status> Replay::ReadHeaders(const std::vector<SegmentGroup>& groups) {
       CO_RETURN_IF_ERROR(read.status());
       info.header = DecodeSegmentHeader({buffer.data(), *read});
       // A recycled file whose header was not yet written shows the one of its former life.
-      if (info.header.header && (info.header.header->sequence != sequence || info.header.header->log != group.log)) {
+      if (info.header.header &&
+          (info.header.header->sequence != sequence || info.header.header->log != group.log)) {
         info.header = {};
       }
       if (info.header.header) {
@@ -91,10 +101,12 @@ io::Task<Status> Replay::Run(const std::vector<SegmentGroup>& groups) {
   co_return absl::OkStatus();
 }
 
-// Segments made ready but never begun are at the end: no header, no batch. Without the log's key nothing can be read: then
-// zeros are empty, and anything else is damage.
-io::Task<StatusOr<bool>> IsEmptySegment(ReadWindow& window, std::string path, SegmentSalt salt, uint64_t sequence, bool know_key) {
-  SegmentScan scan(window, {.path = std::move(path), .sequence = sequence, .salt = salt, .last = true});
+// Segments made ready but never begun are at the end: no header, no batch. Without the log's key
+// nothing can be read: then zeros are empty, and anything else is damage.
+io::Task<StatusOr<bool>> IsEmptySegment(ReadWindow& window, std::string path, SegmentSalt salt,
+                                        uint64_t sequence, bool know_key) {
+  SegmentScan scan(window,
+                   {.path = std::move(path), .sequence = sequence, .salt = salt, .last = true});
   CO_RETURN_IF_ERROR(co_await scan.Open());
   bool empty = true;
   if (know_key) {
@@ -102,7 +114,8 @@ io::Task<StatusOr<bool>> IsEmptySegment(ReadWindow& window, std::string path, Se
     CO_RETURN_IF_ERROR(step.status());
     empty = step->kind == SegmentScan::Step::kEnd && scan.torn_bytes() == 0;
   } else {
-    for (uint64_t at = kSegmentHeaderBytes; at < window.file_bytes() && empty; at += io::kBlockBytes) {
+    for (uint64_t at = kSegmentHeaderBytes; at < window.file_bytes() && empty;
+         at += io::kBlockBytes) {
       auto block = co_await window.View(at, io::kBlockBytes);
       CO_RETURN_IF_ERROR(block.status());
       empty = AllZero(*block);
@@ -118,7 +131,8 @@ io::Task<Status> Replay::ReplayGroup(std::span<const SegmentInfo> group) {
   for (; count > 0 && !group[count - 1].header.header; --count) {
     const SegmentInfo& info = group[count - 1];
     auto empty = co_await IsEmptySegment(window_, SegmentPath(data_dir_, log, info.sequence),
-                                         SegmentSalt::Of(info.key, info.sequence), info.sequence, info.key != 0);
+                                         SegmentSalt::Of(info.key, info.sequence), info.sequence,
+                                         info.key != 0);
     CO_RETURN_IF_ERROR(empty.status());
     if (!*empty) break;
     State(log).empty.push_back(info.sequence);
@@ -128,14 +142,16 @@ io::Task<Status> Replay::ReplayGroup(std::span<const SegmentInfo> group) {
   for (size_t i = 0; i < count; ++i) {
     const SegmentInfo& info = group[i];
     if (i > 0 && info.sequence != group[i - 1].sequence + 1) {
-      for (uint64_t missing = group[i - 1].sequence + 1; missing < info.sequence && missing < group[i - 1].sequence + 100; ++missing) {
+      for (uint64_t missing = group[i - 1].sequence + 1;
+           missing < info.sequence && missing < group[i - 1].sequence + 100; ++missing) {
         AddDamage(log, missing, 0, 0, "the segment is missing");
       }
       after_damage_ = true;
     }
     const bool final = i + 1 == count;
     uint64_t limit = 0;
-    if (!final && group[i + 1].header.header && group[i + 1].header.header->previous_sequence == info.sequence) {
+    if (!final && group[i + 1].header.header &&
+        group[i + 1].header.header->previous_sequence == info.sequence) {
       limit = group[i + 1].header.header->previous_end;
     }
     // A segment of an adopted log was cut to what is valid in it.
@@ -158,7 +174,8 @@ io::Task<Status> Replay::ReplaySegment(const SegmentInfo& info, uint64_t limit, 
   segments_.push_back(std::move(owned));
   ++report_.segments;
   if (info.key == 0) {
-    AddDamage(info.log, info.sequence, 0, info.bytes, "no segment of this log has a readable header");
+    AddDamage(info.log, info.sequence, 0, info.bytes,
+              "no segment of this log has a readable header");
     co_return absl::OkStatus();
   }
   if (info.header.header) {
@@ -166,7 +183,8 @@ io::Task<Status> Replay::ReplaySegment(const SegmentInfo& info, uint64_t limit, 
     LogState& state = State(info.log);
     if (state.next_batch != 0 && first > state.next_batch && !after_damage_) {
       AddDamage(info.log, info.sequence, 0, 0,
-                fmt::format("batches {} to {} before this segment are missing", state.next_batch, first - 1));
+                fmt::format("batches {} to {} before this segment are missing", state.next_batch,
+                            first - 1));
     }
     state.next_batch = std::max(state.next_batch, first);
   }
@@ -203,7 +221,8 @@ io::Task<Status> Replay::ReplaySegment(const SegmentInfo& info, uint64_t limit, 
   co_return absl::OkStatus();
 }
 
-// The header is written with the first batch: a crash there may leave one copy or none, and is no damage.
+// The header is written with the first batch: a crash there may leave one copy or none, and is no
+// damage.
 void Replay::JudgeHeader(const SegmentInfo& info, LogState& state, bool last, uint64_t batches) {
   if (info.header.copies == 2) return;
   if (last && batches <= 1) {
@@ -212,14 +231,17 @@ void Replay::JudgeHeader(const SegmentInfo& info, LogState& state, bool last, ui
     return;
   }
   AddDamage(info.log, info.sequence, 0, kSegmentHeaderBytes,
-            info.header.copies == 1 ? "one of the two segment headers is not readable" : "the segment header is not readable");
+            info.header.copies == 1 ? "one of the two segment headers is not readable"
+                                    : "the segment header is not readable");
 }
 
-void Replay::ReplayBatch(Segment& segment, const SegmentScan::Step& step, SegmentSalt salt, bool verify) {
+void Replay::ReplayBatch(Segment& segment, const SegmentScan::Step& step, SegmentSalt salt,
+                         bool verify) {
   LogState& state = State(segment.log);
   if (state.next_batch != 0 && step.header.sequence != state.next_batch && !after_damage_) {
-    AddDamage(segment.log, segment.sequence, step.offset, 0,
-              fmt::format("expected batch {}, found batch {}", state.next_batch, step.header.sequence));
+    AddDamage(
+        segment.log, segment.sequence, step.offset, 0,
+        fmt::format("expected batch {}, found batch {}", state.next_batch, step.header.sequence));
   }
   after_damage_ = false;
   state.next_batch = step.header.sequence + 1;
@@ -241,9 +263,15 @@ void Replay::ReplayRecord(Segment& segment, const RecordView& record, bool verif
   bool understood = false;
   if (record.version == kRecordVersion) {
     switch (record.type) {
-      case RecordType::kContent: understood = ReplayContent(segment, record, verify); break;
-      case RecordType::kMessage: understood = ReplayMessage(segment, record); break;
-      case RecordType::kUpdate: understood = ReplayUpdate(record); break;
+      case RecordType::kContent:
+        understood = ReplayContent(segment, record, verify);
+        break;
+      case RecordType::kMessage:
+        understood = ReplayMessage(segment, record);
+        break;
+      case RecordType::kUpdate:
+        understood = ReplayUpdate(record);
+        break;
     }
   }
   if (!understood) {
@@ -256,10 +284,12 @@ void Replay::ReplayRecord(Segment& segment, const RecordView& record, bool verif
 bool Replay::ReplayContent(Segment& segment, const RecordView& record, bool verify) {
   const auto meta = DecodeContentMeta(record.meta, record.body.size());
   if (!meta || meta->piece >= kPiecesMax) return false;
-  Seen(next_content_, meta->content.log(), meta->content.value & ((uint64_t{1} << QueueId::kSequenceBits) - 1));
+  Seen(next_content_, meta->content.log(),
+       meta->content.value & ((uint64_t{1} << QueueId::kSequenceBits) - 1));
   Content* content = index_.FindContent(meta->content);
   if (content == nullptr) content = &index_.AddContent(meta->content);
-  index_.SetPiece(*content, meta->piece, {&segment, static_cast<uint32_t>(record.offset), record.bytes});
+  index_.SetPiece(*content, meta->piece,
+                  {&segment, static_cast<uint32_t>(record.offset), record.bytes});
   if (meta->last) {
     content->complete = true;
     content->bytes = meta->total_bytes;
@@ -269,7 +299,8 @@ bool Replay::ReplayContent(Segment& segment, const RecordView& record, bool veri
     ++bad_bodies_;
     content->damaged = true;
     AddDamage(segment.log, segment.sequence, record.offset, record.bytes,
-              fmt::format("content {} piece {}: wrong checksum", QueueId(meta->content.value).ToString(), meta->piece));
+              fmt::format("content {} piece {}: wrong checksum",
+                          QueueId(meta->content.value).ToString(), meta->piece));
   }
   return true;
 }
@@ -280,7 +311,8 @@ bool Replay::ReplayMessage(Segment& segment, const RecordView& record) {
   Seen(next_queue_, meta->id.log(), meta->id.sequence());
   Content* content = index_.FindContent(meta->content);
   if (content == nullptr) content = &index_.AddContent(meta->content);
-  QueuedMessage* message = index_.MakeMessage(meta->id, *content, meta->envelope, meta->next_attempt_seconds);
+  QueuedMessage* message =
+      index_.MakeMessage(meta->id, *content, meta->envelope, meta->next_attempt_seconds);
   if (message == nullptr) return false;
   // A copy made by compaction takes the place of what it was copied from.
   if (QueuedMessage* old = index_.Find(meta->id)) index_.Free(*old);

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "ringmail/storage/store.h"
 #include "storage/index.h"
 #include "storage/lineage.h"
-#include "ringmail/storage/store.h"
 #include "storage/segment_scan.h"
 
 namespace ringmail::storage {
@@ -19,19 +19,24 @@ enum class Bodies : uint8_t { kVerifyLast, kVerifyAll };
 // What replay found out about one log directory.
 struct LogState {
   LogId log;
-  uint64_t log_key = 0;             // 0: unknown
-  uint64_t last_sequence = 0;       // of the last segment with anything in it
+  uint64_t log_key = 0;        // 0: unknown
+  uint64_t last_sequence = 0;  // of the last segment with anything in it
   uint64_t last_end = 0;
   uint64_t next_batch = 1;
-  std::vector<uint64_t> empty;      // segments made ready but never begun
-  bool last_header_bad = false;     // the last segment's header must be written again
+  std::vector<uint64_t> empty;   // segments made ready but never begun
+  bool last_header_bad = false;  // the last segment's header must be written again
   SegmentHeader last_header;
 };
 
 class Replay {
  public:
-  Replay(std::string data_dir, Bodies bodies, Index& index, SegmentList& segments, RecoveryReport& report)
-      : data_dir_(std::move(data_dir)), bodies_(bodies), index_(index), segments_(segments), report_(report) {}
+  Replay(std::string data_dir, Bodies bodies, Index& index, SegmentList& segments,
+         RecoveryReport& report)
+      : data_dir_(std::move(data_dir)),
+        bodies_(bodies),
+        index_(index),
+        segments_(segments),
+        report_(report) {}
 
   // All groups of the lineages to be read, in replay order.
   io::Task<Status> Run(const std::vector<SegmentGroup>& groups);

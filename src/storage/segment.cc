@@ -43,8 +43,12 @@ bool TakeLog(std::string_view& text, LogId& log) {
 
 std::string LogsDirectory(std::string_view data_dir) { return fmt::format("{}/log", data_dir); }
 std::string LogDirectoryName(LogId log) { return fmt::format("{:03}", log.value); }
-std::string LogDirectory(std::string_view data_dir, LogId log) { return fmt::format("{}/log/{:03}", data_dir, log.value); }
-std::string SegmentName(uint64_t sequence) { return fmt::format("{:016x}{}", sequence, kSegmentSuffix); }
+std::string LogDirectory(std::string_view data_dir, LogId log) {
+  return fmt::format("{}/log/{:03}", data_dir, log.value);
+}
+std::string SegmentName(uint64_t sequence) {
+  return fmt::format("{:016x}{}", sequence, kSegmentSuffix);
+}
 std::string SegmentPath(std::string_view data_dir, LogId log, uint64_t sequence) {
   return LogDirectory(data_dir, log) + "/" + SegmentName(sequence);
 }
@@ -64,19 +68,21 @@ std::optional<uint64_t> ParseSegmentName(std::string_view name) {
 
 std::optional<uint64_t> ParseSpareName(std::string_view name) {
   uint64_t number;
-  if (!TakePrefix(name, kSparePrefix) || !TakeHex(name, number) || !name.empty()) return std::nullopt;
+  if (!TakePrefix(name, kSparePrefix) || !TakeHex(name, number) || !name.empty())
+    return std::nullopt;
   return number;
 }
 
 std::string AdoptionName(const Adoption& adoption) {
-  return fmt::format("{}{:016x}-{:016x}-by-{:03}-at-{:016x}", kAdoptionPrefix, adoption.through, adoption.next_sequence,
-                     adoption.by.value, adoption.at);
+  return fmt::format("{}{:016x}-{:016x}-by-{:03}-at-{:016x}", kAdoptionPrefix, adoption.through,
+                     adoption.next_sequence, adoption.by.value, adoption.at);
 }
 
 std::optional<Adoption> ParseAdoptionName(std::string_view name) {
   Adoption adoption;
-  const bool good = TakePrefix(name, kAdoptionPrefix) && TakeHex(name, adoption.through) && TakePrefix(name, "-") &&
-                    TakeHex(name, adoption.next_sequence) && TakePrefix(name, "-by-") && TakeLog(name, adoption.by) &&
+  const bool good = TakePrefix(name, kAdoptionPrefix) && TakeHex(name, adoption.through) &&
+                    TakePrefix(name, "-") && TakeHex(name, adoption.next_sequence) &&
+                    TakePrefix(name, "-by-") && TakeLog(name, adoption.by) &&
                     TakePrefix(name, "-at-") && TakeHex(name, adoption.at) && name.empty();
   if (!good) return std::nullopt;
   return adoption;

@@ -12,15 +12,15 @@
 
 namespace ringmail::storage {
 
-// One segment that holds records. Its address is stable until it is dropped; log, sequence and salt never change, so that a
-// reader on another shard may look at them while content in it is lent.
+// One segment that holds records. Its address is stable until it is dropped; log, sequence and salt
+// never change, so that a reader on another shard may look at them while content in it is lent.
 struct Segment {
   LogId log;
   uint64_t sequence = 0;
-  uint64_t salt = 0;          // SegmentSalt
-  uint64_t bytes = 0;         // of the file
-  uint64_t end = 0;           // valid bytes
-  uint64_t live_bytes = 0;    // of records that are still needed
+  uint64_t salt = 0;        // SegmentSalt
+  uint64_t bytes = 0;       // of the file
+  uint64_t end = 0;         // valid bytes
+  uint64_t live_bytes = 0;  // of records that are still needed
   uint64_t live_records = 0;
 
   void AddLive(uint64_t record_bytes) {
@@ -41,7 +41,8 @@ struct RecordPlace {
   friend bool operator==(const RecordPlace&, const RecordPlace&) = default;
 };
 
-// In replay order: foreign segments first, the one being written last. They leave from the front only.
+// In replay order: foreign segments first, the one being written last. They leave from the front
+// only.
 using SegmentList = std::deque<std::unique_ptr<Segment>>;
 
 std::string LogsDirectory(std::string_view data_dir);
@@ -56,8 +57,8 @@ std::optional<LogId> ParseLogDirectoryName(std::string_view name);
 std::optional<uint64_t> ParseSegmentName(std::string_view name);
 std::optional<uint64_t> ParseSpareName(std::string_view name);
 
-// Says that the segments of a log up to `through` belong to the log `by` from its segment `at` on: README, "Adoption". The
-// file's name is all there is to it, so making it is one atomic step.
+// Says that the segments of a log up to `through` belong to the log `by` from its segment `at` on:
+// README, "Adoption". The file's name is all there is to it, so making it is one atomic step.
 struct Adoption {
   uint64_t through = 0;
   uint64_t next_sequence = 0;  // no queue or content number of the adopted log is at or over this

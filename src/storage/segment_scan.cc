@@ -49,7 +49,8 @@ void ReadWindow::Issue(Slot& slot) {
 }
 
 io::Task<void> ReadWindow::Read(ReadWindow* self, Slot* slot) {
-  auto bytes = co_await self->file_.Read(slot->offset, {slot->buffer.data() + kCarryBytes, kScanChunkBytes});
+  auto bytes =
+      co_await self->file_.Read(slot->offset, {slot->buffer.data() + kCarryBytes, kScanChunkBytes});
   slot->status = bytes.status();
   slot->bytes = bytes.ok() ? *bytes : 0;
   slot->done = true;
@@ -89,7 +90,8 @@ io::Task<StatusOr<std::string_view>> ReadWindow::View(uint64_t offset, size_t by
 
 // --- the scan ---
 
-bool BatchIntact(std::string_view batch, const BatchHeader& header, SegmentSalt salt, uint64_t offset) {
+bool BatchIntact(std::string_view batch, const BatchHeader& header, SegmentSalt salt,
+                 uint64_t offset) {
   RecordCursor cursor(batch, header, salt, offset);
   RecordView record;
   uint32_t records = 0;
@@ -140,8 +142,9 @@ io::Task<StatusOr<uint64_t>> SegmentScan::FindBatch(uint64_t offset) {
   co_return limit_;
 }
 
-// A batch with records that cannot be read, in the last segment: damaged if a later one was written, since only one is in
-// flight at a time; otherwise it never was finished, nobody was told that it was, and none of it counts.
+// A batch with records that cannot be read, in the last segment: damaged if a later one was
+// written, since only one is in flight at a time; otherwise it never was finished, nobody was told
+// that it was, and none of it counts.
 io::Task<StatusOr<SegmentScan::Step>> SegmentScan::JudgeDoubtful(Step doubtful) {
   held_.assign(doubtful.batch);
   const uint64_t after = doubtful.offset + doubtful.bytes;
@@ -153,7 +156,8 @@ io::Task<StatusOr<SegmentScan::Step>> SegmentScan::JudgeDoubtful(Step doubtful) 
     co_return Step{};
   }
   doubtful.batch = held_;
-  if (*found > after) queued_ = Step{.kind = Step::kDamage, .offset = after, .bytes = *found - after};
+  if (*found > after)
+    queued_ = Step{.kind = Step::kDamage, .offset = after, .bytes = *found - after};
   at_ = end_ = *found;
   co_return doubtful;
 }

@@ -1,6 +1,8 @@
-// Reads a segment from front to back, batch by batch, telling what was never finished from what was damaged.
+// Reads a segment from front to back, batch by batch, telling what was never finished from what was
+// damaged.
 //
-// Order: Open; Next until kEnd; Close. Limits: see kScanChunkBytes. Errors: the file cannot be read at all.
+// Order: Open; Next until kEnd; Close. Limits: see kScanChunkBytes. Errors: the file cannot be read
+// at all.
 #pragma once
 
 #include <array>
@@ -9,13 +11,13 @@
 #include <string>
 #include <string_view>
 
-#include "storage/format.h"
-#include "storage/limits.h"
 #include "ringmail/base/status.h"
 #include "ringmail/io/file.h"
 #include "ringmail/io/gate.h"
 #include "ringmail/io/task.h"
 #include "ringmail/io/timer.h"
+#include "storage/format.h"
+#include "storage/limits.h"
 
 namespace ringmail::storage {
 
@@ -47,7 +49,7 @@ class ReadWindow {
   std::array<Slot, kScanReads + 1> slots_;
   size_t current_ = 0;
   uint64_t file_bytes_ = 0, next_read_ = 0;
-  const char* data_ = nullptr;   // what is at begin_
+  const char* data_ = nullptr;    // what is at begin_
   uint64_t begin_ = 0, end_ = 0;  // file offsets that the window holds
   io::File file_;
   std::optional<io::Gate> gate_;
@@ -59,8 +61,9 @@ class SegmentScan {
     std::string path;
     uint64_t sequence = 0;
     SegmentSalt salt;
-    uint64_t limit = 0;   // where valid bytes end, if something says so; 0: nobody knows
-    // The last segment of its log: what cannot be read at its end was never finished, and is no damage.
+    uint64_t limit = 0;  // where valid bytes end, if something says so; 0: nobody knows
+    // The last segment of its log: what cannot be read at its end was never finished, and is no
+    // damage.
     bool last = false;
   };
   struct Step {
@@ -71,12 +74,14 @@ class SegmentScan {
     std::string_view batch;  // kBatch, valid until the next Next
   };
 
-  SegmentScan(ReadWindow& window, Options options) : window_(window), options_(std::move(options)) {}
+  SegmentScan(ReadWindow& window, Options options)
+      : window_(window), options_(std::move(options)) {}
   io::Task<Status> Open();
   io::Task<StatusOr<Step>> Next();
   io::Task<void> Close() { return window_.Close(); }
 
-  // After kEnd: where valid bytes end, and how many after it belong to a batch that was never finished.
+  // After kEnd: where valid bytes end, and how many after it belong to a batch that was never
+  // finished.
   uint64_t end() const { return end_; }
   uint64_t torn_bytes() const { return torn_bytes_; }
 
@@ -92,11 +97,12 @@ class SegmentScan {
   uint64_t at_ = kSegmentHeaderBytes;
   uint64_t end_ = kSegmentHeaderBytes;
   uint64_t torn_bytes_ = 0;
-  std::string held_;           // a doubtful batch, while looking for one after it
+  std::string held_;  // a doubtful batch, while looking for one after it
   std::optional<Step> queued_;
 };
 
 // Every record of the batch, and the bodies, are as they were written.
-bool BatchIntact(std::string_view batch, const BatchHeader& header, SegmentSalt salt, uint64_t offset);
+bool BatchIntact(std::string_view batch, const BatchHeader& header, SegmentSalt salt,
+                 uint64_t offset);
 
 }  // namespace ringmail::storage

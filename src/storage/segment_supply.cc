@@ -3,15 +3,16 @@
 #include <algorithm>
 
 #include "fmt/format.h"
-#include "storage/limits.h"
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
+#include "storage/limits.h"
 
 namespace ringmail::storage {
 namespace {
 
 constexpr Nanoseconds kRetryInterval = std::chrono::seconds(1);
-// The file system is asked again every second while less than this many segments over the reserve are free.
+// The file system is asked again every second while less than this many segments over the reserve
+// are free.
 constexpr uint64_t kNearSegments = 8;
 constexpr size_t kZeroBytes = 1u << 20;
 
@@ -58,7 +59,8 @@ ReadySegment SegmentSupply::Take() {
 uint64_t SegmentSupply::Headroom() const {
   uint64_t creatable = free_bytes_;
   if (options_.quota_bytes != 0) {
-    creatable = std::min(creatable, options_.quota_bytes - std::min(options_.quota_bytes, disk_bytes_));
+    creatable =
+        std::min(creatable, options_.quota_bytes - std::min(options_.quota_bytes, disk_bytes_));
   }
   creatable -= creatable % options_.segment_bytes;
   return creatable + (ready_.size() + spares_.size()) * options_.segment_bytes;
@@ -82,7 +84,8 @@ io::Task<void> SegmentSupply::Run(SegmentSupply* self) {
     co_await self->RefreshFree();
     self->Changed();
     if (self->stopping_) break;
-    const bool near = self->Headroom() < self->options_.reserve_bytes + kNearSegments * self->options_.segment_bytes;
+    const bool near = self->Headroom() <
+                      self->options_.reserve_bytes + kNearSegments * self->options_.segment_bytes;
     const bool again = near || !self->prepared_.ok();
     (void)co_await self->wake_.Wait(again ? io::Now() + kRetryInterval : kNever);
   }
@@ -115,10 +118,12 @@ io::Task<Status> SegmentSupply::MakeSpare() {
   co_await RefreshFree();
   if (free_bytes_ < options_.segment_bytes) {
     co_return absl::ResourceExhaustedError(
-        Absl(fmt::format("{}: {} bytes are free, a segment needs {}", directory_, free_bytes_, options_.segment_bytes)));
+        Absl(fmt::format("{}: {} bytes are free, a segment needs {}", directory_, free_bytes_,
+                         options_.segment_bytes)));
   }
   const uint64_t number = next_spare_++;
-  const std::string path = Path(SpareName(number)), unfinished = path + std::string(kUnfinishedSuffix);
+  const std::string path = Path(SpareName(number)),
+                    unfinished = path + std::string(kUnfinishedSuffix);
   Status written = co_await WriteZeros(unfinished);
   if (written.ok()) written = co_await io::Rename(unfinished, path);
   if (!written.ok()) {
@@ -131,14 +136,16 @@ io::Task<Status> SegmentSupply::MakeSpare() {
   co_return co_await io::SyncDirectory(directory_);
 }
 
-// Zeros are written, not just allocated: the first write into an unwritten block would cost a journal commit each time.
+// Zeros are written, not just allocated: the first write into an unwritten block would cost a
+// journal commit each time.
 io::Task<Status> SegmentSupply::WriteZeros(std::string path) {
   auto opened = co_await io::File::Open(path, io::OpenMode::kCreateOrReplace, io::Access::kDirect);
   CO_RETURN_IF_ERROR(opened.status());
   io::File file = *std::move(opened);
   const io::DmaBuffer zeros(kZeroBytes);
   Status written;
-  for (uint64_t at = 0; at < options_.segment_bytes && written.ok() && !stopping_; at += kZeroBytes) {
+  for (uint64_t at = 0; at < options_.segment_bytes && written.ok() && !stopping_;
+       at += kZeroBytes) {
     written = co_await file.Write(at, {zeros.data(), kZeroBytes}, io::Durability::kNone, &zeros);
   }
   if (stopping_ && written.ok()) written = absl::CancelledError("the store closes");
@@ -150,7 +157,8 @@ io::Task<Status> SegmentSupply::WriteZeros(std::string path) {
 io::Task<Status> SegmentSupply::DropSegment(LogId log, uint64_t sequence, uint64_t bytes) {
   const std::string directory = LogDirectory(options_.data_dir, log);
   const std::string path = directory + "/" + SegmentName(sequence);
-  const bool keep = log == options_.log && bytes == options_.segment_bytes && spares_.size() < kSpareSegmentsMax;
+  const bool keep =
+      log == options_.log && bytes == options_.segment_bytes && spares_.size() < kSpareSegmentsMax;
   const uint64_t number = next_spare_;
   if (keep) {
     ++next_spare_;

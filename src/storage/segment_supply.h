@@ -1,10 +1,14 @@
-// Segment files ahead of need: written full of zeros, or taken from dropped segments, named and ready before a commit wants
-// one, so that no commit ever waits for a file to be made, as long as the disk keeps up.
+// Segment files ahead of need: written full of zeros, or taken from dropped segments, named and
+// ready before a commit wants one, so that no commit ever waits for a file to be made, as long as
+// the disk keeps up.
 //
 // Made by: the store, after recovery. Order: Start; Take; DropSegment; Stop.
-// Space: what is ready, what could still be made (quota and file system) and the rest of the active segment are the headroom.
-//   New mail is taken while it exceeds the reserve; outcomes and compaction live on the reserve (StoreOptions).
-// Errors: that no file can be made is no failure of the log: `status()` says why, and it is tried again every second.
+// Space: what is ready, what could still be made (quota and file system) and the rest of the active
+// segment are the headroom.
+//   New mail is taken while it exceeds the reserve; outcomes and compaction live on the reserve
+//   (StoreOptions).
+// Errors: that no file can be made is no failure of the log: `status()` says why, and it is tried
+// again every second.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +16,11 @@
 #include <string>
 #include <vector>
 
-#include "storage/metrics.h"
 #include "ringmail/base/status.h"
 #include "ringmail/io/file.h"
 #include "ringmail/io/gate.h"
 #include "ringmail/io/task.h"
+#include "storage/metrics.h"
 #include "storage/segment.h"
 
 namespace ringmail::storage {
@@ -34,10 +38,10 @@ class SegmentSupply {
     uint64_t segment_bytes = 0;
     uint64_t quota_bytes = 0;
     uint64_t reserve_bytes = 0;
-    uint64_t next_sequence = 1;          // of the next segment
-    uint64_t held_segments = 0;          // that hold records already, foreign ones too
+    uint64_t next_sequence = 1;  // of the next segment
+    uint64_t held_segments = 0;  // that hold records already, foreign ones too
     uint64_t held_bytes = 0;
-    std::vector<uint64_t> spares;        // numbers of spare files found, each segment_bytes long
+    std::vector<uint64_t> spares;  // numbers of spare files found, each segment_bytes long
   };
   SegmentSupply(Options options, StorageMetrics& metrics);
   SegmentSupply(const SegmentSupply&) = delete;
@@ -64,7 +68,8 @@ class SegmentSupply {
   uint64_t disk_bytes() const { return disk_bytes_; }
   uint64_t held_segments() const { return held_segments_; }
 
-  // The file of a segment that nothing needs: kept as a spare, or removed. Durable when it returns OK.
+  // The file of a segment that nothing needs: kept as a spare, or removed. Durable when it returns
+  // OK.
   io::Task<Status> DropSegment(LogId log, uint64_t sequence, uint64_t bytes);
 
  private:
@@ -84,7 +89,7 @@ class SegmentSupply {
   uint64_t next_sequence_;
   uint64_t next_spare_ = 1;
   uint64_t held_segments_;
-  uint64_t disk_bytes_;     // of all files, spare ones too
+  uint64_t disk_bytes_;      // of all files, spare ones too
   uint64_t free_bytes_ = 0;  // of the file system, when last asked
   Status prepared_;
   io::Gate gate_;

@@ -1,4 +1,5 @@
-// Opening and closing: what is on the disk becomes a queue, a fresh segment begins, and background work starts.
+// Opening and closing: what is on the disk becomes a queue, a fresh segment begins, and background
+// work starts.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -11,7 +12,8 @@ namespace ringmail::storage {
 namespace {
 
 uint32_t EffectiveBatchBytes(const StoreOptions& options) {
-  const uint64_t bytes = std::min<uint64_t>({options.batch_bytes_max, kBatchBytesMax, options.segment_bytes - kSegmentHeaderBytes});
+  const uint64_t bytes = std::min<uint64_t>(
+      {options.batch_bytes_max, kBatchBytesMax, options.segment_bytes - kSegmentHeaderBytes});
   return static_cast<uint32_t>(bytes / io::kBlockBytes * io::kBlockBytes);
 }
 
@@ -35,16 +37,19 @@ StoreCore::~StoreCore() = default;
 Status StoreCore::CheckOptions() {
   if (options_.segment_bytes % kSegmentBytesMin != 0 || options_.segment_bytes < kSegmentBytesMin ||
       options_.segment_bytes > kSegmentBytesMax) {
-    return absl::InvalidArgumentError(absl::StrCat("segment_bytes ", options_.segment_bytes, ": a multiple of 1 MiB up to 1 GiB is needed"));
+    return absl::InvalidArgumentError(absl::StrCat("segment_bytes ", options_.segment_bytes,
+                                                   ": a multiple of 1 MiB up to 1 GiB is needed"));
   }
   constexpr uint32_t kBatchBytesMin = 512u << 10;
   if (EffectiveBatchBytes(options_) < kBatchBytesMin) {
-    return absl::InvalidArgumentError(absl::StrCat("batch_bytes_max ", options_.batch_bytes_max, ": at least ", kBatchBytesMin, " are needed"));
+    return absl::InvalidArgumentError(absl::StrCat("batch_bytes_max ", options_.batch_bytes_max,
+                                                   ": at least ", kBatchBytesMin, " are needed"));
   }
   const uint64_t quota_min = options_.reserve_bytes + kCompactSegmentsMin * options_.segment_bytes;
   if (options_.quota_bytes != 0 && options_.quota_bytes < quota_min) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("quota_bytes ", options_.quota_bytes, ": at least ", quota_min, " are needed (the reserve and four segments)"));
+    return absl::InvalidArgumentError(absl::StrCat("quota_bytes ", options_.quota_bytes,
+                                                   ": at least ", quota_min,
+                                                   " are needed (the reserve and four segments)"));
   }
   return absl::OkStatus();
 }
@@ -88,9 +93,11 @@ io::Task<Status> StoreCore::Recover() {
   std::vector<uint64_t> spares;
   for (const LogFiles& files : *logs) {
     const auto& states = replay.logs();
-    const auto state = std::find_if(states.begin(), states.end(), [&](const LogState& s) { return s.log == files.log; });
+    const auto state = std::find_if(states.begin(), states.end(),
+                                    [&](const LogState& s) { return s.log == files.log; });
     const LogState* known = state == states.end() ? nullptr : &*state;
-    if (known != nullptr && known->last_header_bad) CO_RETURN_IF_ERROR(co_await MendHeader(*known, replay));
+    if (known != nullptr && known->last_header_bad)
+      CO_RETURN_IF_ERROR(co_await MendHeader(*known, replay));
     if (Mine(files.log)) CO_RETURN_IF_ERROR(co_await ClearLeftovers(files, known, spares));
     if (files.log != own_) continue;
     sequences_ = {replay.NextQueueSequence(own_), replay.NextContentSequence(own_)};
@@ -100,7 +107,8 @@ io::Task<Status> StoreCore::Recover() {
       sequences_.content = std::max(sequences_.content, adoption.next_sequence);
     }
     for (const uint64_t segment : files.segments) {
-      const bool empty = known != nullptr && std::count(known->empty.begin(), known->empty.end(), segment) != 0;
+      const bool empty =
+          known != nullptr && std::count(known->empty.begin(), known->empty.end(), segment) != 0;
       if (!empty) next_sequence = std::max(next_sequence, segment + 1);
     }
   }
@@ -113,7 +121,8 @@ io::Task<Status> StoreCore::Recover() {
   co_return co_await Adopt(*logs, groups, replay);
 }
 
-io::Task<Status> StoreCore::OpenLog(const Replay& replay, std::vector<uint64_t> spares, uint64_t next_sequence) {
+io::Task<Status> StoreCore::OpenLog(const Replay& replay, std::vector<uint64_t> spares,
+                                    uint64_t next_sequence) {
   uint64_t held_bytes = 0;
   for (const auto& segment : segments_) held_bytes += segment->bytes;
   supply_ = std::make_unique<SegmentSupply>(
@@ -142,11 +151,14 @@ io::Task<Status> StoreCore::OpenLog(const Replay& replay, std::vector<uint64_t> 
   co_return co_await log_->Start();
 }
 
-// Files that a former process was making, spare ones of another size, and segments made ready but never begun.
-io::Task<Status> StoreCore::ClearLeftovers(const LogFiles& files, const LogState* state, std::vector<uint64_t>& spares) {
+// Files that a former process was making, spare ones of another size, and segments made ready but
+// never begun.
+io::Task<Status> StoreCore::ClearLeftovers(const LogFiles& files, const LogState* state,
+                                           std::vector<uint64_t>& spares) {
   const std::string directory = LogDirectory(options_.data_dir, files.log) + "/";
   const bool own = files.log == own_;
-  for (const std::string& name : files.unfinished) CO_RETURN_IF_ERROR(co_await io::Remove(directory + name));
+  for (const std::string& name : files.unfinished)
+    CO_RETURN_IF_ERROR(co_await io::Remove(directory + name));
   uint64_t next_spare = 1;
   for (const uint64_t spare : files.spares) next_spare = std::max(next_spare, spare + 1);
   std::vector<std::string> names;
@@ -155,7 +167,8 @@ io::Task<Status> StoreCore::ClearLeftovers(const LogFiles& files, const LogState
     for (const uint64_t sequence : state->empty) names.push_back(SegmentName(sequence));
   }
   for (const std::string& name : names) {
-    auto file = co_await io::File::Open(directory + name, io::OpenMode::kRead, io::Access::kBuffered);
+    auto file =
+        co_await io::File::Open(directory + name, io::OpenMode::kRead, io::Access::kBuffered);
     CO_RETURN_IF_ERROR(file.status());
     auto bytes = co_await file->Size();
     co_await file->Close();
@@ -172,8 +185,9 @@ io::Task<Status> StoreCore::ClearLeftovers(const LogFiles& files, const LogState
   co_return co_await io::SyncDirectory(LogDirectory(options_.data_dir, files.log));
 }
 
-// A crash in the first write of a segment may leave its header half written though the batch is whole: the header is written
-// again, so that it is not taken for damage once the segment is no longer the last.
+// A crash in the first write of a segment may leave its header half written though the batch is
+// whole: the header is written again, so that it is not taken for damage once the segment is no
+// longer the last.
 io::Task<Status> StoreCore::MendHeader(const LogState& state, const Replay& replay) {
   SegmentHeader header = state.last_header;
   if (header.sequence == 0) {
@@ -193,21 +207,24 @@ io::Task<Status> StoreCore::MendHeader(const LogState& state, const Replay& repl
   }
   io::DmaBuffer buffer(kSegmentHeaderBytes);
   EncodeSegmentHeader(header, buffer.data());
-  auto file = co_await io::File::Open(SegmentPath(options_.data_dir, state.log, state.last_sequence), io::OpenMode::kReadWrite,
-                                      io::Access::kDirect);
+  auto file =
+      co_await io::File::Open(SegmentPath(options_.data_dir, state.log, state.last_sequence),
+                              io::OpenMode::kReadWrite, io::Access::kDirect);
   CO_RETURN_IF_ERROR(file.status());
-  const Status written = co_await file->Write(0, {buffer.data(), buffer.size()}, io::Durability::kDurable, &buffer);
+  const Status written =
+      co_await file->Write(0, {buffer.data(), buffer.size()}, io::Durability::kDurable, &buffer);
   co_await file->Close();
   co_return written;
 }
 
-// Logs without a shard of their own become part of this one's: README, "Adoption". Before the first record about their
-// messages is written here, the name that says so is durable.
-io::Task<Status> StoreCore::Adopt(const std::vector<LogFiles>& logs, const std::vector<SegmentGroup>& groups,
-                                  const Replay& replay) {
+// Logs without a shard of their own become part of this one's: README, "Adoption". Before the first
+// record about their messages is written here, the name that says so is durable.
+io::Task<Status> StoreCore::Adopt(const std::vector<LogFiles>& logs,
+                                  const std::vector<SegmentGroup>& groups, const Replay& replay) {
   std::vector<LogId> adopted;
   for (const SegmentGroup& group : groups) {
-    if (group.owner != own_ && std::count(adopted.begin(), adopted.end(), group.owner) == 0) adopted.push_back(group.owner);
+    if (group.owner != own_ && std::count(adopted.begin(), adopted.end(), group.owner) == 0)
+      adopted.push_back(group.owner);
   }
   for (const LogId log : adopted) {
     Adoption adoption{.by = own_, .at = log_->active()->sequence};
@@ -217,14 +234,21 @@ io::Task<Status> StoreCore::Adopt(const std::vector<LogFiles>& logs, const std::
     for (const LogFiles& files : logs) {
       for (const Adoption& other : files.adoptions) {
         if (other.by == log) adoption.through = std::max(adoption.through, other.at);
-        if (files.log == log) adoption.next_sequence = std::max(adoption.next_sequence, other.next_sequence);
+        if (files.log == log)
+          adoption.next_sequence = std::max(adoption.next_sequence, other.next_sequence);
       }
     }
-    adoption.next_sequence = std::max({adoption.next_sequence, replay.NextQueueSequence(log), replay.NextContentSequence(log)}) + kSequenceSkip;
-    // Its last segment is cut to what is valid, so that nothing after it can ever be taken for more.
+    adoption.next_sequence = std::max({adoption.next_sequence, replay.NextQueueSequence(log),
+                                       replay.NextContentSequence(log)}) +
+                             kSequenceSkip;
+    // Its last segment is cut to what is valid, so that nothing after it can ever be taken for
+    // more.
     for (const auto& segment : segments_) {
-      if (segment->log != log || segment->sequence != adoption.through || segment->end >= segment->bytes) continue;
-      auto file = co_await io::File::Open(SegmentPath(options_.data_dir, log, segment->sequence), io::OpenMode::kReadWrite, io::Access::kBuffered);
+      if (segment->log != log || segment->sequence != adoption.through ||
+          segment->end >= segment->bytes)
+        continue;
+      auto file = co_await io::File::Open(SegmentPath(options_.data_dir, log, segment->sequence),
+                                          io::OpenMode::kReadWrite, io::Access::kBuffered);
       CO_RETURN_IF_ERROR(file.status());
       Status cut = co_await file->Truncate(segment->end);
       if (cut.ok()) cut = co_await file->Sync();
@@ -233,7 +257,8 @@ io::Task<Status> StoreCore::Adopt(const std::vector<LogFiles>& logs, const std::
       segment->bytes = segment->end;
     }
     const std::string directory = LogDirectory(options_.data_dir, log);
-    auto marker = co_await io::File::Open(directory + "/" + AdoptionName(adoption), io::OpenMode::kCreateOrReplace, io::Access::kBuffered);
+    auto marker = co_await io::File::Open(directory + "/" + AdoptionName(adoption),
+                                          io::OpenMode::kCreateOrReplace, io::Access::kBuffered);
     CO_RETURN_IF_ERROR(marker.status());
     co_await marker->Close();
     CO_RETURN_IF_ERROR(co_await io::SyncDirectory(directory));
@@ -245,22 +270,27 @@ io::Task<Status> StoreCore::Adopt(const std::vector<LogFiles>& logs, const std::
   co_return absl::OkStatus();
 }
 
-// Mail whose content cannot be read is not given to the next hop, nor to nobody: it is kept, held, and reported.
+// Mail whose content cannot be read is not given to the next hop, nor to nobody: it is kept, held,
+// and reported.
 void StoreCore::HoldDamaged() {
   for (const auto& [id, message] : index_.messages()) {
     Content& content = message->content();
     bool whole = content.complete && !content.damaged;
-    for (uint32_t i = 0; i < content.piece_count && whole; ++i) whole = content.piece(i).segment != nullptr;
+    for (uint32_t i = 0; i < content.piece_count && whole; ++i)
+      whole = content.piece(i).segment != nullptr;
     if (whole) continue;
     content.damaged = true;
     Index::Hold(*message);
     if (report_.damages.size() < kDamagesMax) {
       const Segment* segment = Index::SegmentOf(*message);
-      report_.damages.push_back({SegmentPath(options_.data_dir, segment->log, segment->sequence), 0, 0,
-                                 fmt::format("message {}: its content {} is damaged; the message is held", message->id().ToString(),
-                                             QueueId(content.id.value).ToString())});
+      report_.damages.push_back(
+          {SegmentPath(options_.data_dir, segment->log, segment->sequence), 0, 0,
+           fmt::format("message {}: its content {} is damaged; the message is held",
+                       message->id().ToString(), QueueId(content.id.value).ToString())});
     }
-    LogLine(io::ShardLog(), LogLevel::kError, "content-damaged").Id(message->id()).Field("action", "held");
+    LogLine(io::ShardLog(), LogLevel::kError, "content-damaged")
+        .Id(message->id())
+        .Field("action", "held");
   }
 }
 

@@ -1,7 +1,8 @@
-// The store of one shard: what ShardStore and Queue promise, over Log, Index, SegmentSupply and Replay.
+// The store of one shard: what ShardStore and Queue promise, over Log, Index, SegmentSupply and
+// Replay.
 //
-// One object, four files: store.cc opens and closes, queue.cc takes in and records, content.cc writes and reads content,
-// compaction.cc brings space back.
+// One object, four files: store.cc opens and closes, queue.cc takes in and records, content.cc
+// writes and reads content, compaction.cc brings space back.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "ringmail/storage/store.h"
 #include "storage/content_entry.h"
 #include "storage/index.h"
 #include "storage/log.h"
 #include "storage/metrics.h"
 #include "storage/replay.h"
-#include "ringmail/storage/store.h"
 #include "storage/segment_supply.h"
 
 namespace ringmail::storage {
@@ -45,15 +46,17 @@ class StoreCore final : public ShardStore, public Queue {
   QueueId NewId() override { return QueueId::Make(own_, sequences_.queue++); }
   ContentWriter NewContent() override;
   Status Acceptance() const override;
-  io::Task<StatusOr<QueuedMessage*>> Enqueue(QueueId id, const message::Envelope& envelope, ContentWriter content,
+  io::Task<StatusOr<QueuedMessage*>> Enqueue(QueueId id, const message::Envelope& envelope,
+                                             ContentWriter content,
                                              std::vector<MessageUpdate> updates) override;
-  io::Task<StatusOr<QueuedMessage*>> EnqueueShared(QueueId id, const message::Envelope& envelope, Content& content,
+  io::Task<StatusOr<QueuedMessage*>> EnqueueShared(QueueId id, const message::Envelope& envelope,
+                                                   Content& content,
                                                    std::vector<MessageUpdate> updates) override;
   io::Task<Status> Record(std::vector<MessageUpdate> updates) override;
   QueuedMessage* Find(QueueId id) override { return index_.Find(id); }
   uint64_t size() const override { return index_.messages().size(); }
-  QueueId Visit(QueueId after, size_t count_max, void (*visit)(void* context, QueuedMessage& message),
-                void* context) override;
+  QueueId Visit(QueueId after, size_t count_max,
+                void (*visit)(void* context, QueuedMessage& message), void* context) override;
   void SetObserver(Observer* observer) override;
 
   // Content's side.
@@ -76,15 +79,18 @@ class StoreCore final : public ShardStore, public Queue {
   // store.cc
   io::Task<Status> PrepareDirectories();
   io::Task<Status> Recover();
-  io::Task<Status> ClearLeftovers(const LogFiles& files, const LogState* state, std::vector<uint64_t>& spares);
-  io::Task<Status> Adopt(const std::vector<LogFiles>& logs, const std::vector<SegmentGroup>& groups, const Replay& replay);
+  io::Task<Status> ClearLeftovers(const LogFiles& files, const LogState* state,
+                                  std::vector<uint64_t>& spares);
+  io::Task<Status> Adopt(const std::vector<LogFiles>& logs, const std::vector<SegmentGroup>& groups,
+                         const Replay& replay);
   io::Task<Status> MendHeader(const LogState& state, const Replay& replay);
   void HoldDamaged();
   Status CheckOptions();
   static void SpaceChanged(void* self);
   static void ContentReturned(void* self);
   bool Mine(LogId log) const;
-  io::Task<Status> OpenLog(const Replay& replay, std::vector<uint64_t> spares, uint64_t next_sequence);
+  io::Task<Status> OpenLog(const Replay& replay, std::vector<uint64_t> spares,
+                           uint64_t next_sequence);
 
   // queue.cc
   size_t PrepareUpdates(const std::vector<MessageUpdate>& updates, size_t text_bytes_max);
@@ -92,7 +98,8 @@ class StoreCore final : public ShardStore, public Queue {
   size_t EncodeUpdate(const MessageUpdate& update, size_t text_bytes_max);
   void Leave(const std::vector<QueueId>& finished);
   static io::Task<void> LeaveLater(StoreCore* self, std::vector<QueueId> finished);
-  io::Task<StatusOr<QueuedMessage*>> EnqueueContent(QueueId id, std::string packed, Content* content,
+  io::Task<StatusOr<QueuedMessage*>> EnqueueContent(QueueId id, std::string packed,
+                                                    Content* content,
                                                     std::unique_ptr<ContentWriter::State> state,
                                                     std::vector<MessageUpdate> updates);
 
@@ -104,7 +111,8 @@ class StoreCore final : public ShardStore, public Queue {
   io::Task<Status> CompactOldest();
   struct Move;
   io::Task<Status> CopyBatch(Segment* from, SegmentScan::Step batch, std::vector<Move>& moves);
-  bool PrepareCopy(const Segment* from, const RecordView& record, Move& move, std::string_view& body);
+  bool PrepareCopy(const Segment* from, const RecordView& record, Move& move,
+                   std::string_view& body);
   io::Task<Status> FlushMoves(Segment* from, std::vector<Move>& moves);
   uint64_t LiveBytes() const;
 
@@ -118,10 +126,10 @@ class StoreCore final : public ShardStore, public Queue {
   std::unique_ptr<SegmentSupply> supply_;
   std::unique_ptr<Log> log_;
   Observer* observer_ = nullptr;
-  std::string scratch_;                      // encoded updates of one group
-  std::string scratch_meta_;                 // metadata of one other record
+  std::string scratch_;       // encoded updates of one group
+  std::string scratch_meta_;  // metadata of one other record
   std::vector<PreparedUpdate> prepared_;
-  std::list<ReadFile> read_files_;           // the most recently used first
+  std::list<ReadFile> read_files_;  // the most recently used first
   io::Gate gate_;
   io::Event compact_;
   uint32_t freed_count_ = 0;

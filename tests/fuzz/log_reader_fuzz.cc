@@ -15,13 +15,15 @@ namespace ringmail::storage {
 namespace {
 
 void ReadRecord(const RecordView& record) {
-  if (const auto content = DecodeContentMeta(record.meta, record.body.size())) (void)BodyIntact(*content, record.body);
+  if (const auto content = DecodeContentMeta(record.meta, record.body.size()))
+    (void)BodyIntact(*content, record.body);
   DecodedOutcomes outcomes;
   if (const auto message = DecodeMessageMeta(record.meta)) {
     (void)DecodeOutcomes(message->outcomes, outcomes);
     (void)message::EnvelopeView::Parse(message->envelope);
   }
-  if (const auto update = DecodeUpdateMeta(record.meta)) (void)DecodeOutcomes(update->outcomes, outcomes);
+  if (const auto update = DecodeUpdateMeta(record.meta))
+    (void)DecodeOutcomes(update->outcomes, outcomes);
 }
 
 // Reads the bytes as a batch, and as each kind of metadata.
@@ -33,7 +35,8 @@ void Read(std::string_view bytes) {
   (void)ParseLogDirectoryName(bytes);
   ReadRecord({.meta = bytes, .body = bytes});
   const SegmentSalt salt = SegmentSalt::Of(1, 1);
-  BatchHeader header{.bytes = static_cast<uint32_t>(bytes.size()), .used = static_cast<uint32_t>(bytes.size())};
+  BatchHeader header{.bytes = static_cast<uint32_t>(bytes.size()),
+                     .used = static_cast<uint32_t>(bytes.size())};
   if (const auto found = DecodeBatchHeader(bytes, salt, 1, kSegmentHeaderBytes)) {
     if (found->bytes <= bytes.size()) header = *found;
   }
@@ -46,7 +49,8 @@ void Read(std::string_view bytes) {
     if (step == RecordCursor::Step::kEnd) break;
     // Steps forward, without a gap: every octet is in a record or reported.
     if (record.offset != end || record.bytes == 0) std::abort();
-    end = record.offset + (step == RecordCursor::Step::kRecord ? RoundUp(record.bytes, kRecordAlign) : record.bytes);
+    end = record.offset + (step == RecordCursor::Step::kRecord ? RoundUp(record.bytes, kRecordAlign)
+                                                               : record.bytes);
     if (step == RecordCursor::Step::kRecord) ReadRecord(record);
   }
 }
@@ -54,8 +58,8 @@ void Read(std::string_view bytes) {
 }  // namespace
 }  // namespace ringmail::storage
 
-// The bytes as they are; and as they would be if a batch with this content had been sealed, so that what lies behind the
-// checksums is reached too.
+// The bytes as they are; and as they would be if a batch with this content had been sealed, so that
+// what lies behind the checksums is reached too.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ringmail::storage;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
@@ -70,7 +74,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   char* at = batch.data() + sizeof(BatchHeader);
   std::memcpy(at, &header, sizeof(header));
   if (size > 0) std::memcpy(at + sizeof(header), data, size);
-  SealBatch(batch, SegmentSalt::Of(1, 1), 1, kSegmentHeaderBytes, 1, static_cast<uint32_t>(used), 1);
+  SealBatch(batch, SegmentSalt::Of(1, 1), 1, kSegmentHeaderBytes, 1, static_cast<uint32_t>(used),
+            1);
   Read(batch);
   return 0;
 }

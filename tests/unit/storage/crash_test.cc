@@ -1,4 +1,5 @@
-// The crash page of src/storage/README.md, checked by cutting the power at every request to the disk.
+// The crash page of src/storage/README.md, checked by cutting the power at every request to the
+// disk.
 #include <gtest/gtest.h>
 
 #include "tests/unit/storage/store_fixture.h"
@@ -8,15 +9,19 @@ namespace {
 
 using io::Task;
 
-// A little of everything: small and streamed content, deferrals, deliveries, shared content, a full turn of segments.
+// A little of everything: small and streamed content, deferrals, deliveries, shared content, a full
+// turn of segments.
 Task<void> Work(StoreWorld& self, ShardStore& store) {
   std::vector<QueueId> ids;
   for (int i = 0; i < 14; ++i) {
     const size_t bytes = i % 5 == 3 ? 600'000 : 2000 + 40'000 * static_cast<size_t>(i % 4);
-    auto id = co_await self.Put(store, MakeText(bytes, static_cast<uint64_t>(i)), 1 + static_cast<size_t>(i % 3));
+    auto id = co_await self.Put(store, MakeText(bytes, static_cast<uint64_t>(i)),
+                                1 + static_cast<size_t>(i % 3));
     if (!id.ok()) co_return;
     ids.push_back(*id);
-    if (i % 2 == 0) (void)co_await self.Settle(store, ids[static_cast<size_t>(i)], 0, i % 4 == 0 ? RecipientState::kPending : RecipientState::kFailed);
+    if (i % 2 == 0)
+      (void)co_await self.Settle(store, ids[static_cast<size_t>(i)], 0,
+                                 i % 4 == 0 ? RecipientState::kPending : RecipientState::kFailed);
     if (i >= 4 && i % 3 != 0) {
       const QueueId old = ids[static_cast<size_t>(i - 4)];
       if (self.ledger.accepted.contains(old.value)) (void)co_await self.SettleAll(store, old);
@@ -24,20 +29,22 @@ Task<void> Work(StoreWorld& self, ShardStore& store) {
   }
 }
 
-// Runs Work until the disk has been asked `requests` times for something that changes it, then cuts the power. False: the
-// work was done before.
+// Runs Work until the disk has been asked `requests` times for something that changes it, then cuts
+// the power. False: the work was done before.
 bool CrashAfter(StoreWorld& w, uint64_t requests, sim::DiskLoss loss) {
   uint64_t count = 0;
   w.node.disk().fault = [&count](const sim::DiskRequest& request) {
     switch (request.operation) {
       case sim::DiskOperation::kRead:
       case sim::DiskOperation::kSize:
-      case sim::DiskOperation::kList: break;
+      case sim::DiskOperation::kList:
+        break;
       case sim::DiskOperation::kWrite:
         // Of the zeros of a segment in the making, one is as good as the other.
         if (request.durability == io::Durability::kDurable || request.offset == 0) ++count;
         break;
-      default: ++count;
+      default:
+        ++count;
     }
     return 0;
   };
@@ -90,7 +97,8 @@ TEST_P(CrashEverywhere, SurvivesCrashAfterCrashAndGoesOnEachTime) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Losses, CrashEverywhere,
-                         testing::Values(sim::DiskLoss::kRandom, sim::DiskLoss::kEverything, sim::DiskLoss::kNothing));
+                         testing::Values(sim::DiskLoss::kRandom, sim::DiskLoss::kEverything,
+                                         sim::DiskLoss::kNothing));
 
 }  // namespace
 }  // namespace ringmail::storage

@@ -26,24 +26,26 @@ TEST(Damage, AnywhereCostsAtMostTheMessageItHits) {
   Fill(probe);
   const std::string segment = *probe.node.disk().Contents(std::string(kFirst));
   const size_t used = segment.find_last_not_of('\0') + 1;
-  for (size_t at = 0; at < used; at += 509) {
+  for (size_t at = 0; at < used; at += 1021) {
     SCOPED_TRACE("octet " + std::to_string(at));
     StoreWorld w;
     Fill(w);
     const std::string before = *w.node.disk().Contents(std::string(kFirst));
-    w.node.disk().Damage(std::string(kFirst), at, std::string(1, static_cast<char>(before[at] ^ 0x55)));
+    w.node.disk().Damage(std::string(kFirst), at,
+                         std::string(1, static_cast<char>(before[at] ^ 0x55)));
     const FsckReport report = w.Check();
     w.verifying_damage = true;
     w.Verify(1);
     if (testing::Test::HasFailure()) return;
     EXPECT_GE(w.seen, kMessages - 1u);
-    // In the padding after the records of a batch there is nothing to damage; in the last batch it cannot be told from a
-    // write that was never finished.
+    // In the padding after the records of a batch there is nothing to damage; in the last batch it
+    // cannot be told from a write that was never finished.
     const bool last = at >= used - used % io::kBlockBytes - 2 * io::kBlockBytes;
     if (report.clean() && !last) EXPECT_EQ(segment[at], '\0') << "damage went unnoticed";
     for (const Damage& damage : report.recovery.damages) {
       EXPECT_EQ(damage.file, kFirst);
-      const bool there = at >= damage.offset && at < damage.offset + std::max<uint64_t>(damage.bytes, 1);
+      const bool there =
+          at >= damage.offset && at < damage.offset + std::max<uint64_t>(damage.bytes, 1);
       EXPECT_TRUE(there) << damage.what << " at " << damage.offset << " of " << damage.bytes;
     }
   }
@@ -78,7 +80,9 @@ TEST(Damage, OfContentHoldsTheMessageAndSaysSo) {
     EXPECT_TRUE(first->held());
     auto text = co_await StoreWorld::Read(store, *first);
     EXPECT_EQ(text.status().code(), absl::StatusCode::kDataLoss);
-    EXPECT_NE(std::string(text.status().message()).find("0000000000000001.seg offset"), std::string::npos) << text.status();
+    EXPECT_NE(std::string(text.status().message()).find("0000000000000001.seg offset"),
+              std::string::npos)
+        << text.status();
     EXPECT_EQ(store.recovery().damages.size(), 2u);
   }));
 }
@@ -105,11 +109,15 @@ TEST(TornBatch, AtEverySectorIsDroppedWholeAndIsNoDamage) {
       StoreWorld w;
       Fill(w);
       const std::string whole = *w.node.disk().Contents(std::string(kFirst));
-      const size_t used = whole.find_last_not_of('\0') / io::kBlockBytes * io::kBlockBytes + io::kBlockBytes;
+      const size_t used =
+          whole.find_last_not_of('\0') / io::kBlockBytes * io::kBlockBytes + io::kBlockBytes;
       const size_t batch = used - 2 * io::kBlockBytes;  // the last message takes two blocks
       const size_t keep = sectors * 512, lose = 2 * io::kBlockBytes - keep;
-      w.node.disk().Damage(std::string(kFirst), front ? batch + keep : batch, std::string(lose, '\0'));
-      const bool all_there = whole.substr(front ? batch + keep : batch, lose).find_first_not_of('\0') == std::string::npos;
+      w.node.disk().Damage(std::string(kFirst), front ? batch + keep : batch,
+                           std::string(lose, '\0'));
+      const bool all_there =
+          whole.substr(front ? batch + keep : batch, lose).find_first_not_of('\0') ==
+          std::string::npos;
       EXPECT_TRUE(w.Check().clean());
       const uint64_t last = w.ledger.accepted.rbegin()->first;
       if (!all_there) w.ledger.accepted.erase(last), w.ledger.maybe.insert(last);
@@ -124,12 +132,15 @@ TEST(TornBatch, AtEverySectorIsDroppedWholeAndIsNoDamage) {
 }
 
 TEST(Recycled, SegmentsNeverShowWhatTheyHeldBefore) {
-  // Segments of text that came back as spare ones: with a power cut right after each rotation the old bytes are all there.
+  // Segments of text that came back as spare ones: with a power cut right after each rotation the
+  // old bytes are all there.
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     StoreWorld w(seed);
     uint64_t writes = 0;
     w.node.disk().fault = [&writes](const sim::DiskRequest& request) {
-      if (request.operation == sim::DiskOperation::kWrite && request.durability == io::Durability::kDurable) ++writes;
+      if (request.operation == sim::DiskOperation::kWrite &&
+          request.durability == io::Durability::kDurable)
+        ++writes;
       return 0;
     };
     w.Start(1, [](StoreWorld& self, ShardStore& store) -> Task<void> {

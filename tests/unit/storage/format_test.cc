@@ -10,7 +10,8 @@ namespace {
 
 TEST(Format, ASegmentHeaderIsReadFromEitherCopy) {
   std::string bytes(kSegmentHeaderBytes, '\0');
-  EncodeSegmentHeader({.sequence = 7, .log_key = 9, .previous_end = 4096, .log = LogId(5)}, bytes.data());
+  EncodeSegmentHeader({.sequence = 7, .log_key = 9, .previous_end = 4096, .log = LogId(5)},
+                      bytes.data());
   for (const size_t hit : {size_t{20}, io::kBlockBytes + 20}) {
     std::string damaged = bytes;
     damaged[hit] = static_cast<char>(damaged[hit] ^ 1);
@@ -31,7 +32,8 @@ std::string OneRecordBatch(SegmentSalt salt, uint64_t offset, std::string_view m
                       .type = static_cast<uint8_t>(RecordType::kUpdate)};
   std::memcpy(batch.data() + sizeof(BatchHeader), &header, sizeof(header));
   std::memcpy(batch.data() + sizeof(BatchHeader) + sizeof(header), meta.data(), meta.size());
-  SealBatch(batch, salt, 3, offset, 11, static_cast<uint32_t>(sizeof(BatchHeader) + RecordBytes(meta.size(), 0)), 1);
+  SealBatch(batch, salt, 3, offset, 11,
+            static_cast<uint32_t>(sizeof(BatchHeader) + RecordBytes(meta.size(), 0)), 1);
   return batch;
 }
 
@@ -41,8 +43,10 @@ TEST(Format, ABatchCountsOnlyWhereItWasWritten) {
   EXPECT_TRUE(DecodeBatchHeader(batch, salt, 3, 8192).has_value());
   EXPECT_FALSE(DecodeBatchHeader(batch, salt, 3, 12288).has_value()) << "another place";
   EXPECT_FALSE(DecodeBatchHeader(batch, salt, 4, 8192).has_value()) << "another segment";
-  EXPECT_FALSE(DecodeBatchHeader(batch, SegmentSalt::Of(1234, 4), 3, 8192).has_value()) << "another life of the file";
-  EXPECT_FALSE(DecodeBatchHeader(batch, SegmentSalt::Of(1235, 3), 3, 8192).has_value()) << "another log";
+  EXPECT_FALSE(DecodeBatchHeader(batch, SegmentSalt::Of(1234, 4), 3, 8192).has_value())
+      << "another life of the file";
+  EXPECT_FALSE(DecodeBatchHeader(batch, SegmentSalt::Of(1235, 3), 3, 8192).has_value())
+      << "another log";
 }
 
 TEST(Format, ARecordThatAMessageImitatesIsNoRecord) {
@@ -50,16 +54,21 @@ TEST(Format, ARecordThatAMessageImitatesIsNoRecord) {
   const SegmentSalt ours = SegmentSalt::Of(99, 3), theirs = SegmentSalt::Of(98, 3);
   const std::string forged = OneRecordBatch(theirs, 8192, "forged");
   EXPECT_FALSE(DecodeBatchHeader(forged, ours, 3, 8192).has_value());
-  EXPECT_FALSE(DecodeRecord(std::string_view(forged).substr(sizeof(BatchHeader)), ours, 8192 + sizeof(BatchHeader)).has_value());
+  EXPECT_FALSE(DecodeRecord(std::string_view(forged).substr(sizeof(BatchHeader)), ours,
+                            8192 + sizeof(BatchHeader))
+                   .has_value());
 }
 
 TEST(Format, OutcomesComeBackAsTheyWere) {
-  const message::Reply busy{.code = 451, .status = {4, 3, 0}, .text = "try later\nreally"}, no{.code = 550, .text = ""};
+  const message::Reply busy{.code = 451, .status = {4, 3, 0}, .text = "try later\nreally"},
+      no{.code = 550, .text = ""};
   std::string packed;
   OutcomeEncoder encoder(packed, 1024);
-  encoder.Add({.recipient = 0, .state = RecipientState::kPending, .reply = &busy, .remote_host = "mx"});
+  encoder.Add(
+      {.recipient = 0, .state = RecipientState::kPending, .reply = &busy, .remote_host = "mx"});
   encoder.Add({.recipient = 70000, .state = RecipientState::kFailed, .reply = &no});
-  encoder.Add({.recipient = 3, .state = RecipientState::kPending, .reply = &busy, .remote_host = "mx"});
+  encoder.Add(
+      {.recipient = 3, .state = RecipientState::kPending, .reply = &busy, .remote_host = "mx"});
   encoder.Add({.recipient = 4, .state = RecipientState::kDropped});
   DecodedOutcomes out;
   ASSERT_TRUE(DecodeOutcomes(packed, out));
@@ -71,13 +80,15 @@ TEST(Format, OutcomesComeBackAsTheyWere) {
   EXPECT_EQ(out.outcomes[1].state, RecipientState::kFailed);
   EXPECT_EQ(out.outcomes[2].reply, 1u);
   EXPECT_EQ(out.outcomes[3].reply, 0u);
-  for (size_t cut = 1; cut < packed.size(); ++cut) (void)DecodeOutcomes(std::string_view(packed).substr(0, cut), out);
+  for (size_t cut = 1; cut < packed.size(); ++cut)
+    (void)DecodeOutcomes(std::string_view(packed).substr(0, cut), out);
 }
 
 TEST(Format, DotLinesThatCannotBeAreRefused) {
   std::string meta;
   const std::vector<uint32_t> lines = {0, 5, 9};
-  EncodeContentMeta({.content = ContentId(1), .body_crc = codec::Crc32c(0, "0123456789")}, lines, meta);
+  EncodeContentMeta({.content = ContentId(1), .body_crc = codec::Crc32c(0, "0123456789")}, lines,
+                    meta);
   ASSERT_TRUE(DecodeContentMeta(meta, 10).has_value());
   EXPECT_EQ(DecodeContentMeta(meta, 10)->dot_count(), 3u);
   EXPECT_FALSE(DecodeContentMeta(meta, 9).has_value()) << "beyond the body";

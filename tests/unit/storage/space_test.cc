@@ -59,15 +59,19 @@ TEST(Space, SurvivesAPowerCutAnywhereWhileItCompacts) {
     StoreWorld w(seed);
     uint64_t writes = 0;
     w.node.disk().fault = [&writes](const sim::DiskRequest& request) {
-      if (request.operation != sim::DiskOperation::kRead && request.durability == io::Durability::kDurable) ++writes;
+      if (request.operation != sim::DiskOperation::kRead &&
+          request.durability == io::Durability::kDurable)
+        ++writes;
       return 0;
     };
     w.Start(1, [](StoreWorld& self, ShardStore& store) -> Task<void> {
       for (uint64_t i = 0; i < 150; ++i) {
         auto id = co_await self.Put(store, MakeText(100'000, i), 2);
         if (!id.ok()) co_return;
-        if (i % 10 != 0) (void)co_await self.SettleAll(store, *id);
-        else (void)co_await self.Settle(store, *id, 0, RecipientState::kFailed);
+        if (i % 10 != 0)
+          (void)co_await self.SettleAll(store, *id);
+        else
+          (void)co_await self.Settle(store, *id, 0, RecipientState::kFailed);
       }
       co_await io::SleepUntil(io::Now() + std::chrono::seconds(5));
     });
@@ -99,8 +103,10 @@ Task<void> FillAndEmpty(StoreWorld& self, ShardStore& store) {
   EXPECT_GT(ids.size(), 20u);
   EXPECT_EQ(store.queue().Acceptance().code(), absl::StatusCode::kResourceExhausted);
   // Outcomes live on the reserve: deliveries go on, and with them the space comes back by itself.
-  for (size_t i = 0; i < ids.size(); i += 2) EXPECT_TRUE((co_await self.SettleAll(store, ids[i])).ok());
-  for (size_t i = 1; i < ids.size() * 3 / 4; i += 2) EXPECT_TRUE((co_await self.SettleAll(store, ids[i])).ok());
+  for (size_t i = 0; i < ids.size(); i += 2)
+    EXPECT_TRUE((co_await self.SettleAll(store, ids[i])).ok());
+  for (size_t i = 1; i < ids.size() * 3 / 4; i += 2)
+    EXPECT_TRUE((co_await self.SettleAll(store, ids[i])).ok());
   for (int second = 0; second < 30 && !store.queue().Acceptance().ok(); ++second) {
     co_await io::SleepUntil(io::Now() + std::chrono::seconds(1));
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-
 namespace ringmail::storage {
 
 message::Envelope MakeEnvelope(size_t recipients, std::string_view tag) {
@@ -22,7 +21,8 @@ std::string MakeText(size_t bytes, uint64_t seed) {
   while (text.size() < bytes) {
     x = x * 6364136223846793005 + 1442695040888963407;
     if (x >> 61 == 0) text += '.';
-    for (uint64_t i = 0; i < 1 + (x >> 33) % 70; ++i) text += static_cast<char>('a' + (x >> (i % 32)) % 26);
+    for (uint64_t i = 0; i < 1 + (x >> 33) % 70; ++i)
+      text += static_cast<char>('a' + (x >> (i % 32)) % 26);
     text += "\r\n";
   }
   text.resize(bytes);
@@ -93,7 +93,8 @@ io::Task<StatusOr<ContentWriter>> StoreWorld::Write(Queue& queue, std::string te
   co_return writer;
 }
 
-io::Task<StatusOr<QueueId>> StoreWorld::Put(ShardStore& store, std::string text, size_t recipients) {
+io::Task<StatusOr<QueueId>> StoreWorld::Put(ShardStore& store, std::string text,
+                                            size_t recipients) {
   Queue& queue = store.queue();
   const QueueId id = queue.NewId();
   ledger.maybe.insert(id.value);
@@ -103,16 +104,20 @@ io::Task<StatusOr<QueueId>> StoreWorld::Put(ShardStore& store, std::string text,
   CO_RETURN_IF_ERROR(message.status());
   EXPECT_EQ((*message)->id(), id);
   ledger.maybe.erase(id.value);
-  ledger.accepted[id.value] = {std::move(text), std::vector<RecipientState>(recipients, RecipientState::kPending)};
+  ledger.accepted[id.value] = {std::move(text),
+                               std::vector<RecipientState>(recipients, RecipientState::kPending)};
   co_return id;
 }
 
-io::Task<Status> StoreWorld::Settle(ShardStore& store, QueueId id, uint32_t recipient, RecipientState state) {
+io::Task<Status> StoreWorld::Settle(ShardStore& store, QueueId id, uint32_t recipient,
+                                    RecipientState state) {
   MessageUpdate update{.id = id, .attempt_counted = true};
-  update.outcomes.push_back({.recipient = recipient,
-                             .state = state,
-                             .reply = {.code = state == RecipientState::kPending ? uint16_t{451} : uint16_t{250}, .text = "said"},
-                             .remote_host = "mx.example.net"});
+  update.outcomes.push_back(
+      {.recipient = recipient,
+       .state = state,
+       .reply = {.code = state == RecipientState::kPending ? uint16_t{451} : uint16_t{250},
+                 .text = "said"},
+       .remote_host = "mx.example.net"});
   auto& entry = ledger.accepted[id.value];
   auto after = entry.states;
   after[recipient] = state;
@@ -159,7 +164,8 @@ io::Task<StatusOr<std::string>> StoreWorld::Read(ShardStore& store, QueuedMessag
       for (const uint32_t dot : piece->dot_lines) EXPECT_EQ(piece->bytes[dot], '.');
       // Every dot-line within the piece is noted.
       size_t expected = 0;
-      for (size_t at = 0; (at = piece->bytes.find("\r\n.", at)) != std::string_view::npos; ++at) ++expected;
+      for (size_t at = 0; (at = piece->bytes.find("\r\n.", at)) != std::string_view::npos; ++at)
+        ++expected;
       const bool starts = !piece->dot_lines.empty() && piece->dot_lines[0] == 0;
       EXPECT_EQ(piece->dot_lines.size(), expected + (starts ? 1 : 0));
       *text += piece->bytes;
@@ -187,7 +193,8 @@ io::Task<void> StoreWorld::VerifyShard(ShardStore& store) {
     ++seen;
     QueuedMessage* message = store.queue().Find(id);
     EXPECT_NE(message, nullptr);
-    EXPECT_FALSE(ledger.finished.contains(id.value)) << id.ToString() << " was finished and is back";
+    EXPECT_FALSE(ledger.finished.contains(id.value))
+        << id.ToString() << " was finished and is back";
     const auto entry = ledger.accepted.find(id.value);
     if (entry == ledger.accepted.end()) {
       EXPECT_TRUE(ledger.maybe.contains(id.value)) << id.ToString() << " was never asked for";
@@ -198,7 +205,9 @@ io::Task<void> StoreWorld::VerifyShard(ShardStore& store) {
     EXPECT_EQ(message->recipient_count(), entry->second.states.size());
     for (uint32_t i = 0; i < message->recipient_count(); ++i) {
       const bool open = ledger.settling.contains(id.value) && ledger.settling[id.value].contains(i);
-      if (!open) EXPECT_EQ(message->state(i), entry->second.states[i]) << id.ToString() << " recipient " << i;
+      if (!open)
+        EXPECT_EQ(message->state(i), entry->second.states[i])
+            << id.ToString() << " recipient " << i;
     }
     if (message->held()) {
       EXPECT_TRUE(verifying_damage) << id.ToString() << " is held";
@@ -219,7 +228,8 @@ void StoreWorld::Verify(uint16_t shards) {
       s.queue().Visit(
           QueueId(), SIZE_MAX,
           [](void* context, QueuedMessage& message) {
-            EXPECT_TRUE(static_cast<std::set<uint64_t>*>(context)->insert(message.id().value).second)
+            EXPECT_TRUE(
+                static_cast<std::set<uint64_t>*>(context)->insert(message.id().value).second)
                 << message.id().ToString() << " is in two shards";
           },
           out);
@@ -229,12 +239,14 @@ void StoreWorld::Verify(uint16_t shards) {
   for (const RecoveryReport& report : reports) {
     if (verifying_damage) continue;
     for (const Damage& damage : report.damages) {
-      ADD_FAILURE() << damage.file << " at " << damage.offset << ", " << damage.bytes << " bytes: " << damage.what;
+      ADD_FAILURE() << damage.file << " at " << damage.offset << ", " << damage.bytes
+                    << " bytes: " << damage.what;
     }
   }
   for (const auto& [id, entry] : ledger.accepted) {
     if (verifying_damage) break;
-    EXPECT_TRUE(found.contains(id) || ledger.finishing.contains(id)) << QueueId(id).ToString() << " was accepted and is lost";
+    EXPECT_TRUE(found.contains(id) || ledger.finishing.contains(id))
+        << QueueId(id).ToString() << " was accepted and is lost";
   }
 }
 

@@ -25,11 +25,12 @@ struct Ledger {
     std::vector<RecipientState> states;
     uint16_t attempts = 0;
   };
-  std::map<uint64_t, Entry> accepted;   // Enqueue said OK
-  std::set<uint64_t> maybe;             // asked for, not answered: may be there or not
-  std::set<uint64_t> finishing;         // its last outcome was asked for, not answered
-  std::set<uint64_t> finished;          // said OK: must never come back
-  std::map<uint64_t, std::set<uint32_t>> settling;  // recipients whose outcome was asked for, not answered
+  std::map<uint64_t, Entry> accepted;  // Enqueue said OK
+  std::set<uint64_t> maybe;            // asked for, not answered: may be there or not
+  std::set<uint64_t> finishing;        // its last outcome was asked for, not answered
+  std::set<uint64_t> finished;         // said OK: must never come back
+  std::map<uint64_t, std::set<uint32_t>>
+      settling;  // recipients whose outcome was asked for, not answered
 };
 
 message::Envelope MakeEnvelope(size_t recipients, std::string_view tag = "x");
@@ -42,7 +43,8 @@ class StoreWorld {
 
   explicit StoreWorld(uint64_t seed = 1, sim::DiskOptions disk = {});
 
-  // Starts the process with this many shards; each opens its store, runs `body`, and closes unless the body said not to.
+  // Starts the process with this many shards; each opens its store, runs `body`, and closes unless
+  // the body said not to.
   void Start(uint16_t shards, Body body);
   // Runs to the end of it. False where it never ends.
   [[nodiscard]] bool Finish();
@@ -84,11 +86,11 @@ class StoreWorld {
 };
 
 // As CO_RETURN_IF_ERROR, for test bodies.
-#define CO_ASSERT_TRUE(condition)       \
-  do {                                  \
-    const bool ok_ = (condition);       \
-    EXPECT_TRUE(ok_) << #condition;     \
-    if (!ok_) co_return;                \
+#define CO_ASSERT_TRUE(condition)   \
+  do {                              \
+    const bool ok_ = (condition);   \
+    EXPECT_TRUE(ok_) << #condition; \
+    if (!ok_) co_return;            \
   } while (false)
 
 }  // namespace ringmail::storage

@@ -25,7 +25,8 @@ TEST(Store, KeepsContentOfEverySizeInMemoryAndOnDisk) {
   w.options.segment_bytes = 2u << 20;
   ASSERT_TRUE(w.Run(1, [](StoreWorld& self, ShardStore& store) -> Task<void> {
     uint64_t seed = 0;
-    for (const size_t bytes : {0u, 1u, 100u, 4095u, 4096u, 4097u, 65536u, 229375u, 229376u, 229377u, 300000u, 1000000u, 5000000u}) {
+    for (const size_t bytes : {0u, 1u, 100u, 4095u, 4096u, 4097u, 65536u, 229375u, 229376u, 229377u,
+                               300000u, 1000000u, 5000000u}) {
       std::string text = MakeText(bytes, ++seed);
       auto id = co_await self.Put(store, text, 1);
       CO_ASSERT_TRUE(id.ok());
@@ -134,8 +135,10 @@ TEST(Store, TakesADsnTogetherWithTheOutcomeItReports) {
     const QueueId dsn = store.queue().NewId();
     std::vector<MessageUpdate> updates;
     updates.push_back({.id = *failed});
-    updates[0].outcomes.push_back({.recipient = 0, .state = RecipientState::kFailed, .reply = {.code = 550, .text = "no"}});
-    auto message = co_await store.queue().Enqueue(dsn, MakeEnvelope(1, "z"), *std::move(writer), std::move(updates));
+    updates[0].outcomes.push_back(
+        {.recipient = 0, .state = RecipientState::kFailed, .reply = {.code = 550, .text = "no"}});
+    auto message = co_await store.queue().Enqueue(dsn, MakeEnvelope(1, "z"), *std::move(writer),
+                                                  std::move(updates));
     CO_ASSERT_TRUE(message.ok());
     self.ledger.accepted.erase(failed->value);
     self.ledger.finished.insert(failed->value);
@@ -148,7 +151,8 @@ TEST(Store, TakesADsnTogetherWithTheOutcomeItReports) {
 
 Task<void> PutMany(StoreWorld* self, ShardStore* store, int count, int* left) {
   for (int i = 0; i < count; ++i) {
-    auto id = co_await self->Put(*store, MakeText(3000 + static_cast<size_t>(i), static_cast<uint64_t>(i)), 1);
+    auto id = co_await self->Put(
+        *store, MakeText(3000 + static_cast<size_t>(i), static_cast<uint64_t>(i)), 1);
     EXPECT_TRUE(id.ok()) << id.status();
   }
   --*left;
@@ -162,7 +166,9 @@ TEST(Store, GathersWhatArrivesDuringAWriteIntoTheNextBatch) {
       // Let the segments that are made ready in the background be done.
       co_await io::SleepUntil(io::Now() + std::chrono::seconds(10));
       s.node.disk().fault = [out](const sim::DiskRequest& request) {
-        if (request.operation == sim::DiskOperation::kWrite && request.durability == io::Durability::kDurable) ++*out;
+        if (request.operation == sim::DiskOperation::kWrite &&
+            request.durability == io::Durability::kDurable)
+          ++*out;
         return 0;
       };
       io::Gate gate;
@@ -185,7 +191,8 @@ TEST(Store, FailsForGoodWhenAWriteFails) {
     co_await io::SleepUntil(io::Now() + std::chrono::seconds(10));
     bool once = true;
     self.node.disk().fault = [once](const sim::DiskRequest& request) mutable {
-      const bool hit = once && request.operation == sim::DiskOperation::kWrite && request.durability == io::Durability::kDurable;
+      const bool hit = once && request.operation == sim::DiskOperation::kWrite &&
+                       request.durability == io::Durability::kDurable;
       if (hit) once = false;
       return hit ? EIO : 0;
     };
@@ -195,7 +202,8 @@ TEST(Store, FailsForGoodWhenAWriteFails) {
     EXPECT_EQ(store.queue().Acceptance().code(), absl::StatusCode::kUnavailable);
     auto later = co_await self.Put(store, "refused\r\n", 1);
     EXPECT_EQ(later.status().code(), absl::StatusCode::kUnavailable);
-    EXPECT_EQ((co_await self.Settle(store, *first, 0, RecipientState::kDelivered)).code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ((co_await self.Settle(store, *first, 0, RecipientState::kDelivered)).code(),
+              absl::StatusCode::kUnavailable);
     EXPECT_EQ(store.queue().size(), 1u);
     self.node.disk().fault = nullptr;
   }));
