@@ -37,6 +37,7 @@ TEST(ConfigTest, AListenerIsEnoughAndEverythingElseHasADefaultThatRelaysForNobod
   EXPECT_EQ(config.transfer.retry.expire_after, std::chrono::hours(120));
 }
 
+// long: one file with every key, and what became of each.
 TEST(ConfigTest, EveryKeyReachesItsPlace) {
   const ConfigResult result = Parse(R"(hostname = "MX.Example.ORG"
 data_dir = "/srv/mail"
