@@ -19,6 +19,14 @@ Reply Say(uint16_t code, message::EnhancedStatus status, std::string text) {
 
 bool IsAddressLiteral(std::string_view domain) { return domain.starts_with('['); }
 
+// RFC 5321 §2.4: the case of a local part may mean something, that of a domain never does.
+bool SamePath(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  const size_t local = a.size() - DomainOf(a).size();
+  return a.substr(0, local) == b.substr(0, local) &&
+         message::SameDomain(a.substr(local), b.substr(local));
+}
+
 }  // namespace
 
 MailDoor::MailDoor(storage::Queue& queue, Options options)
@@ -38,7 +46,7 @@ void MailDoor::RegisterMetrics(MetricRegistry& registry) {
 }
 
 MailTransaction::MailTransaction(MailDoor& door, const MailSource& source)
-    : door_(door), source_(source), hops_(door.options_.hostname) {}
+    : door_(door), source_(source), hops_(door.hostname_) {}
 
 MailTransaction::~MailTransaction() = default;
 
@@ -87,7 +95,7 @@ Reply MailTransaction::Recipient(const ParsedPath& path, std::string_view origin
   }
   for (const message::Recipient& known : envelope_.recipients) {
     // Said twice, delivered once.
-    if (known.path == forward_path) return Say(250, {2, 1, 5}, "Recipient ok");
+    if (SamePath(known.path, forward_path)) return Say(250, {2, 1, 5}, "Recipient ok");
     // A long list is the sender's business to keep free of doubles: comparing each with all would
     // cost the square.
     if (recipient_count() > kDuplicateCheckMax) break;

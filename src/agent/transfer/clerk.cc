@@ -20,12 +20,14 @@ using storage::MessageUpdate;
 using storage::QueuedMessage;
 using storage::RecipientState;
 
-constexpr size_t kSpareJobsMax = 1024;
 // How much of the original goes back with a report (RFC 3461 §4.3): all of a small message, else
 // its header section.
 constexpr size_t kReturnedBytesMax = 64u << 10;
 // After our own disk refused a report: the failure is taken up again then.
 constexpr std::chrono::minutes kReportAgainAfter(5);
+// While the disk is full, what came home is written down again this often, and nothing else is
+// sent.
+constexpr std::chrono::seconds kRecordAgainAfter(1);
 
 // RFC 3461 §4.1: whom to tell. Absent means failure and, at our choice, delay.
 bool ToldOfFailure(uint8_t notify) { return notify == 0 || (notify & message::kNotifyFailure); }
@@ -50,52 +52,89 @@ io::Task<void> TransferCore::Clerk(TransferCore* self) {
 }
 
 void TransferCore::LogOutcome(const QueuedMessage& message, std::string_view event,
-                              std::string_view path, const Job* job, const Reply& reply) {
+                              std::string_view path, const Job* job, const Reply& reply,
+                              WallTime next_attempt) {
+  const WallTime now = io::WallNow();
   LogLine line(io::ShardLog(), event == "delivered" ? LogLevel::kInfo : LogLevel::kWarning, event);
   line.Id(message.id()).Field("to", path);
   if (job != nullptr) line.Field("next_hop", job->hop.ToString()).Field("host", job->remote_host);
-  line.Field("reply", reply.ToLine()).Field("delay", io::WallNow() - message.arrival());
+  line.Field("reply", reply.ToLine()).Field("delay", now - message.arrival());
+  if (next_attempt > now) line.Field("retry_in", next_attempt - now);
   if (job != nullptr && job->ambiguous)
     line.Field("ambiguous", "the end was sent and not answered: the peer may have it");
 }
 
 // Everything that is home by now, in one batch.
 io::Task<void> TransferCore::SettleHome() {
-  std::vector<std::unique_ptr<Job>> jobs;
-  std::vector<MessageUpdate> updates;
-  std::vector<std::pair<QueueId, std::vector<Failure>>> failures;
+  std::vector<Settlement> settlements;
+  absl::flat_hash_map<QueueId, size_t> places;
   while (!home_.empty()) {
-    jobs.emplace_back(&home_.PopFront());
-    Job& job = *jobs.back();
-    QueuedMessage* message = queue_.Find(job.id);
-    CHECK(message != nullptr);  // it has recipients in flight
-    storage::Return(message->content());
-    MessageUpdate update{.id = job.id};
-    std::vector<Failure> failed;
-    SettleJob(job, update, failed);
-    if (!update.outcomes.empty()) updates.push_back(std::move(update));
-    if (!failed.empty()) failures.emplace_back(job.id, std::move(failed));
+    Job& job = home_.PopFront();
+    const auto [place, first] = places.try_emplace(job.id, settlements.size());
+    if (first) settlements.push_back({.update = {.id = job.id}});
+    Settlement& settlement = settlements[place->second];
+    settlement.jobs.push_back(&job);
+    SettleJob(job, settlement);
+  }
+  std::vector<MessageUpdate> updates;
+  for (Settlement& settlement : settlements) {
+    if (!settlement.update.outcomes.empty()) updates.push_back(std::move(settlement.update));
   }
   if (!updates.empty()) {
-    if (const Status status = co_await queue_.Record(std::move(updates)); !status.ok()) {
+    if (const Status status = co_await RecordOutcomes(std::move(updates)); !status.ok()) {
       // In memory they are what they are; what the disk does not know is tried again after a
       // restart (RFC 1047).
       LogLine(io::ShardLog(), LogLevel::kError, "outcome-not-recorded")
           .Field("error", Std(status.message()));
     }
   }
-  for (auto& [id, failed] : failures) co_await Bounce(id, std::move(failed));
-  for (std::unique_ptr<Job>& job : jobs) FinishJob(std::move(job));
+  std::vector<Settlement> failed;
+  for (Settlement& settlement : settlements) {
+    if (!settlement.failures.empty()) {
+      failed.push_back(std::move(settlement));
+      continue;
+    }
+    for (Job* job : settlement.jobs) FinishJob(*job);
+  }
+  for (size_t i = 0; i < failed.size();) {
+    reports_ = std::make_unique<io::Gate>();
+    const size_t end = std::min(failed.size(), i + kReportsAtOnceMax);
+    for (; i < end; ++i) reports_->Spawn(BounceAndFinish(this, std::move(failed[i])));
+    co_await reports_->Close();
+  }
+}
+
+io::Task<void> TransferCore::BounceAndFinish(TransferCore* self, Settlement settlement) {
+  co_await self->Bounce(settlement.jobs.front()->id, std::move(settlement.failures));
+  for (Job* job : settlement.jobs) self->FinishJob(*job);
+}
+
+// As Queue::Record, but where the disk is full it waits: who cannot write down what was delivered
+// would deliver it again, minute after minute.
+io::Task<Status> TransferCore::RecordOutcomes(std::vector<MessageUpdate> updates) {
+  if (queue_.Acceptance().ok()) co_return co_await queue_.Record(std::move(updates));
+  for (bool said = false;; said = true) {
+    const Status status = co_await queue_.Record(updates);
+    if (!absl::IsResourceExhausted(status) || stopping_) co_return status;
+    if (!said) {
+      LogLine(io::ShardLog(), LogLevel::kError, "outcomes-wait")
+          .Field("messages", uint64_t{updates.size()})
+          .Field("error", Std(status.message()));
+    }
+    (void)co_await record_again_.Wait(io::Now() + kRecordAgainAfter);
+  }
 }
 
 // What each recipient's result means for the message. Failures are told apart: they wait for their
 // report.
-void TransferCore::SettleJob(Job& job, MessageUpdate& update, std::vector<Failure>& failures) {
-  QueuedMessage& message = *queue_.Find(job.id);
+void TransferCore::SettleJob(Job& job, Settlement& settlement) {
+  QueuedMessage* found = queue_.Find(job.id);
+  CHECK(found != nullptr);  // it has recipients in flight
+  QueuedMessage& message = *found;
+  storage::Return(message.content());
   const bool drop = drop_when_home_.contains(job.id);
-  bool deferred = false;
-  const message::EnvelopeView envelope = message.envelope();
-  auto cursor = envelope.recipients();
+  MessageUpdate& update = settlement.update;
+  auto cursor = message.envelope().recipients();
   message::EnvelopeView::RecipientView named;
   uint32_t next = 0;
   for (size_t i = 0; i < job.recipients.size(); ++i) {
@@ -103,95 +142,107 @@ void TransferCore::SettleJob(Job& job, MessageUpdate& update, std::vector<Failur
     // Both ascend: the envelope is walked through once.
     while (next <= recipient && cursor.Next(named)) ++next;
     RecipientResult& result = job.results[i];
-    if (message.state(recipient) != RecipientState::kPending) continue;
+    CHECK(message.state(recipient) == RecipientState::kPending);  // it was in flight
+    const RecipientState undelivered = drop ? RecipientState::kDropped : RecipientState::kPending;
     switch (result.outcome) {
       case Outcome::kDelivered:
         metrics_.delivered.Add();
         LogOutcome(message, "delivered", named.path, &job, result.reply);
         update.outcomes.push_back(
             {recipient, RecipientState::kDelivered, std::move(result.reply), job.remote_host});
-        continue;
+        break;
       case Outcome::kFailed:
         metrics_.failed.Add();
         LogOutcome(message, "failed", named.path, &job, result.reply);
         if (drop) {
           update.outcomes.push_back(
-              {recipient, RecipientState::kDropped, std::move(result.reply), job.remote_host});
-          continue;
+              {recipient, undelivered, std::move(result.reply), job.remote_host});
+        } else {
+          settlement.failures.push_back(
+              {recipient, result.reply.status, std::move(result.reply), job.remote_host});
         }
-        failures.push_back({recipient, std::move(result.reply), job.remote_host});
-        continue;
+        break;
       case Outcome::kDeferred:
         metrics_.deferred.Add();
-        LogOutcome(message, "deferred", named.path, &job, result.reply);
-        update.outcomes.push_back({recipient,
-                                   drop ? RecipientState::kDropped : RecipientState::kPending,
-                                   std::move(result.reply), job.remote_host});
-        deferred = true;
-        continue;
+        Defer(message, update);
+        LogOutcome(message, "deferred", named.path, &job, result.reply,
+                   std::max(update.next_attempt, message.next_attempt()));
+        update.outcomes.push_back(
+            {recipient, undelivered, std::move(result.reply), job.remote_host});
+        break;
       case Outcome::kUntried:
-        if (drop) update.outcomes.push_back({recipient, RecipientState::kDropped, {}, {}});
-        continue;
+        if (drop) update.outcomes.push_back({recipient, undelivered, {}, {}});
+        break;
     }
   }
   if (job.ambiguous) metrics_.ambiguous.Add();
-  if (!deferred || drop) return;
-  const uint32_t attempts = message.attempts() + 1u;
-  Nanoseconds delay =
-      RetryDelay(options_.retry, attempts, options_.retry.delay_max, io::RandomUint64());
+}
+
+// The next attempt, counted once for all jobs of one round: a message of many recipients or
+// destinations is not put off further for each of them.
+void TransferCore::Defer(const QueuedMessage& message, MessageUpdate& update) {
+  const WallTime now = io::WallNow();
+  if (update.next_attempt != WallTime{} || message.next_attempt() > now) return;
+  Nanoseconds delay = RetryDelay(options_.retry, message.attempts() + 1u, options_.retry.delay_max,
+                                 io::RandomUint64());
   // A second is what the log keeps.
   delay = std::max<Nanoseconds>(delay, std::chrono::seconds(1));
   update.attempt_counted = true;
-  update.next_attempt = std::chrono::ceil<std::chrono::seconds>(io::WallNow() + delay);
+  update.next_attempt = std::chrono::ceil<std::chrono::seconds>(now + delay);
+}
+
+// What the job's way home says of its destination.
+void TransferCore::MindLane(const Job& job) {
+  Lane& lane = *job.lane;
+  --lane.out;
+  if (job.unreachable) {
+    if (job.refusal.reply.code != 0) lane.refusal = job.refusal;
+    lane.credits = job.back_off_until > io::Now() ? 0 : 1;
+    const bool later = !lane.reopen.armed() || lane.reopen.deadline() < job.back_off_until;
+    if (lane.credits == 0 && later && !stopping_) lane.reopen.Arm(job.back_off_until);
+    return;
+  }
+  const auto answered = [](const RecipientResult& r) { return r.outcome != Outcome::kUntried; };
+  if (std::none_of(job.results.begin(), job.results.end(), answered)) return;
+  lane.reopen.Disarm();
+  lane.refusal = {};
+  lane.credits = kLaneCreditsMax;
 }
 
 // The outcomes are on disk: recipients that are still pending may be tried again, and the lane has
 // a place.
-void TransferCore::FinishJob(std::unique_ptr<Job> job) {
-  Lane& lane = *job->lane;
-  --lane.out;
+void TransferCore::FinishJob(Job& job) {
+  Lane& lane = *job.lane;
+  MindLane(job);
   --jobs_out_;
   metrics_.in_flight.Add(-1);
-  if (job->unreachable) {
-    CloseLane(lane, job->back_off_until);
-  } else if (!lane.reopen.armed()) {
-    lane.credits = kLaneCreditsMax;
-  }
-  if (QueuedMessage* message = queue_.Find(job->id); message != nullptr) {
-    bool untried = false;
-    for (size_t i = 0; i < job->recipients.size(); ++i) {
-      message->set_in_flight(job->recipients[i], false);
-      untried |= job->results[i].outcome == Outcome::kUntried;
-    }
+  if (QueuedMessage* message = queue_.Find(job.id); message != nullptr) {
+    Landed(*message, job.recipients);
+    const auto untried = [](const RecipientResult& r) { return r.outcome == Outcome::kUntried; };
     if (!message->held() && !stopping_) {
       // Untried: it goes on waiting, ahead of those that came later.
-      if (untried && !message->linked()) lane.waiting.PushFront(*message);
+      if (std::any_of(job.results.begin(), job.results.end(), untried) && !message->linked())
+        lane.waiting.PushFront(*message);
       ArmTimer(*message);
     }
   }
+  job.recipients.clear();
+  job.results.clear();
+  job.refusal = {};
+  spare_jobs_.PushFront(job);
   if (!stopping_) Pump(lane);
-  if (spare_jobs_.size() < kSpareJobsMax) {
-    job->recipients.clear();
-    job->results.clear();
-    spare_jobs_.push_back(std::move(job));
-  }
-}
-
-void TransferCore::CloseLane(Lane& lane, MonotonicTime until) {
-  if (until <= io::Now()) {
-    lane.credits = 1;
-    return;
-  }
-  lane.credits = 0;
-  if (!stopping_ && (!lane.reopen.armed() || lane.reopen.deadline() < until))
-    lane.reopen.Arm(until);
 }
 
 // ── expiry, warnings, no route ──
 
 io::Task<void> TransferCore::Attend(QueueId id) {
   QueuedMessage* message = queue_.Find(id);
-  if (message == nullptr || message->held()) co_return;
+  if (message == nullptr) co_return;
+  if (drop_when_home_.contains(id) && message->in_flight_count() == 0) {
+    (void)co_await Drop(id);
+    co_return;
+  }
+  if (message->held()) co_return;
   const WallTime now = io::WallNow();
   if (ExpiryOf(*message) <= now) {
     co_await Expire(*message);
@@ -206,24 +257,20 @@ io::Task<void> TransferCore::Attend(QueueId id) {
   MessageUpdate update{.id = id};
   auto cursor = message->envelope().recipients();
   message::EnvelopeView::RecipientView recipient;
-  for (uint32_t i = 0; cursor.Next(recipient); ++i) {
+  for (uint32_t i = 0; message->next_attempt() <= now && cursor.Next(recipient); ++i) {
     if (message->state(i) != RecipientState::kPending || message->in_flight(i)) continue;
-    if (message->next_attempt() > now) break;
     const std::string_view domain = DomainOf(recipient.path);
     if (routes_.Find(domain) != nullptr) continue;
     const Reply reply{
         451,
         {4, 4, 4},
         fmt::format("no route: neither a [[route]] for {} nor a [relay] next_hop", domain)};
-    LogOutcome(*message, "deferred", recipient.path, nullptr, reply);
     metrics_.deferred.Add();
+    Defer(*message, update);
+    LogOutcome(*message, "deferred", recipient.path, nullptr, reply, update.next_attempt);
     update.outcomes.push_back({i, RecipientState::kPending, reply, {}});
   }
   if (!update.outcomes.empty()) {
-    update.attempt_counted = true;
-    update.next_attempt = std::chrono::ceil<std::chrono::seconds>(
-        now + RetryDelay(options_.retry, message->attempts() + 1u, options_.retry.delay_max,
-                         io::RandomUint64()));
     std::vector<MessageUpdate> updates;
     updates.push_back(std::move(update));
     const Status recorded = co_await queue_.Record(std::move(updates));
@@ -241,36 +288,55 @@ io::Task<void> TransferCore::Attend(QueueId id) {
   }
 }
 
+// What was said last of a recipient: to its own attempt, or else to others on the same way.
+storage::LastReply TransferCore::LastSaid(const QueuedMessage& message, uint32_t recipient,
+                                          std::string_view path) const {
+  if (const storage::LastReply* last = message.last_reply(recipient); last != nullptr) return *last;
+  if (const NextHop* hop = routes_.Find(DomainOf(path)); hop != nullptr) {
+    const auto lane = lanes_.find(*hop);
+    if (lane != lanes_.end()) return lane->second->refusal;
+  }
+  return {};
+}
+
 // RFC 5321 §4.5.4.1: given up, with the last thing that was said.
 io::Task<void> TransferCore::Expire(QueuedMessage& message) {
+  const QueueId id = message.id();
   std::vector<Failure> failures;
-  for (uint32_t i = 0; i < message.recipient_count(); ++i) {
+  std::vector<uint32_t> taken;
+  auto cursor = message.envelope().recipients();
+  message::EnvelopeView::RecipientView recipient;
+  for (uint32_t i = 0; cursor.Next(recipient); ++i) {
     if (message.state(i) != RecipientState::kPending || message.in_flight(i)) continue;
-    const storage::LastReply* last = message.last_reply(i);
-    Reply reply{554, {5, 4, 7}, "delivery time expired"};
-    if (last != nullptr)
-      reply.text += fmt::format("; the last answer was: {}", last->reply.ToLine());
-    LogOutcome(message, "expired", message.envelope().recipient(i).path, nullptr, reply);
-    failures.push_back({i, std::move(reply), last != nullptr ? last->remote_host : std::string()});
+    storage::LastReply last = LastSaid(message, i, recipient.path);
+    if (last.reply.code == 0) last.reply = {451, {4, 4, 7}, "delivery time expired"};
+    LogOutcome(message, "expired", recipient.path, nullptr, last.reply);
+    // RFC 3463 §3.5: X.4.7, and permanent now.
+    failures.push_back({i, {5, 4, 7}, std::move(last.reply), std::move(last.remote_host)});
+    taken.push_back(i);
   }
   if (failures.empty()) co_return;  // all on their way: what comes home is looked at again
   metrics_.expired.Add();
   metrics_.failed.Add(failures.size());
   message.Unlink();
-  co_await Bounce(message.id(), std::move(failures));
+  // Nobody sends them while the report is written.
+  for (const uint32_t i : taken) message.set_in_flight(i, true);
+  co_await Bounce(id, std::move(failures));
+  if (QueuedMessage* left = queue_.Find(id); left != nullptr) Landed(*left, taken);
 }
 
 io::Task<void> TransferCore::Warn(QueuedMessage& message) {
   std::vector<Failure> told;
-  for (uint32_t i = 0; i < message.recipient_count(); ++i) {
-    if (message.state(i) != RecipientState::kPending ||
-        !ToldOfDelay(message.envelope().recipient(i).notify))
-      continue;
-    const storage::LastReply* last = message.last_reply(i);
-    told.push_back(
-        {i,
-         last != nullptr ? last->reply : Reply{451, {4, 4, 1}, "the next hop has not answered yet"},
-         last != nullptr ? last->remote_host : std::string()});
+  auto cursor = message.envelope().recipients();
+  message::EnvelopeView::RecipientView recipient;
+  for (uint32_t i = 0; cursor.Next(recipient); ++i) {
+    if (message.state(i) != RecipientState::kPending || !ToldOfDelay(recipient.notify)) continue;
+    storage::LastReply last = LastSaid(message, i, recipient.path);
+    if (last.reply.code == 0) last.reply = {451, {4, 4, 1}, "the next hop has not answered yet"};
+    // RFC 3464 §2.3.4: a delay is of class 4, whatever was said.
+    message::EnhancedStatus status = last.reply.status;
+    if (status.klass != 4) status = {4, 4, 7};
+    told.push_back({i, status, std::move(last.reply), std::move(last.remote_host)});
   }
   std::vector<MessageUpdate> updates(1);
   updates[0] = {.id = message.id(), .delay_warned = MessageUpdate::Flag::kOn};
@@ -352,7 +418,7 @@ io::Task<bool> TransferCore::Report(QueueId id, const std::vector<Failure>& told
     request.recipients.push_back({.path = recipient.path,
                                   .original_recipient = recipient.original_recipient,
                                   .action = action,
-                                  .status = failure.reply.status,
+                                  .status = failure.status,
                                   .remote_host = failure.remote_host,
                                   .diagnostic = failure.reply,
                                   .last_attempt = io::WallNow(),
@@ -380,13 +446,15 @@ io::Task<std::string> TransferCore::ReadOriginal(QueuedMessage& message, message
   std::string original;
   storage::Content& content = message.content();
   const QueueId id = message.id();
-  const bool all =
-      returns == message::DsnReturn::kFull && storage::Bytes(content) <= kReturnedBytesMax;
+  // A report must itself pass the door.
+  const size_t bytes_max = static_cast<size_t>(
+      std::min<uint64_t>(kReturnedBytesMax, door_.limits().message_bytes_max / 4));
+  const bool all = returns == message::DsnReturn::kFull && storage::Bytes(content) <= bytes_max;
   storage::Lend(content);
   {
     storage::ContentReader reader(store_, content);
     size_t header_end = std::string::npos;
-    while (original.size() < kReturnedBytesMax && (all || header_end == std::string::npos)) {
+    while (original.size() < bytes_max && (all || header_end == std::string::npos)) {
       const StatusOr<storage::ContentPiece> piece = co_await reader.Next();
       if (!piece.ok()) {
         LogLine(io::ShardLog(), LogLevel::kError, "content-unreadable")
@@ -395,7 +463,7 @@ io::Task<std::string> TransferCore::ReadOriginal(QueuedMessage& message, message
         break;
       }
       if (piece->bytes.empty()) break;
-      original.append(piece->bytes.substr(0, kReturnedBytesMax - original.size()));
+      original.append(piece->bytes.substr(0, bytes_max - original.size()));
       header_end = original.find("\r\n\r\n");
     }
     whole = all && original.size() == storage::Bytes(content);
@@ -421,7 +489,7 @@ io::Task<StatusOr<QueueId>> TransferCore::SubmitReport(const message::DsnRequest
   message::ParsedPath to;
   to.text = request.to;
   to.mailbox.domain = DomainOf(request.to);
-  to.mailbox.local_part = request.to.substr(0, request.to.size() - to.mailbox.domain.size());
+  to.mailbox.local_part = request.to.substr(0, request.to.rfind('@'));
   reply = transaction.Recipient(to, {}, message::kNotifyNever);
   if (!reply.completed()) co_return absl::UnavailableError(reply.ToLine());
   transaction.BeginContent();

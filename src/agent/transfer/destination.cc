@@ -17,6 +17,17 @@ constexpr std::chrono::minutes kOpenTimeout(15);
 constexpr uint32_t kFruitlessMax = 3;
 // However the retry schedule is set, a destination is probed at least this often.
 constexpr std::chrono::minutes kBackOffMax(30);
+// A peer that refuses one more session while it serves others is not asked for another until then.
+constexpr std::chrono::minutes kCrowdedFor(1);
+// What comes in while we stop goes home and waits for the next start.
+constexpr std::chrono::minutes kStoppingBackOff(1);
+
+// The hosts that say so take no mail at all (RFC 7504), or the hop is ourselves: no other try
+// helps. Any other refusal of a session says nothing about the messages: they wait.
+bool RefusesForGood(const message::Reply& reply) {
+  const bool loop = reply.permanent() && reply.status == message::EnhancedStatus{5, 4, 6};
+  return reply.code == 521 || reply.code == 556 || loop;
+}
 
 }  // namespace
 
@@ -33,6 +44,7 @@ DestinationPool::Destination& DestinationPool::Find(const NextHop& hop) {
   if (slot == nullptr) {
     slot = std::make_unique<Destination>();
     slot->hop = hop;
+    in_order_.push_back(slot.get());
   }
   return *slot;
 }
@@ -42,9 +54,10 @@ void DestinationPool::Arrive(Job& job) {
   job.remote_host.clear();
   job.fruitless = 0;
   job.ambiguous = job.unreachable = false;
+  job.refusal = {};
   Destination& destination = Find(job.hop);
   if (stopping_) {
-    send_home_(context_, job);
+    TurnAway(destination, job);
     return;
   }
   if (job.urgency == Urgency::kOperator) destination.back_off_until = {};
@@ -64,17 +77,12 @@ void DestinationPool::Staff(Destination& destination) {
     }
   }
   if (io::Now() < destination.back_off_until && destination.sessions == 0) {
-    // Arrived while it is left alone: back, untried, until then.
-    while (!destination.waiting.empty()) {
-      Job& job = Take(destination);
-      job.unreachable = true;
-      job.back_off_until = destination.back_off_until;
-      Home(destination, job);
-    }
+    while (!destination.waiting.empty()) TurnAway(destination, Take(destination));
     return;
   }
   // One at a time until the first is through; then as many may be on their way as have arrived.
   const uint32_t established = destination.sessions - destination.connecting;
+  if (established > 0 && io::Now() < destination.crowded_until) return;
   const uint32_t connecting_max = destination.failures > 0 ? 1 : std::max(1u, established);
   if (destination.connecting >= connecting_max || destination.sessions >= limits_.sessions_max)
     return;
@@ -95,6 +103,16 @@ void DestinationPool::PutBack(Destination& destination, Job& job) {
   destination.waiting.PushFront(job);
 }
 
+// Back, untried, until the destination may be asked again.
+void DestinationPool::TurnAway(Destination& destination, Job& job) {
+  job.unreachable = true;
+  job.back_off_until = destination.back_off_until;
+  job.refusal = destination.refusal;
+  if (stopping_)
+    job.back_off_until = std::max(job.back_off_until, io::Now() + Nanoseconds(kStoppingBackOff));
+  Home(destination, job);
+}
+
 void DestinationPool::Home(Destination& destination, Job& job) {
   for (const RecipientResult& result : job.results) {
     if (result.outcome == Outcome::kDelivered) ++destination.delivered;
@@ -112,6 +130,8 @@ io::Task<void> DestinationPool::Work(DestinationPool* self, Destination* destina
   if (session != nullptr) {
     self->Staff(*destination);
     co_await self->Serve(*destination, worker, *session);
+    // What it leaves need not wait for its goodbye.
+    self->Staff(*destination);
     co_await session->Quit();
   }
   worker.session = nullptr;
@@ -127,52 +147,57 @@ io::Task<std::unique_ptr<TransportSession>> DestinationPool::Open(Destination& d
   SessionResult result = co_await transport_.Open(destination.hop, io::Now() + kOpenTimeout);
   if (result.session == nullptr) {
     metrics_.sessions_failed.Add();
-    Unreachable(destination, result);
+    if (destination.sessions > destination.connecting) {
+      // Others are through: this one was one too many for the peer, and they serve what waits.
+      destination.crowded_until = io::Now() + kCrowdedFor;
+    } else if (!stopping_) {
+      Unreachable(destination, result.reply, result.remote_host);
+    }
     co_return nullptr;
   }
   metrics_.sessions.Add();
   ++destination.connections;
-  destination.failures = 0;
   destination.back_off_until = {};
   destination.back_off_until_wall = {};
-  destination.last_error.clear();
   worker.session = result.session.get();
   co_return std::move(result.session);
 }
 
-// No session came about: the waiting jobs are not tried one by one. The first of them carries the
-// reply home.
-void DestinationPool::Unreachable(Destination& destination, const SessionResult& result) {
-  // Others are through: this one was one too many for the peer, and the rest serve the queue.
-  if (destination.sessions > destination.connecting) return;
+// No session came about, or none that answers: the waiting jobs are not tried one by one. The first
+// of them carries the reply home as its own, the others wait for the destination.
+void DestinationPool::Unreachable(Destination& destination, const message::Reply& reply,
+                                  const std::string& remote_host) {
+  const bool for_good = RefusesForGood(reply);
   ++destination.failures;
-  const std::chrono::seconds longest =
-      std::min<std::chrono::seconds>(retry_.delay_max, kBackOffMax);
-  const Nanoseconds back_off =
-      RetryDelay(retry_, destination.failures, longest, io::RandomUint64());
-  destination.back_off_until = io::Now() + back_off;
-  destination.back_off_until_wall = io::WallNow() + back_off;
-  destination.last_error = result.reply.ToLine();
+  destination.fruitless = 0;
+  destination.refusal = {reply, remote_host};
+  Nanoseconds back_off{0};
+  if (!for_good) {
+    const auto longest = std::min<std::chrono::seconds>(retry_.delay_max, kBackOffMax);
+    back_off = RetryDelay(retry_, destination.failures, longest, io::RandomUint64());
+    destination.back_off_until = io::Now() + back_off;
+    destination.back_off_until_wall = io::WallNow() + back_off;
+  }
   LogLine(io::ShardLog(), LogLevel::kWarning, "destination-failed")
       .Field("next_hop", destination.hop.ToString())
-      .Field("host", result.remote_host)
-      .Field("reply", destination.last_error)
+      .Field("host", remote_host)
+      .Field("reply", reply.ToLine())
       .Field("failures", destination.failures)
       .Field("retry_in", back_off);
-  bool first = true;
-  while (!destination.waiting.empty()) {
+  for (bool first = true; !destination.waiting.empty(); first = false) {
     Job& job = Take(destination);
-    job.back_off_until = destination.back_off_until;
-    job.unreachable = true;
-    if (first || result.reply.permanent()) {
-      const Outcome outcome = result.reply.permanent() ? Outcome::kFailed : Outcome::kDeferred;
-      for (RecipientResult& r : job.results) {
-        if (r.outcome == Outcome::kUntried) r = {outcome, result.reply};
+    if (first || for_good) {
+      const Outcome outcome = for_good ? Outcome::kFailed : Outcome::kDeferred;
+      for (RecipientResult& result : job.results) {
+        if (result.outcome == Outcome::kUntried) result = {outcome, reply};
       }
-      job.remote_host = result.remote_host;
+      job.remote_host = remote_host;
     }
-    first = false;
-    Home(destination, job);
+    if (for_good) {
+      Home(destination, job);
+    } else {
+      TurnAway(destination, job);
+    }
   }
 }
 
@@ -192,7 +217,8 @@ io::Task<void> DestinationPool::Serve(Destination& destination, Worker& worker,
     }
     Job& job = Take(destination);
     if (destination.waiting_count > 0) Staff(destination);
-    co_await Attempt(destination, session, job);
+    co_await Attempt(destination, session, job,
+                     transactions == 0 ? SessionAge::kFresh : SessionAge::kReused);
     ++transactions;
   }
 }
@@ -200,7 +226,7 @@ io::Task<void> DestinationPool::Serve(Destination& destination, Worker& worker,
 // One transaction for those recipients of the job that have no outcome yet, as many as the peer
 // takes at once.
 io::Task<void> DestinationPool::Attempt(Destination& destination, TransportSession& session,
-                                        Job& job) {
+                                        Job& job, SessionAge age) {
   metrics_.attempts.Add();
   const std::optional<message::EnvelopeView> envelope = message::EnvelopeView::Parse(job.envelope);
   CHECK(envelope.has_value());  // it was parsed when it entered the queue
@@ -228,16 +254,32 @@ io::Task<void> DestinationPool::Attempt(Destination& destination, TransportSessi
     fruitful |= results[i].outcome != Outcome::kUntried;
     job.results[slots[i]] = std::move(results[i]);
   }
-  job.fruitless = fruitful ? 0 : job.fruitless + 1;
-  bool untried = false;
-  for (RecipientResult& result : job.results) {
-    if (result.outcome != Outcome::kUntried) continue;
-    untried = true;
-    if (job.fruitless >= kFruitlessMax) {
-      result = {Outcome::kDeferred, {451, {4, 4, 2}, "the peer ends sessions before it answers"}};
-    }
+  Judge(destination, session, job, age, fruitful);
+}
+
+// What an attempt says of the job and of the destination. A kept session that the peer had closed
+// meanwhile says nothing; that a fresh one ends without an answer counts against both.
+void DestinationPool::Judge(Destination& destination, TransportSession& session, Job& job,
+                            SessionAge age, bool fruitful) {
+  if (fruitful) {
+    job.fruitless = destination.fruitless = destination.failures = 0;
+    destination.refusal = {};
+  } else if (age == SessionAge::kFresh) {
+    ++job.fruitless;
+    ++destination.fruitless;
   }
-  if (!untried || job.fruitless >= kFruitlessMax || stopping_) {
+  const message::Reply silence{451, {4, 4, 2}, "the peer ends sessions before it answers"};
+  const auto untried = [](const RecipientResult& r) { return r.outcome == Outcome::kUntried; };
+  const bool over = std::none_of(job.results.begin(), job.results.end(), untried);
+  if (over || stopping_) {
+    Home(destination, job);
+  } else if (destination.fruitless >= kFruitlessMax) {
+    PutBack(destination, job);  // the first in line: it carries the reply home
+    Unreachable(destination, silence, session.remote_host());
+  } else if (job.fruitless >= kFruitlessMax) {
+    for (RecipientResult& result : job.results) {
+      if (untried(result)) result = {Outcome::kDeferred, silence};
+    }
     Home(destination, job);
   } else {
     PutBack(destination, job);
@@ -246,17 +288,18 @@ io::Task<void> DestinationPool::Attempt(Destination& destination, TransportSessi
 
 std::vector<DestinationStatus> DestinationPool::Status() const {
   std::vector<DestinationStatus> all;
-  all.reserve(destinations_.size());
-  for (const auto& [hop, d] : destinations_) {
-    all.push_back({.name = hop.ToString(),
-                   .sessions = d->sessions,
-                   .waiting = d->waiting_count,
-                   .delivered = d->delivered,
-                   .deferred = d->deferred,
-                   .failed = d->failed,
-                   .connections = d->connections,
-                   .back_off_until = d->back_off_until_wall,
-                   .last_error = d->last_error});
+  all.reserve(in_order_.size());
+  for (const Destination* d : in_order_) {
+    all.push_back(
+        {.name = d->hop.ToString(),
+         .sessions = d->sessions,
+         .waiting = d->waiting_count,
+         .delivered = d->delivered,
+         .deferred = d->deferred,
+         .failed = d->failed,
+         .connections = d->connections,
+         .back_off_until = d->back_off_until_wall,
+         .last_error = d->refusal.reply.code == 0 ? std::string() : d->refusal.reply.ToLine()});
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return all;
@@ -264,23 +307,21 @@ std::vector<DestinationStatus> DestinationPool::Status() const {
 
 io::Task<void> DestinationPool::Stop(MonotonicTime deadline) {
   stopping_ = true;
-  for (auto& [hop, destination] : destinations_) {
-    while (!destination->waiting.empty()) Home(*destination, Take(*destination));
+  for (Destination* destination : in_order_) {
+    while (!destination->waiting.empty()) TurnAway(*destination, Take(*destination));
     for (Worker& worker : destination->workers) worker.wake.Notify();
   }
   if (!co_await gate_.CloseUntil(deadline)) {
     transport_.Cancel();
-    for (auto& [hop, destination] : destinations_) {
+    for (Destination* destination : in_order_) {
       for (Worker& worker : destination->workers) {
         if (worker.session != nullptr) worker.session->Cancel();
       }
     }
     co_await gate_.Close();
   }
-  // Attempts that ended meanwhile may have put their job back.
-  for (auto& [hop, destination] : destinations_) {
-    while (!destination->waiting.empty()) Home(*destination, Take(*destination));
-  }
+  // None was put back meanwhile: who stops sends home.
+  for (Destination* destination : in_order_) CHECK(destination->waiting.empty());
 }
 
 }  // namespace ringmail::agent

@@ -2,9 +2,9 @@
 // messages they are.
 //
 // One worker (a coroutine) for each session: opens, delivers job after job, waits idle for a while,
-// quits. A destination that cannot be reached is left alone for a back-off that grows; then one
-// worker probes it, and its first success brings the rest. Limits: DestinationLimits; jobs waiting
-// are bounded by the lanes' credits (message_scheduler.h).
+// quits. A destination that cannot be reached, or answers nothing to anybody, is left alone for a
+// back-off that grows; then one worker probes it, and its first success brings the rest. Limits:
+// DestinationLimits; jobs waiting are bounded by the lanes' credits (transfer_core.h).
 #pragma once
 
 #include <memory>
@@ -52,6 +52,7 @@ class DestinationPool {
     io::Event wake;
     bool idle = false;
   };
+  enum class SessionAge : uint8_t { kFresh, kReused };
   struct Destination {
     NextHop hop;
     IntrusiveList<Job, class JobTag> waiting;
@@ -60,9 +61,11 @@ class DestinationPool {
     uint32_t sessions = 0;    // workers
     uint32_t connecting = 0;  // of them
     uint32_t failures = 0;    // in a row
+    uint32_t fruitless = 0;   // fresh sessions in a row that gave no outcome to anybody
     MonotonicTime back_off_until{};
     WallTime back_off_until_wall{};
-    std::string last_error;
+    MonotonicTime crowded_until{};  // the peer has as many sessions as it takes
+    storage::LastReply refusal;     // of the last failure, until something is answered
     uint64_t delivered = 0, deferred = 0, failed = 0, connections = 0;
   };
 
@@ -71,8 +74,13 @@ class DestinationPool {
   static io::Task<void> Work(DestinationPool* self, Destination* destination);
   io::Task<std::unique_ptr<TransportSession>> Open(Destination& destination, Worker& worker);
   io::Task<void> Serve(Destination& destination, Worker& worker, TransportSession& session);
-  io::Task<void> Attempt(Destination& destination, TransportSession& session, Job& job);
-  void Unreachable(Destination& destination, const SessionResult& result);
+  io::Task<void> Attempt(Destination& destination, TransportSession& session, Job& job,
+                         SessionAge age);
+  void Judge(Destination& destination, TransportSession& session, Job& job, SessionAge age,
+             bool fruitful);
+  void Unreachable(Destination& destination, const message::Reply& reply,
+                   const std::string& remote_host);
+  void TurnAway(Destination& destination, Job& job);
   void Home(Destination& destination, Job& job);
   Job& Take(Destination& destination);
   void PutBack(Destination& destination, Job& job);
@@ -85,6 +93,7 @@ class DestinationPool {
   DestinationLimits limits_;
   DestinationMetrics metrics_;
   absl::flat_hash_map<NextHop, std::unique_ptr<Destination>> destinations_;
+  std::vector<Destination*> in_order_;  // as they were first seen: a seed gives the same run
   io::Gate gate_;
   bool stopping_ = false;
 };

@@ -41,9 +41,10 @@ struct Job : ListHook<class JobTag> {
   std::string remote_host;
   uint32_t fruitless = 0;  // attempts that gave no outcome to anybody
   bool ambiguous = false;
-  // The destination could not be reached: results are kUntried, and it is left alone until then.
+  // The destination could not be reached: what is kUntried waits, and it is left alone until then.
   bool unreachable = false;
   MonotonicTime back_off_until{};
+  storage::LastReply refusal;  // why; code 0 where nothing was said
 };
 
 }  // namespace ringmail::agent

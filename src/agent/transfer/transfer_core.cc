@@ -61,7 +61,8 @@ TransferCore::TransferCore(storage::ShardStore& store, MailDoor& door, Transport
   Reconfigure(std::move(options));
 }
 
-TransferCore::~TransferCore() { CHECK_EQ(jobs_out_, 0u); }
+// Without Stop it is what a crash is: every shard goes, whatever is on its way between them.
+TransferCore::~TransferCore() = default;
 
 void TransferCore::Reconfigure(TransferOptions options) {
   options_ = std::move(options);
@@ -76,7 +77,11 @@ void TransferCore::RegisterMetrics(MetricRegistry& registry) {
 
 void TransferCore::Start(std::vector<Transfer*> peers) {
   CHECK(!started_ && peers.size() == io::ShardCount());
-  for (Transfer* peer : peers) peers_.push_back(static_cast<TransferCore*>(peer));
+  for (Transfer* peer : peers) {
+    peers_.push_back(static_cast<TransferCore*>(peer));
+    outboxes_.push_back(std::make_unique<Outbox>());
+    outboxes_.back()->to = ShardIndex(static_cast<uint16_t>(outboxes_.size() - 1));
+  }
   started_ = true;
   gate_.Spawn(Clerk(this));
   queue_.SetObserver(this);  // which reports all that was recovered
@@ -208,17 +213,16 @@ void TransferCore::Dispatch(QueuedMessage& message, Urgency urgency) {
   ArmTimer(message);
 }
 
-std::unique_ptr<Job> TransferCore::TakeJob() {
-  if (spare_jobs_.empty()) return std::make_unique<Job>();
-  std::unique_ptr<Job> job = std::move(spare_jobs_.back());
-  spare_jobs_.pop_back();
-  return job;
+Job& TransferCore::TakeJob() {
+  if (!spare_jobs_.empty()) return spare_jobs_.PopFront();
+  jobs_.push_back(std::make_unique<Job>());
+  return *jobs_.back();
 }
 
 void TransferCore::Send(QueuedMessage& message, Lane& lane, std::vector<uint32_t> recipients,
                         Urgency urgency) {
   for (const uint32_t recipient : recipients) message.set_in_flight(recipient, true);
-  Job& job = *TakeJob().release();  // the other shard's until RunHome
+  Job& job = TakeJob();  // the other shard's until RunHome
   job.home = this;
   job.home_shard = io::ThisShard();
   job.lane = &lane;
@@ -242,9 +246,8 @@ void TransferCore::Send(QueuedMessage& message, Lane& lane, std::vector<uint32_t
 void TransferCore::Pump(Lane& lane) {
   if (lane.credits > 1 && lane.out > lane.credits / 2) return;
   while (lane.out < lane.credits && !lane.waiting.empty() && !stopping_) {
-    QueuedMessage& message = lane.waiting.PopFront();
-    Dispatch(message, Urgency::kScheduled);
-    if (message.linked()) break;  // it took what there was, and waits again
+    // It waits in this lane again only where it has taken all there was.
+    Dispatch(lane.waiting.PopFront(), Urgency::kScheduled);
   }
 }
 
@@ -258,14 +261,19 @@ void TransferCore::SendTo(ShardIndex to, void (*run)(io::ShardMessage&), Transfe
   message.SetPointer(1, &job);
   if (to == io::ThisShard()) {
     run(message);
-  } else if (!io::TryPost(to, message)) {
-    // Bounded by the lanes' credits, like all that is on its way.
-    gate_.Spawn(PostLater(to, message));
+    return;
   }
+  Outbox& outbox = *outboxes_[to.value];
+  if (outbox.messages.empty() && io::TryPost(to, message)) return;
+  outbox.messages.push_back(message);
+  if (!outbox.again.armed()) outbox.again.Arm(io::Now() + io::kTimerTick);
 }
 
-io::Task<void> TransferCore::PostLater(ShardIndex to, io::ShardMessage message) {
-  co_await io::Post(to, message);
+void TransferCore::Outbox::Flush(void* self) {
+  Outbox& outbox = *static_cast<Outbox*>(self);
+  while (!outbox.messages.empty() && io::TryPost(outbox.to, outbox.messages.front()))
+    outbox.messages.pop_front();
+  if (!outbox.messages.empty()) outbox.again.Arm(io::Now() + io::kTimerTick);
 }
 
 void TransferCore::RunArrive(io::ShardMessage& message) {
@@ -289,25 +297,35 @@ io::Task<Status> TransferCore::Retry(QueueId id) {
   QueuedMessage* message = queue_.Find(id);
   if (message == nullptr) co_return absl::NotFoundError("no such message");
   if (message->held()) co_return absl::FailedPreconditionError("the message is held: release it");
+  if (message->next_attempt() > io::WallNow()) {
+    // On disk too: after a restart, or behind others in a lane, it is due as well.
+    std::vector<MessageUpdate> updates(1);
+    updates[0] = {.id = id, .next_attempt = io::WallNow()};
+    CO_RETURN_IF_ERROR(co_await queue_.Record(std::move(updates)));
+    message = queue_.Find(id);
+    if (message == nullptr) co_return absl::OkStatus();
+  }
   Dispatch(*message, Urgency::kOperator);
   co_return absl::OkStatus();
 }
 
 io::Task<Status> TransferCore::Hold(QueueId id) {
-  QueuedMessage* message = queue_.Find(id);
-  if (message == nullptr) co_return absl::NotFoundError("no such message");
-  message->Unlink();
-  message->timer().Disarm();
+  if (queue_.Find(id) == nullptr) co_return absl::NotFoundError("no such message");
   std::vector<MessageUpdate> updates(1);
   updates[0] = {.id = id, .held = MessageUpdate::Flag::kOn};
+  CO_RETURN_IF_ERROR(co_await queue_.Record(std::move(updates)));
+  if (QueuedMessage* message = queue_.Find(id); message != nullptr) {
+    message->Unlink();
+    message->timer().Disarm();
+  }
   LogLine(io::ShardLog(), LogLevel::kInfo, "held").Id(id);
-  co_return co_await queue_.Record(std::move(updates));
+  co_return absl::OkStatus();
 }
 
 io::Task<Status> TransferCore::Release(QueueId id) {
   if (queue_.Find(id) == nullptr) co_return absl::NotFoundError("no such message");
   std::vector<MessageUpdate> updates(1);
-  updates[0] = {.id = id, .held = MessageUpdate::Flag::kOff};
+  updates[0] = {.id = id, .next_attempt = io::WallNow(), .held = MessageUpdate::Flag::kOff};
   CO_RETURN_IF_ERROR(co_await queue_.Record(std::move(updates)));
   LogLine(io::ShardLog(), LogLevel::kInfo, "released").Id(id);
   if (QueuedMessage* message = queue_.Find(id); message != nullptr)
@@ -318,24 +336,47 @@ io::Task<Status> TransferCore::Release(QueueId id) {
 io::Task<Status> TransferCore::Drop(QueueId id) {
   QueuedMessage* message = queue_.Find(id);
   if (message == nullptr) co_return absl::NotFoundError("no such message");
-  message->Unlink();
-  message->timer().Disarm();
-  // What is on its way cannot be called back; the rest goes now, and what comes home undelivered
-  // goes then.
-  if (message->in_flight_count() > 0) drop_when_home_.insert(id);
   MessageUpdate update{.id = id};
   for (uint32_t i = 0; i < message->recipient_count(); ++i) {
-    if (message->state(i) == RecipientState::kPending && !message->in_flight(i)) {
+    if (message->state(i) == RecipientState::kPending && !message->in_flight(i))
       update.outcomes.push_back({.recipient = i, .state = RecipientState::kDropped});
-    }
   }
-  LogLine(io::ShardLog(), LogLevel::kWarning, "dropped")
-      .Id(id)
-      .Field("recipients", uint64_t{update.outcomes.size()});
-  if (update.outcomes.empty()) co_return absl::OkStatus();
+  // What is on its way cannot be called back: the rest goes now, and what comes home undelivered
+  // goes then. Held meanwhile, so that no restart sends it once more.
+  if (message->in_flight_count() > 0) {
+    drop_when_home_.insert(id);
+    update.held = MessageUpdate::Flag::kOn;
+  }
+  const uint64_t recipients = message->pending_count();
+  // Nobody else takes them up while the disk writes.
+  std::vector<uint32_t> taken;
+  for (const storage::RecipientOutcome& outcome : update.outcomes) {
+    taken.push_back(outcome.recipient);
+    message->set_in_flight(outcome.recipient, true);
+  }
   std::vector<MessageUpdate> updates;
   updates.push_back(std::move(update));
-  co_return co_await queue_.Record(std::move(updates));
+  const Status status = co_await queue_.Record(std::move(updates));
+  message = queue_.Find(id);
+  if (!status.ok()) drop_when_home_.erase(id);
+  if (message != nullptr) {
+    message->Unlink();
+    message->timer().Disarm();
+    Landed(*message, taken);
+    if (!status.ok() && !message->held() && !stopping_) ArmTimer(*message);
+  }
+  CO_RETURN_IF_ERROR(status);
+  LogLine(io::ShardLog(), LogLevel::kWarning, "dropped").Id(id).Field("recipients", recipients);
+  co_return absl::OkStatus();
+}
+
+// These recipients are nobody's business any more. With the last of them the operator's drop takes
+// what is still pending.
+void TransferCore::Landed(QueuedMessage& message, const std::vector<uint32_t>& recipients) {
+  for (const uint32_t recipient : recipients) message.set_in_flight(recipient, false);
+  if (message.in_flight_count() > 0 || !drop_when_home_.contains(message.id())) return;
+  attention_.push_back(message.id());
+  clerk_wake_.Notify();
 }
 
 // ── the end ──
@@ -343,6 +384,7 @@ io::Task<Status> TransferCore::Drop(QueueId id) {
 io::Task<void> TransferCore::Stop(MonotonicTime deadline) {
   stopping_ = true;
   for (auto& [hop, lane] : lanes_) lane->reopen.Disarm();
+  record_again_.Notify();
   co_await pool_.Stop(deadline);
   // Jobs at other shards come home as those stop theirs.
   clerk_stopping_ = true;

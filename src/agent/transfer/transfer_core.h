@@ -7,14 +7,15 @@
 // back-off ends, and then lets one job through to see.
 //
 //   Entered → Dispatch → [waits in a lane] → job out → job home → Settle → delivered: leaves
-//                                                                        → deferred: timer →
+//                                                                        → deferred: timer,
 //                                                                        Dispatch → failed: Bounce
-//                                                                        (DSN and failure in one
-//                                                                        batch)
-// Everything that must wait for the disk (Settle, Bounce, expiry, warnings) happens in one task,
-// the clerk, in order.
+//
+// Bounce takes the DSN in and records the failure in one batch. Everything that must wait for the
+// disk (Settle, Bounce, expiry, warnings) happens in one task, the clerk, in order; only the
+// reports of one batch are written side by side.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,8 @@ namespace ringmail::agent {
 
 // Jobs that one shard may have out to one destination.
 inline constexpr uint32_t kLaneCreditsMax = 256;
+// Reports written side by side, each with at most kReturnedBytesMax of the original in memory.
+inline constexpr size_t kReportsAtOnceMax = 32;
 // What should have happened already and could not (the disk refused): looked at again then, not at
 // once.
 inline constexpr std::chrono::minutes kOverdueAgainAfter(1);
@@ -46,6 +49,7 @@ struct Lane {
   ShardIndex shard;  // that owns the destination
   uint32_t out = 0;
   uint32_t credits = kLaneCreditsMax;  // 0 while closed, 1 while probing
+  storage::LastReply refusal;          // why it is or was closed, until something is answered
   IntrusiveList<storage::QueuedMessage, class storage::DestinationTag> waiting;
   TransferCore& core_;
   io::Timer reopen;
@@ -78,10 +82,28 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
 
  private:
   friend struct Lane;
+  // What a report says of one recipient.
   struct Failure {
     uint32_t recipient = 0;
-    message::Reply reply;
-    std::string remote_host;
+    message::EnhancedStatus status;
+    message::Reply reply;     // what was said last, and by whom
+    std::string remote_host;  // "": by ourselves
+  };
+  // Everything that is home of one message: one update, and one report for all that failed
+  // together.
+  struct Settlement {
+    storage::MessageUpdate update;
+    std::vector<Failure> failures;
+    std::vector<Job*> jobs;
+  };
+  // Messages for another shard whose queue was full: sent, in order, as it has room again. Bounded
+  // by the lanes' credits, like all that is on its way.
+  struct Outbox {
+    Outbox() : again(&Outbox::Flush, this) {}
+    static void Flush(void* self);
+    ShardIndex to;
+    std::deque<io::ShardMessage> messages;
+    io::Timer again;
   };
 
   // Sending.
@@ -93,11 +115,11 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
   void Pump(Lane& lane);
   void ArmTimer(storage::QueuedMessage& message);
   static void TimerFired(void* message);
-  std::unique_ptr<Job> TakeJob();
+  Job& TakeJob();
+  void Landed(storage::QueuedMessage& message, const std::vector<uint32_t>& recipients);
 
   // Messages between shards.
   void SendTo(ShardIndex to, void (*run)(io::ShardMessage&), TransferCore* target, Job& job);
-  static io::Task<void> PostLater(ShardIndex to, io::ShardMessage message);
   static void RunArrive(io::ShardMessage& message);
   static void RunHome(io::ShardMessage& message);
   static void SendHome(void* self, Job& job);
@@ -105,9 +127,14 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
   // The clerk.
   static io::Task<void> Clerk(TransferCore* self);
   io::Task<void> SettleHome();
-  void SettleJob(Job& job, storage::MessageUpdate& update, std::vector<Failure>& failures);
-  void CloseLane(Lane& lane, MonotonicTime until);
-  void FinishJob(std::unique_ptr<Job> job);
+  void SettleJob(Job& job, Settlement& settlement);
+  void Defer(const storage::QueuedMessage& message, storage::MessageUpdate& update);
+  io::Task<Status> RecordOutcomes(std::vector<storage::MessageUpdate> updates);
+  static io::Task<void> BounceAndFinish(TransferCore* self, Settlement settlement);
+  void MindLane(const Job& job);
+  void FinishJob(Job& job);
+  storage::LastReply LastSaid(const storage::QueuedMessage& message, uint32_t recipient,
+                              std::string_view path) const;
   io::Task<void> Attend(QueueId id);
   io::Task<void> Expire(storage::QueuedMessage& message);
   io::Task<void> Warn(storage::QueuedMessage& message);
@@ -119,7 +146,8 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
   io::Task<StatusOr<QueueId>> SubmitReport(const message::DsnRequest& request,
                                            std::vector<storage::MessageUpdate> updates);
   void LogOutcome(const storage::QueuedMessage& message, std::string_view event,
-                  std::string_view path, const Job* job, const message::Reply& reply);
+                  std::string_view path, const Job* job, const message::Reply& reply,
+                  WallTime next_attempt = {});
   WallTime ExpiryOf(const storage::QueuedMessage& message) const {
     return message.arrival() + options_.retry.expire_after;
   }
@@ -134,7 +162,9 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
   TransferMetrics metrics_;
   std::vector<TransferCore*> peers_;
   absl::flat_hash_map<NextHop, std::unique_ptr<Lane>> lanes_;
-  std::vector<std::unique_ptr<Job>> spare_jobs_;
+  std::vector<std::unique_ptr<Job>> jobs_;  // all there are: as many as were ever out at once
+  IntrusiveList<Job, class JobTag> spare_jobs_;
+  std::vector<std::unique_ptr<Outbox>> outboxes_;  // by shard
   uint64_t jobs_out_ = 0;
 
   // Scratch of Collect: recipients by lane, reused.
@@ -144,6 +174,8 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
   std::vector<QueueId> attention_;         // expiry, warning, or no route
   absl::flat_hash_set<QueueId> drop_when_home_;
   io::Event clerk_wake_;
+  io::Event record_again_;
+  std::unique_ptr<io::Gate> reports_;  // of one batch
   io::Gate gate_;
   bool started_ = false;
   bool stopping_ = false;
