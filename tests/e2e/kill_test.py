@@ -26,6 +26,8 @@ import sys
 import tempfile
 import time
 
+from ports import free_port
+
 CONFIG = """
 hostname = "killed.test.invalid"
 data_dir = "{dir}/data"
@@ -44,12 +46,6 @@ segment_size = "4MiB"
 [log]
 path = "{dir}/log"
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def answers(port):

@@ -19,16 +19,12 @@ import time
 import unittest
 from pathlib import Path
 
+from ports import free_port
+
 PROGRAM = os.environ.get("RINGMAIL", "build/ringmail")
 WAIT_SECONDS = 30
 
 OK, FAILED, USAGE, CONFIGURATION, STORE, ADDRESS, SYSTEM, UNREACHABLE, REFUSED = range(9)
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def eventually(true, what):

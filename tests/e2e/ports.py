@@ -1,0 +1,19 @@
+"""Ports for servers that are stopped and started again on the same one.
+
+Port 0 would give one of the range that the kernel also takes clients' ports from, and while a server is down any client may
+be given its port. Below that range nobody but other servers is.
+"""
+
+import random
+import socket
+
+
+def free_port():
+    while True:
+        port = random.randrange(10_000, 30_000)
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
