@@ -1,12 +1,14 @@
 // HTTP/1.1 messages over a stream (RFC 9112), both sides: what the control interface speaks.
 //
-// Made by: a session around its stream, which outlives it. Order, server: ReadRequest, then one answer (Respond, or
-//   BeginChunked, SendChunk..., EndChunked), and again while keep_alive(). Client: WriteRequest, ReadResponse, and
-//   ReadBody until it is empty.
-// Promise: one byte string means one message: only CRLF ends a line; a message whose length is told twice, or in two ways, is
+// Made by: a session around its stream, which outlives it. Order, server: ReadRequest, then one
+// answer (Respond, or
+//   BeginChunked, SendChunk..., EndChunked), and again while keep_alive(). Client: WriteRequest,
+//   ReadResponse, and ReadBody until it is empty.
+// Promise: one byte string means one message: only CRLF ends a line; a message whose length is told
+// twice, or in two ways, is
 //   refused (RFC 9112 §6.3).
-// Shard: the stream's. Limits: HttpLimits. Request bodies are held whole, response bodies are streamed.
-// Errors: HttpStatus; kRefused carries the status code to answer with.
+// Shard: the stream's. Limits: HttpLimits. Request bodies are held whole, response bodies are
+// streamed. Errors: HttpStatus; kRefused carries the status code to answer with.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +25,7 @@
 namespace ringmail::session {
 
 struct HttpLimits {
-  size_t line_bytes_max = 8192;      // RFC 9112 §3 asks for 8000 octets of request line at least
+  size_t line_bytes_max = 8192;       // RFC 9112 §3 asks for 8000 octets of request line at least
   size_t head_bytes_max = 32u << 10;  // all lines of the head together; beyond: 431
   size_t fields_max = 100;
   size_t body_bytes_max = 1u << 20;  // of a request; beyond: 413
@@ -31,11 +33,11 @@ struct HttpLimits {
 
 enum class HttpStatus : uint8_t {
   kOk,
-  kEnd,        // the peer closed between two messages
+  kEnd,  // the peer closed between two messages
   kTimedOut,
   kCancelled,
-  kFailed,     // reset, or closed within a message
-  kRefused,    // not HTTP as we take it
+  kFailed,   // reset, or closed within a message
+  kRefused,  // not HTTP as we take it
 };
 
 struct HttpField {
@@ -76,9 +78,11 @@ class HttpServerConnection {
 
   // A whole answer; it goes out with the next wait.
   void Respond(uint16_t code, std::string_view content_type, std::string_view body);
-  // An answer of unknown length. A client of HTTP/1.0 gets it without chunks, ended by the connection's end.
+  // An answer of unknown length. A client of HTTP/1.0 gets it without chunks, ended by the
+  // connection's end.
   void BeginChunked(uint16_t code, std::string_view content_type);
-  // Sends `piece` and waits until it is taken. Not kOk: the client is gone, the rest need not be made.
+  // Sends `piece` and waits until it is taken. Not kOk: the client is gone, the rest need not be
+  // made.
   io::Task<io::StreamStatus> SendChunk(std::string_view piece, MonotonicTime deadline);
   void EndChunked();
 

@@ -12,8 +12,10 @@
 // Limits: line_bytes_max without CRLF. Of a longer line the rest is thrown away unseen; every
 // kLineDiscardBytes of it are one
 //   kTooLong, so that the caller's error budget ends an endless line.
-// Errors: what is wrong with a line is a status of that line; reading goes on behind it. What stands between a bare LF and
-//   the next CRLF is refused with it, piece by piece: to whoever ends lines strictly it is all one line.
+// Errors: what is wrong with a line is a status of that line; reading goes on behind it. What
+// stands between a bare LF and
+//   the next CRLF is refused with it, piece by piece: to whoever ends lines strictly it is all one
+//   line.
 #pragma once
 
 #include <cstddef>

@@ -204,8 +204,9 @@ class World {
   std::vector<std::unique_ptr<Node>> nodes_;
 };
 
-// shutdown(2) of our side, which no conversation of ours does but a peer may: what was written goes out, the peer then sees the
-// end, and its answer is still received. REQUIRES: everything written was flushed.
+// shutdown(2) of our side, which no conversation of ours does but a peer may: what was written goes
+// out, the peer then sees the end, and its answer is still received. REQUIRES: everything written
+// was flushed.
 void ShutdownWrite(io::Stream& stream);
 
 }  // namespace ringmail::sim
