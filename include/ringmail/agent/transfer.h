@@ -14,12 +14,14 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "ringmail/agent/mail_transaction.h"
 #include "ringmail/agent/routes.h"
 #include "ringmail/agent/transport.h"
+#include "ringmail/base/limit.h"
 #include "ringmail/base/metrics.h"
 #include "ringmail/io/task.h"
 #include "ringmail/storage/store.h"
@@ -87,5 +89,8 @@ class Transfer {
   // every lent message has come home.
   virtual io::Task<void> Stop(MonotonicTime deadline) = 0;
 };
+
+// What this floor bounds whatever the configuration says.
+std::span<const FixedLimit> AgentLimits();
 
 }  // namespace ringmail::agent

@@ -13,11 +13,13 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "ringmail/agent/mail_transaction.h"
 #include "ringmail/base/ip_address.h"
+#include "ringmail/base/limit.h"
 #include "ringmail/base/metrics.h"
 #include "ringmail/base/time.h"
 #include "ringmail/io/endpoint.h"
@@ -106,5 +108,8 @@ class SmtpService {
   // is left.
   virtual io::Task<void> Stop(MonotonicTime deadline) = 0;
 };
+
+// What this room bounds whatever the configuration says, both halves.
+std::span<const FixedLimit> SmtpLimits();
 
 }  // namespace ringmail::smtp

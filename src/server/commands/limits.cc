@@ -4,12 +4,15 @@
 
 #include <fmt/format.h>
 
+#include "ringmail/agent/transfer.h"
+#include "ringmail/base/limit.h"
 #include "ringmail/io/blocking.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/io/stream.h"
 #include "ringmail/message/envelope.h"
 #include "ringmail/message/path.h"
 #include "ringmail/message/reply.h"
+#include "ringmail/protocol/smtp.h"
 #include "ringmail/storage/content.h"
 #include "server/commands/arguments.h"
 #include "server/commands/command.h"
@@ -34,14 +37,7 @@ constexpr Usage kUsage = {.name = "limits",
                           .options = kOptions,
                           .exit_codes = kExitCodes};
 
-// What no configuration changes.
-struct FixedLimit {
-  std::string_view name;
-  uint64_t value;
-  std::string_view unit;
-  std::string_view rfc;
-  std::string_view reached;
-};
+// What no configuration changes, of the floors below the rooms that have a table of their own.
 constexpr FixedLimit kFixed[] = {
     {"local part", message::kLocalPartBytesMax, "octets", "RFC 5321 §4.5.3.1.1",
      "501 5.1.3 or 5.1.7"},
@@ -85,9 +81,12 @@ std::vector<Row> Rows(const Config& config) {
           {name, Shown(key.type, key.now(config)), std::string(key.rfc), std::string(key.reached)});
     }
   }
-  for (const FixedLimit& one : kFixed) {
-    rows.push_back({std::string(one.name), fmt::format("{} {}", one.value, one.unit),
-                    std::string(one.rfc), std::string(one.reached)});
+  for (const std::span<const FixedLimit> table :
+       {smtp::SmtpLimits(), agent::AgentLimits(), std::span<const FixedLimit>(kFixed)}) {
+    for (const FixedLimit& one : table) {
+      rows.push_back({std::string(one.name), fmt::format("{} {}", one.value, one.unit),
+                      std::string(one.rfc), std::string(one.reached)});
+    }
   }
   return rows;
 }
