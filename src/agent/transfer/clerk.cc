@@ -221,8 +221,13 @@ void TransferCore::FinishJob(Job& job) {
     const auto untried = [](const RecipientResult& r) { return r.outcome == Outcome::kUntried; };
     if (!message->held() && !stopping_) {
       // Untried: it goes on waiting, ahead of those that came later.
-      if (std::any_of(job.results.begin(), job.results.end(), untried) && !message->linked())
-        lane.waiting.PushFront(*message);
+      if (std::any_of(job.results.begin(), job.results.end(), untried)) {
+        if (message->linked()) {
+          lane.also_waiting.insert(job.id);
+        } else {
+          lane.waiting.PushFront(*message);
+        }
+      }
       ArmTimer(*message);
     }
   }

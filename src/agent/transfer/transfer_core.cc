@@ -58,6 +58,11 @@ TransferCore::TransferCore(storage::ShardStore& store, MailDoor& door, Transport
       queue_(store.queue()),
       door_(door),
       pool_(store, transport, &TransferCore::SendHome, this) {
+  // Jobs of shards that started earlier may come, and go home, before Start.
+  for (uint16_t i = 0; i < io::ShardCount(); ++i) {
+    outboxes_.push_back(std::make_unique<Outbox>());
+    outboxes_.back()->to = ShardIndex(i);
+  }
   Reconfigure(std::move(options));
 }
 
@@ -77,11 +82,7 @@ void TransferCore::RegisterMetrics(MetricRegistry& registry) {
 
 void TransferCore::Start(std::vector<Transfer*> peers) {
   CHECK(!started_ && peers.size() == io::ShardCount());
-  for (Transfer* peer : peers) {
-    peers_.push_back(static_cast<TransferCore*>(peer));
-    outboxes_.push_back(std::make_unique<Outbox>());
-    outboxes_.back()->to = ShardIndex(static_cast<uint16_t>(outboxes_.size() - 1));
-  }
+  for (Transfer* peer : peers) peers_.push_back(static_cast<TransferCore*>(peer));
   started_ = true;
   gate_.Spawn(Clerk(this));
   queue_.SetObserver(this);  // which reports all that was recovered
@@ -184,7 +185,7 @@ void TransferCore::Collect(QueuedMessage& message, Urgency urgency) {
 }
 
 // Sends what has credit; what has none waits in the lane it lacks it in, and is collected anew when
-// its turn comes.
+// its turn comes. What lacks it in several lanes waits in each.
 void TransferCore::Dispatch(QueuedMessage& message, Urgency urgency) {
   if (message.held() || stopping_) return;
   if (ExpiryOf(message) <= io::WallNow()) {
@@ -200,7 +201,11 @@ void TransferCore::Dispatch(QueuedMessage& message, Urgency urgency) {
     while (from < recipients.size()) {
       const bool forced = urgency == Urgency::kOperator && lane->out == 0;
       if (lane->out >= lane->credits && !forced) {
-        if (!message.linked()) lane->waiting.PushBack(message);
+        if (message.linked()) {
+          lane->also_waiting.insert(message.id());
+        } else {
+          lane->waiting.PushBack(message);
+        }
         break;
       }
       const size_t count = std::min<size_t>(recipients_max, recipients.size() - from);
@@ -245,10 +250,24 @@ void TransferCore::Send(QueuedMessage& message, Lane& lane, std::vector<uint32_t
 // recipients is walked through for each batch, not for each job.
 void TransferCore::Pump(Lane& lane) {
   if (lane.credits > 1 && lane.out > lane.credits / 2) return;
-  while (lane.out < lane.credits && !lane.waiting.empty() && !stopping_) {
+  while (lane.out < lane.credits && !stopping_) {
     // It waits in this lane again only where it has taken all there was.
-    Dispatch(lane.waiting.PopFront(), Urgency::kScheduled);
+    QueuedMessage* message = NextWaiting(lane);
+    if (message == nullptr) return;
+    Dispatch(*message, Urgency::kScheduled);
   }
+}
+
+// The older of the first of both kinds; nullptr: nothing waits.
+QueuedMessage* TransferCore::NextWaiting(Lane& lane) {
+  while (!lane.also_waiting.empty()) {
+    const auto first = lane.also_waiting.begin();
+    if (!lane.waiting.empty() && lane.waiting.front().id() < *first) break;
+    QueuedMessage* message = queue_.Find(*first);
+    lane.also_waiting.erase(first);
+    if (message != nullptr) return message;
+  }
+  return lane.waiting.empty() ? nullptr : &lane.waiting.PopFront();
 }
 
 // ── between shards ──

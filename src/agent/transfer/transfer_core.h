@@ -3,7 +3,8 @@
 //
 // A *lane* is this shard's way to one destination: how many jobs may be out at once (its credits),
 // and the messages that wait for one. Messages wait in the lane by their own hook, so that a queue
-// of a million costs nothing more. A lane whose destination cannot be reached is closed until its
+// of a million costs nothing more; only one for several destinations that all lack credit is noted
+// in the further lanes by its id. A lane whose destination cannot be reached is closed until its
 // back-off ends, and then lets one job through to see.
 //
 //   Entered → Dispatch → [waits in a lane] → job out → job home → Settle → delivered: leaves
@@ -21,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "agent/transfer/destination.h"
@@ -51,6 +53,8 @@ struct Lane {
   uint32_t credits = kLaneCreditsMax;  // 0 while closed, 1 while probing
   storage::LastReply refusal;          // why it is or was closed, until something is answered
   IntrusiveList<storage::QueuedMessage, class storage::DestinationTag> waiting;
+  // Those that wait in another lane by their hook, and in this one too; some may have left since.
+  absl::btree_set<QueueId> also_waiting;
   TransferCore& core_;
   io::Timer reopen;
 };
@@ -113,6 +117,7 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
   void Send(storage::QueuedMessage& message, Lane& lane, std::vector<uint32_t> recipients,
             Urgency urgency);
   void Pump(Lane& lane);
+  storage::QueuedMessage* NextWaiting(Lane& lane);
   void ArmTimer(storage::QueuedMessage& message);
   static void TimerFired(void* message);
   Job& TakeJob();

@@ -184,7 +184,7 @@ io::Task<void> Office::Serve(Desk& desk) {
     for (const auto& other : desks) registries.push_back(&other->metrics);
     rendered_metrics = MetricRegistry::Render(registries);
   }
-  co_await Office::Sleep(std::chrono::milliseconds(1));  // the metrics are read
+  co_await Together(closed_);
   desk.transfer.reset();
   desk.transport.reset();
   desk.door.reset();
@@ -194,7 +194,7 @@ io::Task<void> Office::Serve(Desk& desk) {
 
 void Office::Start(Body body) {
   body_ = body;
-  opened_ = done_ = stopped_ = 0;
+  opened_ = done_ = stopped_ = closed_ = 0;
   desks.clear();
   for (uint16_t i = 0; i < shards; ++i) desks.push_back(std::make_unique<Desk>());
   node.Start(shards, &Office::Main, this);

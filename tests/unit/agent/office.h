@@ -143,7 +143,7 @@ class Office {
   io::Task<void> Together(uint32_t& count);
 
   Body body_ = nullptr;
-  uint32_t opened_ = 0, done_ = 0, stopped_ = 0;
+  uint32_t opened_ = 0, done_ = 0, stopped_ = 0, closed_ = 0;
 };
 
 // "mx.example" → route for its mail to the peer of the same name.
