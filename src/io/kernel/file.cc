@@ -19,10 +19,17 @@ namespace ringmail::io {
 
 class FileHandle {
  public:
-  FileHandle(int fd, bool direct, std::string path)
-      : fd(fd), direct(direct), path(std::move(path)) {}
+  FileHandle(int fd, bool direct, int slot, std::string path)
+      : fd(fd), direct(direct), slot(slot), path(std::move(path)) {}
+  // Makes a prepared request one for this file.
+  void Name(io_uring_sqe* sqe) const {
+    if (slot < 0) return;
+    sqe->fd = slot;
+    sqe->flags |= IOSQE_FIXED_FILE;
+  }
   const int fd;
   const bool direct;
+  const int slot;  // among the ring's registered files; -1: none
   const std::string path;
 };
 
@@ -124,8 +131,10 @@ void FreeBytesCall(void* context) {
 File::~File() {
   if (handle_ == nullptr) return;
   if (Shard* shard = Shard::Current(); shard != nullptr) {
+    if (handle_->slot >= 0) shard->UnregisterFile(handle_->slot);
     shard->CloseDescriptor(handle_->fd);
   } else {
+    // A ring that is gone has let go of its files by itself.
     close(handle_->fd);
   }
   delete handle_;
@@ -151,7 +160,9 @@ Task<StatusOr<File>> File::Open(std::string path, OpenMode mode, Access access) 
     const int flags = fcntl(result, F_GETFL);
     direct = flags >= 0 && fcntl(result, F_SETFL, flags | O_DIRECT) == 0;
   }
-  co_return File(new FileHandle(result, direct, std::move(path)));
+  // The log's segments are what is asked for direct access: few, and used for each message.
+  const int slot_of_ring = access == Access::kDirect ? shard.RegisterFile(result) : -1;
+  co_return File(new FileHandle(result, direct, slot_of_ring, std::move(path)));
 }
 
 bool File::direct() const { return handle_->direct; }
@@ -175,6 +186,7 @@ Task<Status> File::Write(uint64_t offset, std::string_view bytes, Durability dur
     } else {
       io_uring_prep_write(sqe, handle_->fd, bytes.data(), count, offset);
     }
+    handle_->Name(sqe);
     // P10: durable by the write itself; a separate fsync would go through a worker thread.
     if (durability == Durability::kDurable) sqe->rw_flags = RWF_DSYNC;
     op.Submit(sqe);
@@ -198,6 +210,7 @@ Task<StatusOr<size_t>> File::Read(uint64_t offset, std::span<char> out) {
     io_uring_sqe* sqe = shard.ring().Sqe();
     const auto count = static_cast<unsigned>(std::min(out.size() - total, kTransferBytesMax));
     io_uring_prep_read(sqe, handle_->fd, out.data() + total, count, offset + total);
+    handle_->Name(sqe);
     op.Submit(sqe);
     const int32_t result = co_await op;
     if (Again(result)) continue;
@@ -217,6 +230,7 @@ Task<Status> File::Sync() {
   RingOp op;
   io_uring_sqe* sqe = shard.ring().Sqe();
   io_uring_prep_fsync(sqe, handle_->fd, IORING_FSYNC_DATASYNC);
+  handle_->Name(sqe);
   op.Submit(sqe);
   const int32_t result = co_await op;
   // Never tried again: a second fsync may succeed over pages that the first one lost.
@@ -243,8 +257,10 @@ Task<Status> File::Truncate(uint64_t bytes) {
 Task<void> File::Close() {
   FileHandle* handle = std::exchange(handle_, nullptr);
   if (handle == nullptr) co_return;
+  Shard& shard = Shard::Here();
+  if (handle->slot >= 0) shard.UnregisterFile(handle->slot);
   RingOp op;
-  io_uring_sqe* sqe = Shard::Here().ring().Sqe();
+  io_uring_sqe* sqe = shard.ring().Sqe();
   io_uring_prep_close(sqe, handle->fd);
   op.Submit(sqe);
   (void)co_await op;

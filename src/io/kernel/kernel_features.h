@@ -17,6 +17,7 @@ struct Features {
   bool multishot_accept = true;    // 5.19, but a wrong descriptor before 6.8 (liburing #1062)
   bool message_ring = true;        // 5.18: one ring wakes another
   bool registered_buffers = true;  // the log's memory is pinned once, not for each write
+  bool registered_files = true;    // the log's files need no lookup
   bool direct_files = true;        // O_DIRECT
   bool poll_when_idle = true;      // idle connections are polled, not received
 };
@@ -34,6 +35,7 @@ inline constexpr FeatureName kFeatureNames[] = {
     {"message-ring", &Features::message_ring, "eventfd between shards"},
     {"registered-buffers", &Features::registered_buffers,
      "the log's memory is pinned for each write"},
+    {"registered-files", &Features::registered_files, "a lookup of the file for each access"},
     {"direct-files", &Features::direct_files, "buffered file access"},
     {"poll-when-idle", &Features::poll_when_idle,
      "816 more bytes of kernel memory for each idle connection"},

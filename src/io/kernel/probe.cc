@@ -30,6 +30,7 @@ bool UnderSeccompFilter() {
 }
 
 bool CanRegisterBuffers(io_uring& ring) { return io_uring_register_buffers_sparse(&ring, 8) == 0; }
+bool CanRegisterFiles(io_uring& ring) { return io_uring_register_files_sparse(&ring, 8) == 0; }
 
 }  // namespace
 
@@ -122,6 +123,7 @@ StatusOr<Features> ProbeFeatures() {
   }
   features.registered_ring = io_uring_register_ring_fd(&ring) == 1;
   features.registered_buffers = CanRegisterBuffers(ring);
+  features.registered_files = CanRegisterFiles(ring);
   io_uring_queue_exit(&ring);
   return features;
 }

@@ -83,6 +83,13 @@ Status Shard::Init() {
   if (features_.registered_buffers) {
     for (int i = kBufferSlots; i-- > 0;) free_buffer_slots_.push_back(i);
   }
+  if (features_.registered_files &&
+      io_uring_register_files_sparse(ring_.raw(), kRegisteredFilesMax) != 0) {
+    features_.registered_files = false;
+  }
+  if (features_.registered_files) {
+    for (int i = kRegisteredFilesMax; i-- > 0;) free_file_slots_.push_back(i);
+  }
   wake_fd_ = runtime_.wake_descriptor(scheduler_.shard().value);
   wake_.shard = this;
   wake_.done = &Shard::Woken;
@@ -339,6 +346,26 @@ void Shard::UnregisterBuffer(int index) {
                                                 &tag, 1),
            1);
   free_buffer_slots_.push_back(index);
+}
+
+int Shard::RegisterFile(int fd) {
+  CHECK_GE(fd, 0);
+  if (!features_.registered_files || free_file_slots_.empty()) return -1;
+  const int slot = free_file_slots_.back();
+  if (io_uring_register_files_update(ring_.raw(), static_cast<unsigned>(slot), &fd, 1) != 1)
+    return -1;
+  free_file_slots_.pop_back();
+  ++registered_files_;
+  return slot;
+}
+
+void Shard::UnregisterFile(int slot) {
+  CHECK(slot >= 0 && static_cast<uint32_t>(slot) < kRegisteredFilesMax);
+  CHECK_GT(registered_files_, 0u);
+  const int none = -1;
+  CHECK_EQ(io_uring_register_files_update(ring_.raw(), static_cast<unsigned>(slot), &none, 1), 1);
+  --registered_files_;
+  free_file_slots_.push_back(slot);
 }
 
 bool Shard::TakeFileSlot() {

@@ -33,6 +33,8 @@ class Runtime;
 // Operations on files that are with the kernel at once, per shard; more wait (P11: nothing else
 // would stop them).
 inline constexpr uint32_t kFileOperationsMax = 256;
+// Files that are registered with the ring; those opened beyond are looked up at each access.
+inline constexpr uint32_t kRegisteredFilesMax = 64;
 // Tasks resumed in one turn before completions are looked at again.
 inline constexpr size_t kTasksPerTurnMax = 1024;
 
@@ -122,6 +124,11 @@ class Shard {
   // Registered buffer slots. -1 where there is none.
   int RegisterBuffer(char* data, size_t bytes);
   void UnregisterBuffer(int index);
+  // Slots of the table of registered files. -1 where there is none. What is registered stays open
+  // until it is unregistered, whoever closes its descriptor.
+  int RegisterFile(int fd);
+  void UnregisterFile(int slot);
+  uint32_t registered_files() const { return registered_files_; }
 
   // File operations under way, bounded.
   bool TakeFileSlot();
@@ -182,6 +189,8 @@ class Shard {
   uint32_t file_operations_ = 0;
   HandleQueue file_waiters_;
   std::vector<int> free_buffer_slots_;
+  std::vector<int> free_file_slots_;
+  uint32_t registered_files_ = 0;
   std::array<uint64_t, 32> random_{};
   size_t random_left_ = 0;
   std::vector<Event*> room_waiters_;

@@ -67,6 +67,52 @@ TEST_P(Fallbacks, WhatWasWrittenDurablyIsReadBack) {
       &directory);
 }
 
+TEST_P(Fallbacks, FilesOfTheLogAreRegisteredWhileThereIsRoomAndUsedAlikeBeyond) {
+  TemporaryDirectory directory;
+  RunOnShards(
+      Options(),
+      [](void* context) -> Task<void> {
+        const auto& dir = *static_cast<TemporaryDirectory*>(context);
+        Shard& shard = Shard::Here();
+        const uint32_t room = shard.features().registered_files ? kRegisteredFilesMax : 0;
+        constexpr uint32_t kFiles = kRegisteredFilesMax + 2;
+        DmaBuffer block(kBlockBytes);
+        const auto buffered =
+            co_await File::Open(dir / "other", OpenMode::kCreate, Access::kBuffered);
+        CO_ASSERT_TRUE(buffered.ok());
+        EXPECT_EQ(shard.registered_files(), 0u);
+        std::vector<File> files;
+        for (uint32_t i = 0; i < kFiles; ++i) {
+          auto file =
+              co_await File::Open(dir / std::to_string(i), OpenMode::kCreate, Access::kDirect);
+          CO_ASSERT_TRUE(file.ok());
+          files.push_back(*std::move(file));
+          EXPECT_EQ(shard.registered_files(), std::min(i + 1, room));
+          block.data()[0] = static_cast<char>(i);
+          const Status written =
+              co_await files[i].Write(0, {block.data(), kBlockBytes}, Durability::kDurable, &block);
+          EXPECT_TRUE(written.ok()) << written;
+          EXPECT_TRUE((co_await files[i].Sync()).ok());
+        }
+        // A slot that was given back serves the next file, and only that.
+        co_await files[0].Close();
+        EXPECT_EQ(shard.registered_files(), room - (room > 0 ? 1 : 0));
+        auto again = co_await File::Open(dir / "1", OpenMode::kReadWrite, Access::kDirect);
+        CO_ASSERT_TRUE(again.ok());
+        files[0] = *std::move(again);
+        EXPECT_EQ(shard.registered_files(), room);
+        for (uint32_t i = 0; i < kFiles; ++i) {
+          const auto count = co_await files[i].Read(0, {block.data(), kBlockBytes});
+          CO_ASSERT_TRUE(count.ok());
+          EXPECT_EQ(*count, kBlockBytes);
+          EXPECT_EQ(block.data()[0], static_cast<char>(i == 0 ? 1 : i));
+        }
+        files.clear();
+        EXPECT_EQ(shard.registered_files(), 0u);
+      },
+      &directory);
+}
+
 TEST_P(Fallbacks, ModesOfOpeningKeepTheirPromises) {
   TemporaryDirectory directory;
   RunOnShards(

@@ -84,10 +84,11 @@ inline const char* const kFeaturesOff[] = {
     "message-ring,registered-ring",
     "deferred-task-work",
     "poll-when-idle",
-    "registered-buffers,direct-files",
+    "registered-files",
+    "registered-buffers,registered-files,direct-files",
     "multishot-receive,multishot-accept,message-ring,registered-ring,deferred-task-work,poll-when-"
     "idle,"
-    "registered-buffers,direct-files",
+    "registered-buffers,registered-files,direct-files",
 };
 class Fallbacks : public testing::TestWithParam<const char*> {
  protected:
