@@ -222,7 +222,8 @@ def check(loader, store, kill_times):
 async def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ringmail", required=True)
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--kills", type=int, default=1000 if os.environ.get("RINGMAIL_TEST_LONG") else 50,
+                        help="default 50, or 1000 where RINGMAIL_TEST_LONG is set (tools/test --long)")
     parser.add_argument("--connections", type=int, default=24)
     parser.add_argument("--shards", type=int, default=2)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
