@@ -34,7 +34,7 @@ ContentWriter::State::~State() {
 }
 
 void ContentWriter::Append(std::string_view bytes, bool starts_with_dot_line) {
-  CHECK(open() && !needs_drain());
+  CHECK(open());
   if (bytes.empty()) return;
   StagedBytes& staged = *state_->staged;
   const size_t needed = staged.used + bytes.size();

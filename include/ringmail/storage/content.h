@@ -41,12 +41,14 @@ uint8_t Flags(const Content& content);
 void Lend(Content& content);
 void Return(Content& content);
 
-// Takes in one content. Made by ShardStore::NewContent; ends in Queue::Enqueue, or in destruction,
-// which gives it up. Order: Append any number of times; Drain whenever needs_drain() says so,
-// before the next Append. Promise: nothing is durable until Enqueue has returned OK. Limits:
-// kContentStagingBytesMax in memory; beyond, pieces go to the log while the rest arrives, and Drain
-// waits for the
-//   disk (back-pressure). The caller enforces the message size.
+// Takes in one content.
+//
+// Made by: Queue::NewContent. Ends in: Queue::Enqueue, or destruction, which gives it up.
+// Order: Append any number of times; Drain once needs_drain() says so, after all that one piece of
+//   input brought (its runs may be many, and cross the mark in the middle) and before the next.
+// Promise: nothing is durable until Enqueue has returned OK.
+// Limits: kContentStagingBytesMax in memory; beyond, pieces go to the log while the rest arrives,
+//   and Drain waits for the disk (back-pressure). The caller enforces the message size.
 class ContentWriter {
  public:
   ContentWriter();

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -225,11 +226,24 @@ StatusOr<Descriptor> BindTcp(const Endpoint& endpoint, bool shared) {
   return fd;
 }
 
+// As BindTcp for a port that nobody shares. A process that was killed a moment ago still holds its
+// ports while the kernel takes its ring apart: before the shards run, a port in use is believed only
+// when it stays so. A shard never waits.
+StatusOr<Descriptor> ProbeTcp(const Endpoint& endpoint) {
+  constexpr timespec kPause = {.tv_sec = 0, .tv_nsec = 50'000'000};
+  const int tries = OnShard() ? 1 : 40;
+  for (int i = 1;; ++i) {
+    StatusOr<Descriptor> probe = BindTcp(endpoint, false);
+    if (i >= tries || !absl::IsAlreadyExists(probe.status())) return probe;
+    nanosleep(&kPause, nullptr);
+  }
+}
+
 StatusOr<std::vector<Descriptor>> ListenTcp(const ListenOptions& options, Endpoint& chosen,
                                             uint16_t shard_count) {
   // A port that others share by SO_REUSEPORT would take part of our mail, or we of theirs: a plain
   // bind finds them out.
-  StatusOr<Descriptor> probe = BindTcp(options.endpoint, false);
+  StatusOr<Descriptor> probe = ProbeTcp(options.endpoint);
   RETURN_IF_ERROR(probe.status());
   chosen = LocalEndpoint(probe->get());
   { const Descriptor closed = *std::move(probe); }
