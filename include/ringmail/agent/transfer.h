@@ -76,17 +76,21 @@ class Transfer {
   virtual void Reconfigure(TransferOptions options) = 0;
 
   // The operator's commands; each is durable when it returns. kNotFound: no such message here.
-  virtual io::Task<Status> Retry(QueueId id) = 0;  // now, whatever the schedule
+  // Now, whatever the schedule and the destination's back-off. kFailedPrecondition: it is held.
+  virtual io::Task<Status> Retry(QueueId id) = 0;
   virtual io::Task<Status> Hold(QueueId id) = 0;
   virtual io::Task<Status> Release(QueueId id) = 0;
-  virtual io::Task<Status> Drop(QueueId id) = 0;  // without a DSN, and logged
+  // Without a DSN, and logged. What is on its way cannot be called back: such a message is held at
+  // once, and goes when its attempt has come home.
+  virtual io::Task<Status> Drop(QueueId id) = 0;
 
   virtual std::vector<DestinationStatus> Destinations() const = 0;  // owned by this shard
   virtual void RegisterMetrics(MetricRegistry& registry) = 0;
 
   // Ends what is in flight: attempts that have begun may finish until `deadline`, then they are
   // cancelled; outcomes are recorded. Phase one ends this shard's sessions, phase two waits until
-  // every lent message has come home.
+  // every lent message has come home. REQUIRES: all shards stop, at about the same time, and none
+  // destroys its Transfer before every Stop has returned.
   virtual io::Task<void> Stop(MonotonicTime deadline) = 0;
 };
 
