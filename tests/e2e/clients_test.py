@@ -87,6 +87,22 @@ class Clients(ServerCase):
         [content] = self.arrivals(1)
         self.assertEqual(hashlib.sha256(content).digest(), hashlib.sha256(message).digest())
 
+    def test_dots_at_every_line_of_a_large_message_go_in_by_data_and_by_bdat(self):
+        # Octets and dots both fill what the store takes at once, in the middle of what arrived together.
+        for line in (b".\r\n", b".." + b"x" * 70 + b"\r\n", b".y\r\nz" + b"z" * 150 + b"\r\n"):
+            message = b"Subject: dots\r\n\r\n" + line * (1_500_000 // len(line))
+            with smtplib.SMTP("127.0.0.1", self.port, timeout=WAIT_SECONDS) as client:
+                self.assertEqual(client.sendmail("a@test.invalid", ["b@dest.invalid"], message), {})
+                self.assertEqual(client.mail("a@test.invalid")[0], 250)
+                self.assertEqual(client.rcpt("b@dest.invalid")[0], 250)
+                client.send(b"BDAT %d LAST\r\n" % len(message) + message)
+                self.assertEqual(client.getreply()[0], 250)
+            by_data, by_bdat = self.arrivals(2)
+            self.assertEqual(hashlib.sha256(by_data).digest(), hashlib.sha256(message).digest())
+            self.assertEqual(hashlib.sha256(by_bdat).digest(), hashlib.sha256(message).digest())
+            for path in self.store.iterdir():
+                path.unlink()
+
     def test_smtplib_internationalized(self):
         message = email.message.EmailMessage(policy=email.policy.SMTPUTF8)
         message["From"], message["To"], message["Subject"] = "jörg@test.invalid", "δοκιμή@dest.invalid", "größer"
@@ -161,6 +177,21 @@ class Sinks(ServerCase):
         dumped = b"".join(path.read_bytes() for path in dump.iterdir())
         self.assertEqual(len(set(re.findall(rb"^Subject: \d+", dumped, re.MULTILINE))), 20)
         self.assertIn(b"\n.dot", dumped)
+
+    @needs("smtp-source")
+    def test_smtp_source_to_smtp_sink_on_kept_and_on_new_connections(self):
+        dump = self.smtp_sink()
+        self.config.write_text(self.config.read_text() + "[destination]\nmessages_per_connection = 7\n")
+        self.serve()
+        for subject, keep in (("kept", ["-d"]), ("new", [])):
+            done = subprocess.run(["smtp-source", *keep, "-s", "10", "-m", "300", "-l", "2000", "-S", subject, "-f",
+                                   "a@test.invalid", "-t", "b@dest.invalid", f"127.0.0.1:{self.port}"], capture_output=True,
+                                  timeout=4 * WAIT_SECONDS)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        eventually(lambda: not self.queued(), "all are delivered")
+        dumped = b"".join(path.read_bytes() for path in dump.iterdir())
+        self.assertEqual(dumped.count(b"Subject: kept"), 300)
+        self.assertEqual(dumped.count(b"Subject: new"), 300)
 
     def test_a_sink_that_knows_no_ehlo(self):
         self.smtp_sink("-e")

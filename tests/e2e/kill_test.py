@@ -266,6 +266,8 @@ async def main():
         print(f"kill_test: {args.kills} kills, {len(loader.sent)} sent, {len(loader.ledger)} answered 250, {len(arrived)} arrived, "
               f"doubles: {doubles}")
     finally:
+        # A task that has just heard an answer swallows its cancellation, and would try to connect for ever.
+        loader.stopping = True
         for process in (server.process, sink):
             with contextlib.suppress(Exception):
                 process.kill()
