@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import resource
+import shutil
 import signal
 import smtplib
 import socket
@@ -467,6 +468,49 @@ class BadStarts(ServerCase):
         self.assertEqual(self.queue("drop", "--all").returncode, OK)
         eventually(lambda: self.send(message=big).returncode == OK, "there is room again")
         self.stop(server)
+
+    def test_a_disk_that_others_fill_is_452_and_service_goes_on_when_they_give_it_back(self):
+        """No quota: the file system itself says that it is full."""
+        disk = self.dir / "disk"
+        disk.mkdir()
+        image = self.dir / "image"
+        with open(image, "wb") as file:
+            file.truncate(96 << 20)
+        made = shutil.which("mkfs.ext4") and subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], capture_output=True)
+        if not made or made.returncode != 0:
+            self.skipTest("no mkfs.ext4 here")
+        if subprocess.run(["mount", "-o", "loop", image, disk], capture_output=True).returncode != 0:
+            self.skipTest("no file system can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", disk], capture_output=True)
+        self.write_config(shards=1, extra='[store]\nsegment_size = "2MiB"\nreserve = "4MiB"\n')
+        self.config.write_text(self.config.read_text().replace(f'"{self.dir}/data"', f'"{disk}/data"'))
+        server = self.serve()
+        big = b"Subject: big\n\n" + (b"y" * 70 + b"\n") * 13_000
+        self.assertEqual(self.send(message=big).returncode, OK)
+        ballast = disk / "ballast"
+        with open(ballast, "wb") as file:
+            try:
+                while True:
+                    file.write(bytes(1 << 20))
+                    file.flush()
+            except OSError:
+                pass
+        accepted = 1
+
+        def full():
+            nonlocal accepted
+            done = self.send(message=big)
+            accepted += done.returncode == OK
+            return b"452 4.3.1" in done.stdout
+
+        eventually(full, "452")
+        self.assertEqual(len(self.queued()), accepted)
+        self.assertIsNone(server.poll())
+        ballast.unlink()
+        eventually(lambda: self.send(message=big).returncode == OK, "there is room again")
+        self.assertEqual(len(self.queued()), accepted + 1)
+        self.stop(server)
+        self.assertEqual(self.run_program("fsck", disk / "data").returncode, OK)
 
     def test_a_damaged_store_is_told_by_fsck_with_its_place(self):
         server = self.serve()
