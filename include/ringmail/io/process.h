@@ -18,6 +18,9 @@ std::string HostName();
 std::optional<std::string> Environment(const char* name);
 
 // An exclusive lock on DIR/lock, kept until destruction (or the process's end, however it ends).
+// Given to the shards (RuntimeOptions::lock) it lasts until the kernel has also let go of their
+// requests: a write that a killed process left in flight still reaches the disk, and nobody may
+// read or write the directory before it has.
 class DirectoryLock {
  public:
   DirectoryLock() = default;
@@ -28,8 +31,11 @@ class DirectoryLock {
   }
   ~DirectoryLock();
   // Creates DIR (0700, owned by `owner` if given and we are root) where it is missing.
-  // kAlreadyExists: held by another process, whose pid the message names.
+  // kAlreadyExists: held by another process, whose pid the message names. Where that process has
+  // ended and only its requests have not, blocks until they have, for some seconds at most: before
+  // the shards run.
   static StatusOr<DirectoryLock> Acquire(const std::string& directory, const std::string& owner);
+  int descriptor() const { return fd_; }  // the implementation's
 
  private:
   int fd_ = -1;

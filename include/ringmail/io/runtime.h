@@ -12,6 +12,8 @@
 
 namespace ringmail::io {
 
+class DirectoryLock;
+
 struct RuntimeOptions {
   uint16_t shard_count = 1;
   bool pin_threads =
@@ -24,6 +26,7 @@ struct RuntimeOptions {
   std::string log_path;      // "" is standard error; reopened by ReopenLog
   std::string features_off;  // for tests: comma-separated feature names to do without, as an older
                              // kernel would
+  const DirectoryLock* lock = nullptr;  // of the directory that the shards write; outlives them
 };
 
 // Runs `shard_main(context)` on each shard and returns when all have returned.

@@ -4,16 +4,19 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
+#include <string_view>
 #include <vector>
 
 #include "ringmail/base/check.h"
@@ -22,6 +25,9 @@ namespace ringmail::io {
 namespace {
 
 constexpr size_t kLockFileBytesMax = 64;
+// How long requests of a dead process may hold its lock, and how often we look.
+constexpr timespec kLockPause = {.tv_sec = 0, .tv_nsec = 10'000'000};
+constexpr int kLockTriesMax = 1000;
 
 struct User {
   uid_t uid;
@@ -85,6 +91,39 @@ std::optional<std::string> Environment(const char* name) {
   return value;
 }
 
+namespace {
+
+// Who holds the lock, as the file says: empty where it does not.
+std::string Holder(int fd, const std::string& path) {
+  if (lseek(fd, 0, SEEK_SET) != 0) return "";
+  std::string holder = ReadAll(fd, path, kLockFileBytesMax).value_or("");
+  while (!holder.empty() && holder.back() == '\n') holder.pop_back();
+  return holder;
+}
+
+bool HasEnded(std::string_view holder) {
+  pid_t pid = 0;
+  const auto [end, error] = std::from_chars(holder.data(), holder.data() + holder.size(), pid);
+  if (error != std::errc() || end != holder.data() + holder.size() || pid <= 0) return false;
+  return kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+// Whether the lock is ours; false with errno EWOULDBLOCK: another's.
+bool TakeLock(int fd, const std::string& path) {
+  for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; ++i) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) return false;
+    if (i == kLockTriesMax || !HasEnded(Holder(fd, path))) {
+      errno = EWOULDBLOCK;
+      return false;
+    }
+    nanosleep(&kLockPause, nullptr);
+  }
+  return true;
+}
+
+}  // namespace
+
 DirectoryLock::~DirectoryLock() {
   if (fd_ >= 0) close(fd_);
 }
@@ -104,10 +143,9 @@ StatusOr<DirectoryLock> DirectoryLock::Acquire(const std::string& directory,
   DirectoryLock lock;
   lock.fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (lock.fd_ < 0) return ErrnoStatus(errno, path);
-  if (flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
+  if (!TakeLock(lock.fd_, path)) {
     if (errno != EWOULDBLOCK) return ErrnoStatus(errno, path);
-    std::string holder = ReadAll(lock.fd_, path, kLockFileBytesMax).value_or("");
-    while (!holder.empty() && holder.back() == '\n') holder.pop_back();
+    const std::string holder = Holder(lock.fd_, path);
     return absl::AlreadyExistsError(
         Absl(directory + " is in use by process " + (holder.empty() ? "?" : holder)));
   }

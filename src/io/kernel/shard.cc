@@ -12,6 +12,7 @@
 
 #include "io/kernel/runtime.h"
 #include "ringmail/base/check.h"
+#include "ringmail/io/process.h"
 
 namespace ringmail::io {
 namespace {
@@ -84,8 +85,15 @@ Status Shard::Init() {
     for (int i = kBufferSlots; i-- > 0;) free_buffer_slots_.push_back(i);
   }
   if (features_.registered_files &&
-      io_uring_register_files_sparse(ring_.raw(), kRegisteredFilesMax) != 0) {
+      io_uring_register_files_sparse(ring_.raw(), kRegisteredFilesMax + 1) != 0) {
     features_.registered_files = false;
+  }
+  // The ring's own reference: a file of the ring is closed after its last request has ended, which
+  // is later than the end of a killed process.
+  if (features_.registered_files && options_.lock != nullptr) {
+    const int fd = options_.lock->descriptor();
+    if (io_uring_register_files_update(ring_.raw(), kRegisteredFilesMax, &fd, 1) != 1)
+      return absl::InternalError("the lock of the store cannot be registered with the ring");
   }
   if (features_.registered_files) {
     for (int i = kRegisteredFilesMax; i-- > 0;) free_file_slots_.push_back(i);

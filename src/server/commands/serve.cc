@@ -99,6 +99,7 @@ int ServeCommand(std::span<const std::string_view> arguments, std::string& out,
   options.shard_count = boot.shard_count;
   options.connections_max = capacity.connections_per_shard;
   options.log_path = boot.config->log.path;
+  options.lock = &*lock;
   // For tests: to do without features, as an older kernel would.
   options.features_off = io::Environment("RINGMAIL_FEATURES_OFF").value_or("");
   const Status ran = io::RunShards(options, ServerMain, &boot);

@@ -281,6 +281,29 @@ TEST(Process, OnlyOneHoldsADirectoryAndTheOtherIsToldWho) {
   std::filesystem::remove_all(std::filesystem::path(directory).parent_path());
 }
 
+// As a killed process whose ring still has requests with the kernel: the lock's file is open in
+// somebody else, and who took the lock is no more.
+TEST(Process, ALockThatOnlyADeadProcessLeftIsWaitedFor) {
+  const std::string directory = MakeDirectory() + "/data";
+  const pid_t holder = fork();
+  if (holder == 0) {
+    const auto lock = DirectoryLock::Acquire(directory, "");
+    if (!lock.ok()) _exit(1);
+    if (fork() == 0) {
+      usleep(300'000);  // the disk takes its time
+      _exit(rmdir((directory + "/held").c_str()));
+    }
+    _exit(mkdir((directory + "/held").c_str(), 0700));
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(holder, &status, 0), holder);
+  ASSERT_EQ(status, 0);
+  const auto lock = DirectoryLock::Acquire(directory, "");
+  EXPECT_TRUE(lock.ok()) << lock.status();
+  EXPECT_FALSE(std::filesystem::exists(directory + "/held")) << "taken while it was still held";
+  std::filesystem::remove_all(std::filesystem::path(directory).parent_path());
+}
+
 TEST(Process, AFileLargerThanAllowedIsNotRead) {
   const std::string directory = MakeDirectory();
   const std::string path = directory + "/f";
