@@ -2,11 +2,17 @@
 // numbers, the end.
 #include "shard_test.h"
 
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <cerrno>
 #include <set>
 #include <thread>
 #include <vector>
 
+#include "io/kernel/runtime.h"
 #include "ringmail/base/ids.h"
 #include "ringmail/io/blocking.h"
 #include "ringmail/io/gate.h"
@@ -177,6 +183,75 @@ TEST_P(Fallbacks, AShardWhoseMainHasReturnedStillServesTheOthers) {
       co_await Post(ShardIndex(1), message);
       EXPECT_EQ(co_await answered.Wait(Soon()), Wake::kNotified);
     }
+  });
+}
+
+struct RefusedBell {
+  Event answered;
+  bool refused = false;
+};
+
+void SayAnswered(ShardMessage& message) { message.Pointer<Event>(0)->Notify(); }
+void AnswerAnyway(ShardMessage& message) {
+  ShardMessage answer;
+  answer.run = &SayAnswered;
+  answer.SetPointer(0, message.Pointer<Event>(0));
+  CHECK(TryPost(ShardIndex(0), answer));
+}
+
+// What a kernel that refuses one ring's message to another does: the sender hears of it, and the
+// receiver, which sleeps, must be woken in the other way.
+TEST(Shard, AShardThatSleepsIsWokenThoughTheRingMessageIsRefused) {
+  RefusedBell test;
+  RuntimeOptions options = TestOptions();
+  options.shard_count = 2;
+  RunOnShards(
+      options,
+      [](void* context) -> Task<void> {
+        auto& test = *static_cast<RefusedBell*>(context);
+        if (ThisShard().value != 0) co_return;
+        Shard& shard = Shard::Here();
+        Inbox& inbox = shard.runtime().inbox(1);
+        const MonotonicTime deadline = Soon();
+        while (!test.refused && Now() < deadline) {
+          ShardMessage message;
+          message.run = &AnswerAnyway;
+          message.SetPointer(0, &test.answered);
+          CHECK(inbox.QueueFrom(0).messages.TryPush(message));
+          // As TryPost, but the ring that it names is none. Only one who sleeps is rung for.
+          if (inbox.Announce(0)) {
+            io_uring_sqe* sqe = shard.ring().Sqe();
+            io_uring_prep_msg_ring(sqe, -1, 0, UserData(Kind::kDoorbell), 0);
+            shard.ring().Mark(sqe, Kind::kBell, nullptr, 1);
+            test.refused = true;
+          }
+          EXPECT_EQ(co_await test.answered.Wait(deadline), Wake::kNotified);
+          co_await SleepUntil(Now() + kTimerTick);
+        }
+      },
+      &test);
+  EXPECT_TRUE(test.refused);
+}
+
+// P14. Whether the child has the page is asked of the kernel, by calls that are safe after a fork.
+TEST(Shard, AProcessThatIsForkedDoesNotShareTheRings) {
+  RunOnShards(TestOptions(), [](void*) -> Task<void> {
+    const io_uring& ring = *Shard::Here().ring().raw();
+    const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    void* const shared[] = {ring.sq.sqes, ring.sq.ring_ptr, ring.cq.ring_ptr};
+    for (void* const memory : shared) {
+      auto* const start =
+          reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(memory) & ~(page - 1));
+      unsigned char resident = 0;
+      EXPECT_EQ(mincore(start, 1, &resident), 0);
+      const pid_t child = fork();
+      if (child == 0) _exit(mincore(start, 1, &resident) != 0 && errno == ENOMEM ? 0 : 1);
+      CO_ASSERT_TRUE(child > 0);
+      int status = -1;
+      EXPECT_EQ(waitpid(child, &status, 0), child);
+      EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    co_return;
   });
 }
 
