@@ -80,14 +80,7 @@ io::Task<void> TransferCore::SettleHome() {
   for (Settlement& settlement : settlements) {
     if (!settlement.update.outcomes.empty()) updates.push_back(std::move(settlement.update));
   }
-  if (!updates.empty()) {
-    if (const Status status = co_await RecordOutcomes(std::move(updates)); !status.ok()) {
-      // In memory they are what they are; what the disk does not know is tried again after a
-      // restart (RFC 1047).
-      LogLine(io::ShardLog(), LogLevel::kError, "outcome-not-recorded")
-          .Field("error", Std(status.message()));
-    }
-  }
+  if (!updates.empty()) co_await RecordOutcomes(std::move(updates), settlements);
   std::vector<Settlement> failed;
   for (Settlement& settlement : settlements) {
     if (!settlement.failures.empty()) {
@@ -109,20 +102,55 @@ io::Task<void> TransferCore::BounceAndFinish(TransferCore* self, Settlement sett
   for (Job* job : settlement.jobs) self->FinishJob(*job);
 }
 
-// As Queue::Record, but where the disk is full it waits: who cannot write down what was delivered
-// would deliver it again, minute after minute.
-io::Task<Status> TransferCore::RecordOutcomes(std::vector<MessageUpdate> updates) {
-  if (queue_.Acceptance().ok()) co_return co_await queue_.Record(std::move(updates));
-  for (bool said = false;; said = true) {
-    const Status status = co_await queue_.Record(updates);
-    if (!absl::IsResourceExhausted(status) || stopping_) co_return status;
+// Where the disk is full it waits: who cannot write down what was delivered would deliver it again,
+// minute after minute.
+io::Task<void> TransferCore::RecordOutcomes(std::vector<MessageUpdate> updates,
+                                            const std::vector<Settlement>& settlements) {
+  const size_t messages = updates.size();
+  Status status = co_await queue_.Record(std::move(updates));
+  for (bool said = false; absl::IsResourceExhausted(status) && !stopping_; said = true) {
     if (!said) {
       LogLine(io::ShardLog(), LogLevel::kError, "outcomes-wait")
-          .Field("messages", uint64_t{updates.size()})
+          .Field("messages", uint64_t{messages})
           .Field("error", Std(status.message()));
     }
     (void)co_await record_again_.Wait(io::Now() + kRecordAgainAfter);
+    status = co_await queue_.Record(OutcomesAgain(settlements));
   }
+  if (status.ok()) co_return;
+  // In memory they are what they are; what the disk does not know is tried again after a restart
+  // (RFC 1047).
+  LogLine(io::ShardLog(), LogLevel::kError, "outcome-not-recorded")
+      .Field("error", Std(status.message()));
+}
+
+// What was given to the queue once, from the jobs: all but the words of the replies, which went
+// with it.
+std::vector<MessageUpdate> TransferCore::OutcomesAgain(
+    const std::vector<Settlement>& settlements) const {
+  std::vector<MessageUpdate> updates;
+  for (const Settlement& settlement : settlements) {
+    MessageUpdate update{.id = settlement.update.id,
+                         .attempt_counted = settlement.update.attempt_counted,
+                         .next_attempt = settlement.update.next_attempt};
+    const bool drop = drop_when_home_.contains(update.id);
+    for (const Job* job : settlement.jobs) {
+      for (size_t i = 0; i < job->recipients.size(); ++i) {
+        const RecipientResult& result = job->results[i];
+        RecipientState state = drop ? RecipientState::kDropped : RecipientState::kPending;
+        if (result.outcome == Outcome::kDelivered) state = RecipientState::kDelivered;
+        const bool unchanged = !drop && (result.outcome == Outcome::kUntried ||
+                                         result.outcome == Outcome::kFailed);
+        if (unchanged) continue;
+        update.outcomes.push_back({.recipient = job->recipients[i],
+                                   .state = state,
+                                   .reply = {result.reply.code, result.reply.status, {}},
+                                   .remote_host = job->remote_host});
+      }
+    }
+    if (!update.outcomes.empty()) updates.push_back(std::move(update));
+  }
+  return updates;
 }
 
 // What each recipient's result means for the message. Failures are told apart: they wait for their

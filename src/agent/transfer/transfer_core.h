@@ -134,7 +134,10 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
   io::Task<void> SettleHome();
   void SettleJob(Job& job, Settlement& settlement);
   void Defer(const storage::QueuedMessage& message, storage::MessageUpdate& update);
-  io::Task<Status> RecordOutcomes(std::vector<storage::MessageUpdate> updates);
+  io::Task<void> RecordOutcomes(std::vector<storage::MessageUpdate> updates,
+                                const std::vector<Settlement>& settlements);
+  std::vector<storage::MessageUpdate> OutcomesAgain(
+      const std::vector<Settlement>& settlements) const;
   static io::Task<void> BounceAndFinish(TransferCore* self, Settlement settlement);
   void MindLane(const Job& job);
   void FinishJob(Job& job);
