@@ -79,9 +79,23 @@ io::Task<Status> StoreCore::DropDead() {
     const Segment& oldest = *segments_.front();
     if (&oldest == log_->active()) break;
     CO_RETURN_IF_ERROR(co_await supply_->DropSegment(oldest.log, oldest.sequence, oldest.bytes));
+    co_await summaries_->Remove(oldest.log, oldest.sequence);
     segments_.pop_front();
   }
   co_return absl::OkStatus();
+}
+
+// Rot that came after the start, or that the start did not see because it read the summary. What
+// lies there stays in the index, and its segment with it; the next start reads the segment itself,
+// and holds the messages.
+io::Task<void> StoreCore::DamageFound(Segment* segment, uint64_t offset, uint64_t bytes) {
+  if (segment->damage_reported) co_return;
+  segment->damage_reported = true;
+  LogLine(io::ShardLog(), LogLevel::kError, "segment-damaged")
+      .Field("file", SegmentPath(options_.data_dir, segment->log, segment->sequence))
+      .Field("offset", offset)
+      .Field("bytes", bytes);
+  co_await summaries_->Remove(segment->log, segment->sequence);
 }
 
 io::Task<Status> StoreCore::CompactOldest() {
@@ -99,6 +113,8 @@ io::Task<Status> StoreCore::CompactOldest() {
     status = step.status();
     if (!status.ok() || step->kind == SegmentScan::Step::kEnd) break;
     if (step->kind == SegmentScan::Step::kBatch) status = co_await CopyBatch(from, *step, moves);
+    if (step->kind == SegmentScan::Step::kDamage)
+      co_await DamageFound(from, step->offset, step->bytes);
   }
   if (status.ok()) status = co_await FlushMoves(from, moves);
   co_await scan.Close();
@@ -147,7 +163,10 @@ io::Task<Status> StoreCore::CopyBatch(Segment* from, SegmentScan::Step batch,
   for (;;) {
     const RecordCursor::Step next = cursor.Next(record);
     if (next == RecordCursor::Step::kEnd) break;
-    if (next == RecordCursor::Step::kDamage) continue;
+    if (next == RecordCursor::Step::kDamage) {
+      co_await DamageFound(from, record.offset, record.bytes);
+      continue;
+    }
     Move move;
     std::string_view body;
     if (!PrepareCopy(from, record, move, body)) continue;

@@ -44,6 +44,12 @@ inline constexpr uint64_t kSequenceSkip = 1u << 16;
 inline constexpr size_t kScanChunkBytes = 2u << 20;
 inline constexpr size_t kScanReads = 2;
 
+// The summary of one segment: while it is gathered it is memory of the shard. A segment with more
+// metadata has none, and is read whole at a start.
+inline constexpr size_t kSummaryBytesMax = 16u << 20;
+// Summaries that wait to be written; one that would be over it is not written.
+inline constexpr size_t kSummaryWaitingBytesMax = 32u << 20;
+
 // Damages reported one by one; more are counted in the last.
 inline constexpr size_t kDamagesMax = 1000;
 

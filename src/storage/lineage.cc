@@ -57,6 +57,8 @@ io::Task<StatusOr<std::vector<LogFiles>>> ListLogs(std::string data_dir) {
     for (const std::string& name : *names) {
       if (const auto sequence = ParseSegmentName(name)) {
         files.segments.push_back(*sequence);
+      } else if (const auto summary = ParseSummaryName(name)) {
+        files.summaries.push_back(*summary);
       } else if (const auto spare = ParseSpareName(name)) {
         files.spares.push_back(*spare);
       } else if (const auto adoption = ParseAdoptionName(name)) {

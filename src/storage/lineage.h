@@ -18,6 +18,7 @@ namespace ringmail::storage {
 struct LogFiles {
   LogId log;
   std::vector<uint64_t> segments;  // ascending
+  std::vector<uint64_t> summaries;
   std::vector<uint64_t> spares;
   std::vector<std::string> unfinished;  // being made when the process ended
   std::vector<Adoption> adoptions;      // by `through`, ascending

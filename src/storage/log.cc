@@ -12,12 +12,13 @@ namespace ringmail::storage {
 static_assert(kSegmentBytesMax <= UINT32_MAX, "places in a segment are 32 bits");
 
 Log::Log(const Options& options, SegmentSupply& supply, SegmentList& segments,
-         const Sequences& sequences, StorageMetrics& metrics)
+         const Sequences& sequences, SummaryWriter& summaries, StorageMetrics& metrics)
     : options_(options),
       batch_bytes_max_(options.batch_bytes_max),
       supply_(supply),
       segments_(segments),
       sequences_(sequences),
+      summaries_(summaries),
       metrics_(metrics),
       next_batch_(options.next_batch) {
   CHECK(batch_bytes_max_ % io::kBlockBytes == 0 && batch_bytes_max_ <= kBatchBytesMax);
@@ -135,10 +136,24 @@ io::Task<void> Log::Run(Log* self) {
   }
 }
 
+// The active segment is full: what a start needs of it is written beside it, while commits go on.
+void Log::SummarizeActive() {
+  if (active_ == nullptr || !failed_.ok()) return;
+  summaries_.Submit({.log = options_.log,
+                     .log_key = options_.log_key,
+                     .sequence = active_->sequence,
+                     .first_batch = active_first_batch_,
+                     .end = active_->end},
+                    std::move(gathering_));
+  gathering_ = SegmentSummary();
+}
+
 // Makes a ready segment the active one and writes its header to `header`.
 void Log::Rotate(char* header) {
   const uint64_t previous = active_ != nullptr ? active_->sequence : options_.previous_sequence;
   const uint64_t previous_end = active_ != nullptr ? active_->end : options_.previous_end;
+  SummarizeActive();
+  active_first_batch_ = next_batch_;
   ReadySegment ready = supply_.Take();
   auto segment = std::make_unique<Segment>();
   segment->log = options_.log;
@@ -193,6 +208,7 @@ io::Task<void> Log::WriteOpenBatch() {
   metrics_.commit_microseconds.Observe(static_cast<uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(io::Now() - begin).count()));
   in_flight_ = nullptr;
+  const uint32_t used = batch.used;
   batch.used = sizeof(BatchHeader);
   batch.records = 0;
   if (written.ok()) {
@@ -201,6 +217,9 @@ io::Task<void> Log::WriteOpenBatch() {
     Fail(std::move(written));
   }
   Resume(batch.waiters, {failed_, active_, offset});
+  // After those who waited: their answer does not wait for it. The batch's memory is its own until
+  // the next one is written.
+  if (failed_.ok()) gathering_.Add({batch.data(), used}, offset);
   if (!failed_.ok()) {
     // What was gathered meanwhile is lost with it.
     open_->used = sizeof(BatchHeader);

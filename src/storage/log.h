@@ -23,7 +23,9 @@
 #include "storage/limits.h"
 #include "storage/metrics.h"
 #include "storage/segment.h"
+#include "storage/segment_summary.h"
 #include "storage/segment_supply.h"
+#include "storage/summary_writer.h"
 
 namespace ringmail::storage {
 
@@ -44,7 +46,7 @@ class Log {
   };
 
   Log(const Options& options, SegmentSupply& supply, SegmentList& segments,
-      const Sequences& sequences, StorageMetrics& metrics);
+      const Sequences& sequences, SummaryWriter& summaries, StorageMetrics& metrics);
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
@@ -123,6 +125,7 @@ class Log {
   bool OutOfSpace(size_t bytes) const;
   void PumpRoom();
   void Rotate(char* header);
+  void SummarizeActive();
   io::Task<void> WriteOpenBatch();
   void Fail(Status status);
   static void Resume(IntrusiveList<CommitOp, CommitTag>& waiters, const Committed& committed);
@@ -133,6 +136,7 @@ class Log {
   SegmentSupply& supply_;
   SegmentList& segments_;
   const Sequences& sequences_;
+  SummaryWriter& summaries_;
   StorageMetrics& metrics_;
   Batch batches_[2];
   Batch* open_ = &batches_[0];
@@ -140,6 +144,8 @@ class Log {
   Segment* active_ = nullptr;
   io::File active_file_;
   uint64_t active_at_ = 0;
+  uint64_t active_first_batch_ = 0;
+  SegmentSummary gathering_;  // of the active segment
   uint64_t next_batch_;
   Status failed_;
   IntrusiveList<RoomOp, RoomTag> room_waiters_;

@@ -24,6 +24,11 @@ void StorageMetrics::Register(MetricRegistry& registry) const {
                &compacted_records);
   registry.Add("ringmail_storage_compacted_bytes_total", "Bytes copied by compaction",
                &compacted_bytes);
+  registry.Add("ringmail_storage_summaries_written_total", "Summaries of segments written",
+               &summaries_written);
+  registry.Add("ringmail_storage_summaries_skipped_total",
+               "Segments left without a summary: too much metadata, or too many waiting",
+               &summaries_skipped);
   registry.Add("ringmail_storage_cache_hits_total", "Contents read from memory", &cache_hits);
   registry.Add("ringmail_storage_cache_misses_total", "Contents read from the log", &cache_misses);
   registry.Add("ringmail_storage_cache_evictions_total",

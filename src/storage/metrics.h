@@ -10,6 +10,7 @@ struct StorageMetrics {
   Counter enqueued_messages, updates, commit_failures;
   Counter segments_created, segments_recycled, segments_dropped, segments_compacted;
   Counter compacted_records, compacted_bytes;
+  Counter summaries_written, summaries_skipped;
   Counter cache_hits, cache_misses, cache_evictions, damaged_pieces;
   Gauge segments, disk_bytes, live_bytes, messages, contents, cache_bytes, accepting;
 

@@ -28,6 +28,7 @@ LogState& Replay::State(LogId log) {
 
 void Replay::AddDamage(LogId log, uint64_t sequence, uint64_t offset, uint64_t bytes,
                        std::string what) {
+  ++damage_count_;
   if (report_.damages.size() >= kDamagesMax) {
     report_.damages.back() = {
         SegmentPath(data_dir_, log, sequence), offset, bytes,
@@ -188,6 +189,29 @@ io::Task<Status> Replay::ReplaySegment(const SegmentInfo& info, uint64_t limit, 
     }
     state.next_batch = std::max(state.next_batch, first);
   }
+  bool read = false;
+  if (bodies_ == Bodies::kVerifyLast && !last && limit != 0 && limit <= info.bytes &&
+      info.header.header) {
+    const std::string_view file = co_await ReadSummary(info.log, info.sequence);
+    if (const auto view = SummaryView::Decode(file, KeyOf(info, limit))) {
+      ReplaySummary(*view, segment);
+      report_.bytes_read += file.size();
+      segment.end = limit;
+      JudgeHeader(info, State(info.log), last, 0);
+      read = true;
+    }
+  }
+  if (!read) CO_RETURN_IF_ERROR(co_await ScanSegment(info, limit, last, segment));
+  LogState& state = State(info.log);
+  if (info.sequence > state.last_sequence) {
+    state.last_sequence = info.sequence;
+    state.last_end = segment.end;
+  }
+  co_return absl::OkStatus();
+}
+
+io::Task<Status> Replay::ScanSegment(const SegmentInfo& info, uint64_t limit, bool last,
+                                     Segment& segment) {
   const SegmentSalt salt{segment.salt};
   SegmentScan scan(window_, {.path = SegmentPath(data_dir_, info.log, info.sequence),
                              .sequence = info.sequence,
@@ -195,6 +219,8 @@ io::Task<Status> Replay::ReplaySegment(const SegmentInfo& info, uint64_t limit, 
                              .limit = limit,
                              .last = last});
   CO_RETURN_IF_ERROR(co_await scan.Open());
+  const uint64_t damages = damage_count_;
+  SegmentSummary summary;
   uint64_t batches = 0;
   for (;;) {
     auto step = co_await scan.Next();
@@ -207,18 +233,100 @@ io::Task<Status> Replay::ReplaySegment(const SegmentInfo& info, uint64_t limit, 
       continue;
     }
     report_.bytes_read += step->bytes;
-    ReplayBatch(segment, *step, salt, bodies_ == Bodies::kVerifyAll || last);
+    if (ReplayBatch(segment, *step, salt, bodies_ == Bodies::kVerifyAll || last))
+      summary.Add(step->batch.substr(0, step->header.used), step->offset);
   }
   co_await scan.Close();
   segment.end = scan.end();
   report_.torn_tail_bytes += scan.torn_bytes();
-  LogState& state = State(info.log);
-  JudgeHeader(info, state, last, batches);
-  if (info.sequence > state.last_sequence) {
-    state.last_sequence = info.sequence;
-    state.last_end = segment.end;
+  JudgeHeader(info, State(info.log), last, batches);
+  if (!info.header.header) co_return absl::OkStatus();
+  // What is damaged is looked at by every start anew.
+  const bool whole = damage_count_ == damages;
+  if (bodies_ == Bodies::kVerifyAll) {
+    co_await CheckSummary(KeyOf(info, segment.end), whole ? &summary : nullptr);
+  } else if (whole) {
+    Keep(KeyOf(info, segment.end), std::move(summary));
   }
   co_return absl::OkStatus();
+}
+
+SummaryKey Replay::KeyOf(const SegmentInfo& info, uint64_t end) const {
+  return {.log = info.log,
+          .log_key = info.key,
+          .sequence = info.sequence,
+          .first_batch = info.header.header->first_batch,
+          .end = end};
+}
+
+void Replay::Keep(const SummaryKey& key, SegmentSummary summary) {
+  if (!summary.whole() || gathered_bytes_ + summary.bytes() > kSummaryWaitingBytesMax) return;
+  gathered_bytes_ += summary.bytes();
+  gathered_.push_back({key, std::move(summary)});
+}
+
+// The file, or nothing: whatever keeps it from being read costs time only. Valid until the next.
+io::Task<std::string_view> Replay::ReadSummary(LogId log, uint64_t sequence) {
+  auto file = co_await io::File::Open(SummaryPath(data_dir_, log, sequence), io::OpenMode::kRead,
+                                      io::Access::kDirect);
+  if (!file.ok()) co_return std::string_view();
+  auto bytes = co_await file->Size();
+  std::string_view read;
+  if (bytes.ok() && *bytes > 0 && *bytes <= kSummaryHeaderBytes + kSummaryBytesMax) {
+    const size_t room = RoundUp(*bytes, io::kBlockBytes);
+    if (summary_buffer_.size() < room) summary_buffer_ = io::DmaBuffer(room);
+    auto got = co_await file->Read(0, {summary_buffer_.data(), room});
+    if (got.ok()) read = {summary_buffer_.data(), *got};
+  }
+  co_await file->Close();
+  co_return read;
+}
+
+void Replay::ReplaySummary(SummaryView view, Segment& segment) {
+  segment.from_summary = true;
+  ++report_.summaries;
+  SummaryBatch batch;
+  RecordView record;
+  while (view.NextBatch(batch)) {
+    BeginBatch(segment, batch.offset, batch.sequence);
+    while (view.NextRecord(record)) {
+      ++report_.records;
+      ReplayRecord(segment, record, false);
+    }
+  }
+}
+
+// A summary that a start would not use is only mentioned; one that it would believe must say what
+// the segment says. `scanned`: nullptr where the segment is damaged, which is reported.
+io::Task<void> Replay::CheckSummary(SummaryKey key, const SegmentSummary* scanned) {
+  const std::string path = SummaryPath(data_dir_, key.log, key.sequence);
+  if (const auto names = co_await io::File::Open(path, io::OpenMode::kRead, io::Access::kBuffered);
+      !names.ok())
+    co_return;
+  const std::string_view file = co_await ReadSummary(key.log, key.sequence);
+  const auto view = SummaryView::Decode(file, key);
+  if (!view) {
+    if (report_.ignored_summaries.size() < kDamagesMax) {
+      report_.ignored_summaries.push_back(
+          {path, 0, file.size(), "not a whole summary of this segment; a start does without it"});
+    }
+    co_return;
+  }
+  if (scanned == nullptr) co_return;
+  std::string_view rest = view->payload();
+  bool same = scanned->whole() && rest.size() == scanned->bytes();
+  for (const std::string& piece : scanned->pieces()) {
+    if (!same) break;
+    same = rest.substr(0, piece.size()) == piece;
+    rest.remove_prefix(piece.size());
+  }
+  if (same) {
+    ++report_.summaries;
+  } else if (report_.damages.size() < kDamagesMax) {
+    report_.damages.push_back(
+        {path, 0, file.size(),
+         "the summary says other things than its segment: remove the summary"});
+  }
 }
 
 // The header is written with the first batch: a crash there may leave one copy or none, and is no
@@ -235,16 +343,21 @@ void Replay::JudgeHeader(const SegmentInfo& info, LogState& state, bool last, ui
                                     : "the segment header is not readable");
 }
 
-void Replay::ReplayBatch(Segment& segment, const SegmentScan::Step& step, SegmentSalt salt,
-                         bool verify) {
+void Replay::BeginBatch(const Segment& segment, uint64_t offset, uint64_t sequence) {
   LogState& state = State(segment.log);
-  if (state.next_batch != 0 && step.header.sequence != state.next_batch && !after_damage_) {
-    AddDamage(
-        segment.log, segment.sequence, step.offset, 0,
-        fmt::format("expected batch {}, found batch {}", state.next_batch, step.header.sequence));
+  if (state.next_batch != 0 && sequence != state.next_batch && !after_damage_) {
+    AddDamage(segment.log, segment.sequence, offset, 0,
+              fmt::format("expected batch {}, found batch {}", state.next_batch, sequence));
   }
   after_damage_ = false;
-  state.next_batch = step.header.sequence + 1;
+  state.next_batch = sequence + 1;
+}
+
+bool Replay::ReplayBatch(Segment& segment, const SegmentScan::Step& step, SegmentSalt salt,
+                         bool verify) {
+  BeginBatch(segment, step.offset, step.header.sequence);
+  const uint64_t damages = damage_count_;
+  uint32_t records = 0;
   RecordCursor cursor(step.batch, step.header, salt, step.offset);
   RecordView record;
   for (;;) {
@@ -254,9 +367,11 @@ void Replay::ReplayBatch(Segment& segment, const SegmentScan::Step& step, Segmen
       AddDamage(segment.log, segment.sequence, record.offset, record.bytes, "no readable record");
     } else {
       ++report_.records;
+      ++records;
       ReplayRecord(segment, record, verify);
     }
   }
+  return damage_count_ == damages && records == step.header.records;
 }
 
 void Replay::ReplayRecord(Segment& segment, const RecordView& record, bool verify) {
@@ -282,7 +397,9 @@ void Replay::ReplayRecord(Segment& segment, const RecordView& record, bool verif
 }
 
 bool Replay::ReplayContent(Segment& segment, const RecordView& record, bool verify) {
-  const auto meta = DecodeContentMeta(record.meta, record.body.size());
+  // From a summary the body is missing, but not its length.
+  const size_t body_bytes = record.bytes - sizeof(RecordHeader) - record.meta.size();
+  const auto meta = DecodeContentMeta(record.meta, body_bytes);
   if (!meta || meta->piece >= kPiecesMax) return false;
   Seen(next_content_, meta->content.log(),
        meta->content.value & ((uint64_t{1} << QueueId::kSequenceBits) - 1));

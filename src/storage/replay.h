@@ -11,9 +11,12 @@
 #include "storage/index.h"
 #include "storage/lineage.h"
 #include "storage/segment_scan.h"
+#include "storage/segment_summary.h"
 
 namespace ringmail::storage {
 
+// kVerifyLast: a start, which reads the summary of a full segment in its place where it can.
+// kVerifyAll: every segment is read, every body too, and a summary is only compared with it.
 enum class Bodies : uint8_t { kVerifyLast, kVerifyAll };
 
 // What replay found out about one log directory.
@@ -26,6 +29,12 @@ struct LogState {
   std::vector<uint64_t> empty;   // segments made ready but never begun
   bool last_header_bad = false;  // the last segment's header must be written again
   SegmentHeader last_header;
+};
+
+// The summary of a segment that had none, or none that could be used.
+struct ReplayedSummary {
+  SummaryKey key;
+  SegmentSummary summary;
 };
 
 class Replay {
@@ -46,6 +55,8 @@ class Replay {
   uint64_t NextQueueSequence(LogId log) const;
   uint64_t NextContentSequence(LogId log) const;
   uint64_t bad_bodies() const { return bad_bodies_; }
+  // Of undamaged segments, up to kSummaryWaitingBytesMax together.
+  std::vector<ReplayedSummary> TakeSummaries() { return std::move(gathered_); }
 
  private:
   struct SegmentInfo {
@@ -60,8 +71,17 @@ class Replay {
   io::Task<Status> ReadHeaders(const std::vector<SegmentGroup>& groups);
   io::Task<Status> ReplayGroup(std::span<const SegmentInfo> group);
   io::Task<Status> ReplaySegment(const SegmentInfo& info, uint64_t limit, bool last);
+  io::Task<Status> ScanSegment(const SegmentInfo& info, uint64_t limit, bool last,
+                               Segment& segment);
+  void ReplaySummary(SummaryView view, Segment& segment);
+  io::Task<std::string_view> ReadSummary(LogId log, uint64_t sequence);
+  io::Task<void> CheckSummary(SummaryKey key, const SegmentSummary* scanned);
+  void Keep(const SummaryKey& key, SegmentSummary summary);
+  SummaryKey KeyOf(const SegmentInfo& info, uint64_t end) const;
   void JudgeHeader(const SegmentInfo& info, LogState& state, bool last, uint64_t batches);
-  void ReplayBatch(Segment& segment, const SegmentScan::Step& step, SegmentSalt salt, bool verify);
+  void BeginBatch(const Segment& segment, uint64_t offset, uint64_t sequence);
+  // False where something in it cannot be read.
+  bool ReplayBatch(Segment& segment, const SegmentScan::Step& step, SegmentSalt salt, bool verify);
   void ReplayRecord(Segment& segment, const RecordView& record, bool verify);
   bool ReplayContent(Segment& segment, const RecordView& record, bool verify);
   bool ReplayMessage(Segment& segment, const RecordView& record);
@@ -78,6 +98,10 @@ class Replay {
   std::vector<LogState> logs_;
   std::vector<uint64_t> next_queue_, next_content_;  // by log
   DecodedOutcomes outcomes_;
+  io::DmaBuffer summary_buffer_;  // the file of one
+  std::vector<ReplayedSummary> gathered_;
+  size_t gathered_bytes_ = 0;
+  uint64_t damage_count_ = 0;
   uint64_t bad_bodies_ = 0;
   bool after_damage_ = false;
 };

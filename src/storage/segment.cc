@@ -9,6 +9,7 @@ namespace ringmail::storage {
 namespace {
 
 constexpr std::string_view kSegmentSuffix = ".seg";
+constexpr std::string_view kSummarySuffix = ".sum";
 constexpr std::string_view kSparePrefix = "spare-";
 constexpr std::string_view kAdoptionPrefix = "adopted-";
 constexpr size_t kHexDigits = 16;
@@ -52,6 +53,12 @@ std::string SegmentName(uint64_t sequence) {
 std::string SegmentPath(std::string_view data_dir, LogId log, uint64_t sequence) {
   return LogDirectory(data_dir, log) + "/" + SegmentName(sequence);
 }
+std::string SummaryName(uint64_t sequence) {
+  return fmt::format("{:016x}{}", sequence, kSummarySuffix);
+}
+std::string SummaryPath(std::string_view data_dir, LogId log, uint64_t sequence) {
+  return LogDirectory(data_dir, log) + "/" + SummaryName(sequence);
+}
 std::string SpareName(uint64_t number) { return fmt::format("{}{:016x}", kSparePrefix, number); }
 
 std::optional<LogId> ParseLogDirectoryName(std::string_view name) {
@@ -63,6 +70,12 @@ std::optional<LogId> ParseLogDirectoryName(std::string_view name) {
 std::optional<uint64_t> ParseSegmentName(std::string_view name) {
   uint64_t sequence;
   if (!TakeHex(name, sequence) || name != kSegmentSuffix || sequence == 0) return std::nullopt;
+  return sequence;
+}
+
+std::optional<uint64_t> ParseSummaryName(std::string_view name) {
+  uint64_t sequence;
+  if (!TakeHex(name, sequence) || name != kSummarySuffix || sequence == 0) return std::nullopt;
   return sequence;
 }
 

@@ -22,6 +22,8 @@ struct Segment {
   uint64_t end = 0;         // valid bytes
   uint64_t live_bytes = 0;  // of records that are still needed
   uint64_t live_records = 0;
+  bool from_summary = false;     // recovery read its summary, not itself
+  bool damage_reported = false;  // by compaction, once
 
   void AddLive(uint64_t record_bytes) {
     live_bytes += record_bytes;
@@ -50,11 +52,14 @@ std::string LogDirectoryName(LogId log);  // "003"
 std::string LogDirectory(std::string_view data_dir, LogId log);
 std::string SegmentName(uint64_t sequence);  // "000000000000002a.seg"
 std::string SegmentPath(std::string_view data_dir, LogId log, uint64_t sequence);
+std::string SummaryName(uint64_t sequence);  // "000000000000002a.sum"
+std::string SummaryPath(std::string_view data_dir, LogId log, uint64_t sequence);
 std::string SpareName(uint64_t number);  // "spare-000000000000002a"
 inline constexpr std::string_view kUnfinishedSuffix = ".tmp";
 
 std::optional<LogId> ParseLogDirectoryName(std::string_view name);
 std::optional<uint64_t> ParseSegmentName(std::string_view name);
+std::optional<uint64_t> ParseSummaryName(std::string_view name);
 std::optional<uint64_t> ParseSpareName(std::string_view name);
 
 // Says that the segments of a log up to `through` belong to the log `by` from its segment `at` on:

@@ -1,6 +1,8 @@
 // Opening and closing: what is on the disk becomes a queue, a fresh segment begins, and background
 // work starts.
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "fmt/format.h"
@@ -89,6 +91,7 @@ io::Task<Status> StoreCore::Recover() {
   report_.messages = index_.messages().size();
   metrics_.messages.Set(static_cast<int64_t>(report_.messages));
 
+  co_await ClearSummaries(*logs, replay);
   uint64_t next_sequence = 1;
   std::vector<uint64_t> spares;
   for (const LogFiles& files : *logs) {
@@ -118,6 +121,7 @@ io::Task<Status> StoreCore::Recover() {
     sequences_.content += kSequenceSkip;
   }
   CO_RETURN_IF_ERROR(co_await OpenLog(replay, std::move(spares), next_sequence));
+  WriteReplayed(replay);
   co_return co_await Adopt(*logs, groups, replay);
 }
 
@@ -146,9 +150,45 @@ io::Task<Status> StoreCore::OpenLog(const Replay& replay, std::vector<uint64_t> 
   }
   while (log.log_key == 0) log.log_key = io::RandomUint64();
   CO_RETURN_IF_ERROR(co_await supply_->Start());
-  log_ = std::make_unique<Log>(log, *supply_, segments_, sequences_, metrics_);
+  summaries_ = std::make_unique<SummaryWriter>(options_.data_dir, *supply_, metrics_);
+  summaries_->Start();
+  log_ = std::make_unique<Log>(log, *supply_, segments_, sequences_, *summaries_, metrics_);
   supply_->set_on_change(&StoreCore::SpaceChanged, this);
   co_return co_await log_->Start();
+}
+
+// Only summaries that were believed stay, before anything new is written: so none is ever found
+// beside a segment that it was not made of, whatever was copied or restored meanwhile.
+io::Task<void> StoreCore::ClearSummaries(const std::vector<LogFiles>& logs, const Replay& replay) {
+  std::set<std::pair<LogId, uint64_t>> believed, replayed;
+  for (const auto& segment : segments_) {
+    replayed.emplace(segment->log, segment->sequence);
+    if (segment->from_summary) believed.emplace(segment->log, segment->sequence);
+  }
+  for (const LogState& state : replay.logs()) {
+    for (const uint64_t sequence : state.empty) replayed.emplace(state.log, sequence);
+  }
+  for (const LogFiles& files : logs) {
+    bool removed = false;
+    for (const uint64_t sequence : files.summaries) {
+      const bool orphan =
+          !std::binary_search(files.segments.begin(), files.segments.end(), sequence);
+      const bool ours = orphan ? Mine(files.log) : replayed.contains({files.log, sequence});
+      if (!ours || believed.contains({files.log, sequence})) continue;
+      (void)co_await io::Remove(SummaryPath(options_.data_dir, files.log, sequence));
+      removed = true;
+    }
+    // Best effort, as all about summaries is: log key, batches and end are compared anyway.
+    if (removed) (void)co_await io::SyncDirectory(LogDirectory(options_.data_dir, files.log));
+  }
+}
+
+// Segments that a crash or an older program left without a summary get it from what was just read.
+// Those of an adopted log do not: they are emptied at once.
+void StoreCore::WriteReplayed(Replay& replay) {
+  for (ReplayedSummary& replayed : replay.TakeSummaries()) {
+    if (replayed.key.log == own_) summaries_->Submit(replayed.key, std::move(replayed.summary));
+  }
 }
 
 // Files that a former process was making, spare ones of another size, and segments made ready but
@@ -313,6 +353,7 @@ io::Task<Status> StoreCore::Close() {
     co_await log_->Stop();
     status = log_->failed();
   }
+  if (summaries_ != nullptr) co_await summaries_->Stop();
   if (supply_ != nullptr) co_await supply_->Stop();
   for (ReadFile& file : read_files_) {
     CHECK_EQ(file.readers, 0u);

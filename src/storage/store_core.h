@@ -83,6 +83,8 @@ class StoreCore final : public ShardStore, public Queue {
                                   std::vector<uint64_t>& spares);
   io::Task<Status> Adopt(const std::vector<LogFiles>& logs, const std::vector<SegmentGroup>& groups,
                          const Replay& replay);
+  io::Task<void> ClearSummaries(const std::vector<LogFiles>& logs, const Replay& replay);
+  void WriteReplayed(Replay& replay);
   io::Task<Status> MendHeader(const LogState& state, const Replay& replay);
   void HoldDamaged();
   Status CheckOptions();
@@ -109,6 +111,7 @@ class StoreCore final : public ShardStore, public Queue {
   bool ShouldCompact() const;
   io::Task<Status> DropDead();
   io::Task<Status> CompactOldest();
+  io::Task<void> DamageFound(Segment* segment, uint64_t offset, uint64_t bytes);
   struct Move;
   io::Task<Status> CopyBatch(Segment* from, SegmentScan::Step batch, std::vector<Move>& moves);
   bool PrepareCopy(const Segment* from, const RecordView& record, Move& move,
@@ -124,6 +127,7 @@ class StoreCore final : public ShardStore, public Queue {
   Index index_;
   Log::Sequences sequences_;
   std::unique_ptr<SegmentSupply> supply_;
+  std::unique_ptr<SummaryWriter> summaries_;
   std::unique_ptr<Log> log_;
   Observer* observer_ = nullptr;
   std::string scratch_;       // encoded updates of one group

@@ -41,7 +41,10 @@ struct Damage {
 struct RecoveryReport {
   uint64_t segments = 0, bytes_read = 0, messages = 0, records = 0;
   uint64_t torn_tail_bytes = 0;  // never acknowledged, dropped
-  std::vector<Damage> damages;   // quarantined; everything else was kept
+  // Segments of which the summary was read in their place; for fsck, summaries that agree.
+  uint64_t summaries = 0;
+  std::vector<Damage> damages;            // quarantined; everything else was kept
+  std::vector<Damage> ignored_summaries;  // for fsck: a start reads the segment instead; no damage
 };
 
 class ShardStore {

@@ -76,6 +76,8 @@ void WriteJson(const storage::FsckReport& report, std::string& out) {
   json.Key("torn_tail_bytes").Number(report.recovery.torn_tail_bytes);
   WriteDamages(json, "damages", report.recovery.damages);
   WriteDamages(json, "missing_references", report.missing_references);
+  json.Key("summaries").Number(report.recovery.summaries);
+  WriteDamages(json, "ignored_summaries", report.recovery.ignored_summaries);
   json.EndObject();
   out += '\n';
 }
@@ -99,6 +101,8 @@ void WriteText(const storage::FsckReport& report, std::string& out) {
   for (const storage::Damage& one : report.missing_references) {
     out += fmt::format("missing: {} at {}: {}\n", one.file, one.offset, one.what);
   }
+  for (const storage::Damage& one : recovery.ignored_summaries)
+    out += fmt::format("ignored: {}: {}\n", one.file, one.what);
   out += report.clean() ? "clean\n" : "NOT clean\n";
 }
 
