@@ -118,6 +118,7 @@ io::Task<void> TransferCore::RecordOutcomes(std::vector<MessageUpdate> updates,
     status = co_await queue_.Record(OutcomesAgain(settlements));
   }
   if (status.ok()) co_return;
+  unrecorded_ = !absl::IsInvalidArgument(status);
   // In memory they are what they are; what the disk does not know is tried again after a restart
   // (RFC 1047).
   LogLine(io::ShardLog(), LogLevel::kError, "outcome-not-recorded")
@@ -139,8 +140,8 @@ std::vector<MessageUpdate> TransferCore::OutcomesAgain(
         const RecipientResult& result = job->results[i];
         RecipientState state = drop ? RecipientState::kDropped : RecipientState::kPending;
         if (result.outcome == Outcome::kDelivered) state = RecipientState::kDelivered;
-        const bool unchanged = !drop && (result.outcome == Outcome::kUntried ||
-                                         result.outcome == Outcome::kFailed);
+        const bool unchanged =
+            !drop && (result.outcome == Outcome::kUntried || result.outcome == Outcome::kFailed);
         if (unchanged) continue;
         update.outcomes.push_back({.recipient = job->recipients[i],
                                    .state = state,

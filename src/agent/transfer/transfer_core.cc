@@ -118,7 +118,12 @@ void TransferCore::ArmTimer(QueuedMessage& message) {
   WallTime next = ExpiryOf(message);
   if (WantsWarning(message))
     next = std::min(next, message.arrival() + options_.retry.delay_warning_after);
-  if (message.next_attempt() > now) next = std::min(next, message.next_attempt());
+  if (message.next_attempt() > now) {
+    next = std::min(next, message.next_attempt());
+  } else if (!message.linked() && message.pending_count() > message.in_flight_count()) {
+    // It fell due while its last attempt was being settled.
+    next = std::min(next, now + kOverdueAgainAfter);
+  }
   message.timer().Arm(io::Now() + (next > now ? next - now : Nanoseconds(kOverdueAgainAfter)));
 }
 
@@ -187,7 +192,7 @@ void TransferCore::Collect(QueuedMessage& message, Urgency urgency) {
 // Sends what has credit; what has none waits in the lane it lacks it in, and is collected anew when
 // its turn comes. What lacks it in several lanes waits in each.
 void TransferCore::Dispatch(QueuedMessage& message, Urgency urgency) {
-  if (message.held() || stopping_) return;
+  if (message.held() || stopping_ || unrecorded_) return;
   if (ExpiryOf(message) <= io::WallNow()) {
     attention_.push_back(message.id());
     clerk_wake_.Notify();
@@ -250,7 +255,7 @@ void TransferCore::Send(QueuedMessage& message, Lane& lane, std::vector<uint32_t
 // recipients is walked through for each batch, not for each job.
 void TransferCore::Pump(Lane& lane) {
   if (lane.credits > 1 && lane.out > lane.credits / 2) return;
-  while (lane.out < lane.credits && !stopping_) {
+  while (lane.out < lane.credits && !stopping_ && !unrecorded_) {
     // It waits in this lane again only where it has taken all there was.
     QueuedMessage* message = NextWaiting(lane);
     if (message == nullptr) return;

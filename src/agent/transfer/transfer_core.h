@@ -187,6 +187,7 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
   io::Gate gate_;
   bool started_ = false;
   bool stopping_ = false;
+  bool unrecorded_ = false;  // the log has failed: nothing is sent that could not be written down
   bool clerk_stopping_ = false;
 };
 
