@@ -227,8 +227,8 @@ StatusOr<Descriptor> BindTcp(const Endpoint& endpoint, bool shared) {
 }
 
 // As BindTcp for a port that nobody shares. A process that was killed a moment ago still holds its
-// ports while the kernel takes its ring apart: before the shards run, a port in use is believed only
-// when it stays so. A shard never waits.
+// ports while the kernel takes its ring apart: before the shards run, a port in use is believed
+// only when it stays so. A shard never waits.
 StatusOr<Descriptor> ProbeTcp(const Endpoint& endpoint) {
   constexpr timespec kPause = {.tv_sec = 0, .tv_nsec = 50'000'000};
   const int tries = OnShard() ? 1 : 40;
