@@ -27,6 +27,13 @@ Reply Ours(uint16_t code, message::EnhancedStatus status, std::string text) {
   return {code, status, std::move(text)};
 }
 
+// Only 4yz and 5yz are a refusal (RFC 5321 §4.2.1); any other code that does not fit is the peer's
+// fault, which may pass.
+Reply AsRefusal(const Reply& reply, std::string_view to_what) {
+  if (reply.permanent() || reply.transient()) return reply;
+  return Ours(451, {4, 5, 0}, fmt::format("unexpected reply to {}: {}", to_what, reply.ToLine()));
+}
+
 // RFC 3461 §4.1.
 std::string NotifyText(uint8_t notify) {
   if (notify & message::kNotifyNever) return "NEVER";
@@ -83,7 +90,8 @@ bool ClientSession::usable() const {
 
 void ClientSession::Cancel() {
   usable_ = false;
-  stream_.Cancel();
+  // Where the peer has ended the session, the stream is closed already.
+  if (stream_.open()) stream_.Cancel();
 }
 
 // False: the conversation is over, lost_ or bad_reply_ says why. `extensions` takes the lines after
@@ -157,7 +165,7 @@ io::Task<Reply> ClientSession::Hello() {
     stream_.Write("\r\n");
     if (!co_await ReadReply(reply, options_.timeouts.command)) co_return LostReply();
   }
-  if (!reply.completed()) co_return reply;
+  if (!reply.completed()) co_return AsRefusal(reply, "EHLO");
   if (options_.pipelining == Use::kNever) peer_.pipelining = false;
   if (options_.chunking == Use::kNever) peer_.chunking = peer_.binary_mime = false;
   if (peer_.recipients_max > 0) recipients_max_ = peer_.recipients_max;
@@ -229,7 +237,8 @@ io::Task<ClientSession::Round> ClientSession::Transact(agent::DeliveryAttempt& a
   accepted_.assign(attempt.recipients.size(), 0);
   const bool whole = co_await SendEnvelope(t);
   if (!whole) {
-    if (!t.again && (lost_ != io::StreamStatus::kOk || bad_reply_)) Lost(t);
+    // Also where another round was due: a peer that refuses and closes has been asked.
+    if (lost_ != io::StreamStatus::kOk || bad_reply_) Lost(t);
     co_return t.again&& usable_ ? Round::kAgain : Round::kOver;
   }
   bool sent = false;
@@ -336,10 +345,7 @@ io::Task<bool> ClientSession::ReadEnvelopeReplies(Transaction& t) {
   if (!co_await ReadReply(reply, options_.timeouts.command)) co_return false;
   t.answered = true;
   const bool mail = JudgeMail(t, reply);
-  if (!usable_) {
-    Resolve(t, reply);
-    co_return false;
-  }
+  if (reply.code == 421) co_return false;
   stage_ = Stage::kRecipient;
   for (size_t i = 0; i < t.attempt.recipients.size(); ++i) {
     if (!co_await ReadReply(reply, options_.timeouts.command)) co_return false;
@@ -366,7 +372,12 @@ bool ClientSession::JudgeMail(Transaction& t, const Reply& reply) {
     t.again = true;
     return false;
   }
-  Resolve(t, reply);
+  // It was not the parameters: the next message has its own again.
+  plain_parameters_ = plain_parameters_ && !RefusedAsSyntax(reply);
+  // A kept connection that the peer gives up now (idle too long, enough messages): nothing was
+  // tried, as when it closes without a word.
+  if (reply.code == 421 && transactions_ > 0) return false;
+  Resolve(t, AsRefusal(reply, "MAIL"));
   return false;
 }
 
@@ -379,15 +390,14 @@ void ClientSession::JudgeRecipient(Transaction& t, size_t index, const Reply& re
   }
   // RFC 5321 §4.5.3.1.10: too many recipients, also when said as 552; the rest go in a transaction
   // of their own.
-  if ((reply.code == 452 || reply.code == 552) && t.accepted_count > 0) {
+  // RFC 3463 §3.3: X.2.x speaks of this mailbox (full, say), and of no other.
+  if ((reply.code == 452 || reply.code == 552) && reply.status.subject != 2 &&
+      t.accepted_count > 0) {
     recipients_max_ = std::max<uint32_t>(1, static_cast<uint32_t>(t.accepted_count));
     return;
   }
   result.outcome = reply.permanent() ? Outcome::kFailed : Outcome::kDeferred;
-  result.reply =
-      reply.permanent() || reply.transient()
-          ? reply
-          : Ours(451, {4, 5, 0}, fmt::format("unexpected reply to RCPT: {}", reply.ToLine()));
+  result.reply = AsRefusal(reply, "RCPT");
 }
 
 // ── content ──
@@ -430,7 +440,6 @@ io::Task<bool> ClientSession::WriteEagerChunk(Transaction& t) {
 io::Task<bool> ClientSession::SendByChunks(Transaction& t) {
   uint64_t left = t.attempt.content_bytes;
   size_t unanswered = 0;
-  Reply reply;
   do {
     stage_ = Stage::kContent;
     StatusOr<storage::ContentPiece> piece = co_await t.attempt.content->Next();
@@ -454,26 +463,42 @@ io::Task<bool> ClientSession::SendByChunks(Transaction& t) {
     }
     ++unanswered;
     // One chunk is on its way while the one before is answered; without PIPELINING each is answered
-    // first.
-    while (left > 0 && unanswered > (peer_.pipelining ? 1u : 0u)) {
-      if (!co_await ReadReply(reply, options_.timeouts.data_end)) co_return false;
-      --unanswered;
-      if (!reply.completed()) {
-        // RFC 3030 §2: the transaction has failed; what is still on its way is answered the same.
-        while (unanswered-- > 0 && usable_) {
-          Reply ignored;
-          if (!co_await ReadReply(ignored, options_.timeouts.data_end)) co_return false;
-        }
-        Resolve(t, reply);
-        co_return false;
-      }
-    }
+    // first. The answer to the last is ReadEnd's.
+    const size_t allowed = left == 0 || peer_.pipelining ? 1 : 0;
+    if (unanswered > allowed && !co_await ReadChunkReplies(t, unanswered, allowed)) co_return false;
   } while (left > 0);
-  while (unanswered > 1) {
+  co_return true;
+}
+
+// Reads answers to BDAT until `allowed` are left. False: the transaction has failed, or the
+// connection.
+io::Task<bool> ClientSession::ReadChunkReplies(Transaction& t, size_t& unanswered, size_t allowed) {
+  Reply reply;
+  while (unanswered > allowed) {
     if (!co_await ReadReply(reply, options_.timeouts.data_end)) co_return false;
     --unanswered;
+    if (reply.completed()) continue;
+    // RFC 3030 §2: the transaction has failed, and this reply says why; chunks still on their way,
+    // the last among them, are refused whatever it was (503).
+    t.end_sent = false;
+    NoteChunkRefusal(reply);
+    Resolve(t, AsRefusal(reply, "BDAT"));
+    for (; unanswered > 0 && usable_; --unanswered) {
+      Reply ignored;
+      if (!co_await ReadReply(ignored, options_.timeouts.data_end)) break;
+    }
+    co_return false;
   }
   co_return true;
+}
+
+// A peer that offered CHUNKING and does not know BDAT has read what followed as commands. Never
+// again on this host.
+void ClientSession::NoteChunkRefusal(const Reply& reply) {
+  if (!RefusedAsSyntax(reply) || reply.code == 501) return;
+  memory_.ForgetChunking(remote_host_);
+  chunking_refused_ = true;
+  usable_ = false;
 }
 
 // Waits for 354 and sends the content with its transparency dots (RFC 5321 §4.5.2).
@@ -483,10 +508,7 @@ io::Task<bool> ClientSession::SendByData(Transaction& t) {
   if (!co_await ReadReply(reply, options_.timeouts.data_start)) co_return false;
   if (reply.code != 354) {
     if (t.accepted_count > 0) {
-      Resolve(t, reply.permanent() || reply.transient()
-                     ? reply
-                     : Ours(451, {4, 5, 0},
-                            fmt::format("unexpected reply to DATA: {}", reply.ToLine())));
+      Resolve(t, AsRefusal(reply, "DATA"));
     }
     if (reply.completed()) usable_ = false;
     co_return false;
@@ -500,6 +522,7 @@ io::Task<bool> ClientSession::SendByData(Transaction& t) {
     co_return false;
   }
   stage_ = Stage::kContent;
+  uint64_t left = t.attempt.content_bytes;
   std::string_view last;
   char ending[2] = {'\r', '\n'};
   for (;;) {
@@ -508,7 +531,12 @@ io::Task<bool> ClientSession::SendByData(Transaction& t) {
       ContentUnreadable(t, piece.status());
       co_return false;
     }
+    if (piece->bytes.size() > left || (piece->bytes.empty() && left > 0)) {
+      ContentUnreadable(t, absl::DataLossError("it is not as long as it was"));
+      co_return false;
+    }
     if (piece->bytes.empty()) break;
+    left -= piece->bytes.size();
     last = piece->bytes;
     ending[0] = last.size() > 1 ? last[last.size() - 2] : ending[1];
     ending[1] = last.back();
@@ -557,17 +585,8 @@ io::Task<void> ClientSession::ReadEnd(Transaction& t) {
     t.open = t.mail_accepted;
     co_return;
   }
-  if (t.method != Method::kData && RefusedAsSyntax(reply) && reply.code != 501) {
-    // It offered CHUNKING and does not know BDAT: what followed was read as commands. Never again
-    // on this host.
-    memory_.ForgetChunking(remote_host_);
-    chunking_refused_ = true;
-    usable_ = false;
-  }
-  Resolve(t, reply.completed() || reply.transient() || reply.permanent()
-                 ? reply
-                 : Ours(451, {4, 5, 0},
-                        fmt::format("unexpected reply to the end of content: {}", reply.ToLine())));
+  if (t.method != Method::kData) NoteChunkRefusal(reply);
+  Resolve(t, reply.completed() ? reply : AsRefusal(reply, "the end of content"));
   if (!reply.completed()) t.open = true;
 }
 

@@ -87,6 +87,8 @@ class ClientSession final : public agent::TransportSession {
   void JudgeRecipient(Transaction& t, size_t index, const message::Reply& reply);
   io::Task<bool> SendByData(Transaction& t);
   io::Task<bool> SendByChunks(Transaction& t);
+  io::Task<bool> ReadChunkReplies(Transaction& t, size_t& unanswered, size_t allowed);
+  void NoteChunkRefusal(const message::Reply& reply);
   io::Task<bool> WriteEagerChunk(Transaction& t);
   io::Task<void> ReadEnd(Transaction& t);
   io::Task<bool> WriteStuffed(const storage::ContentPiece& piece);
