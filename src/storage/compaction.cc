@@ -3,6 +3,7 @@
 // costs.
 #include <algorithm>
 
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
 #include "storage/store_core.h"
@@ -179,7 +180,11 @@ io::Task<Status> StoreCore::CopyBatch(Segment* from, SegmentScan::Step batch,
       if (!log_->HasRoom(RecordBytes(scratch_meta_.size(), body.size()))) continue;
     }
     move.bytes = static_cast<uint32_t>(sizeof(RecordHeader) + scratch_meta_.size() + body.size());
-    move.at = log_->Append(record.type, scratch_meta_, body);
+    if (Planted(Canary::kCompactionDropsRecord) && move.message.valid() && !moves.empty()) {
+      move.at = moves.back().at;
+    } else {
+      move.at = log_->Append(record.type, scratch_meta_, body);
+    }
     moves.push_back(move);
     metrics_.compacted_records.Add();
     metrics_.compacted_bytes.Add(move.bytes);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 
 namespace ringmail::storage {
@@ -312,15 +313,17 @@ void Index::Returned(Content& content) {
 void Index::SetPiece(Content& content, uint32_t piece, const RecordPlace& place) {
   content.ResizePieces(piece + 1);
   RecordPlace& old = content.piece(piece);
-  if (old.segment != nullptr) old.segment->SubLive(old.bytes);
+  const bool counts = !Planted(Canary::kReuseContentEarly);
+  if (old.segment != nullptr && counts) old.segment->SubLive(old.bytes);
   old = place;
-  if (place.segment != nullptr) place.segment->AddLive(place.bytes);
+  if (place.segment != nullptr && counts) place.segment->AddLive(place.bytes);
 }
 
 void Index::FreeContent(Content& content) {
   for (uint32_t i = 0; i < content.piece_count; ++i) {
     const RecordPlace& place = content.piece(i);
-    if (place.segment != nullptr) place.segment->SubLive(place.bytes);
+    if (place.segment != nullptr && !Planted(Canary::kReuseContentEarly))
+      place.segment->SubLive(place.bytes);
   }
   if (content.cache) cache_bytes_ -= content.cache->memory_bytes();
   CHECK_EQ(contents_.erase(content.id.value), 1u);
@@ -334,7 +337,7 @@ void Index::Cache(Content& content, std::unique_ptr<StagedBytes> bytes) {
   bytes->content = &content;
   cached_.PushBack(*bytes);
   content.cache = std::move(bytes);
-  if (cache_bytes_ > cache_bytes_max_) Evict();
+  if (cache_bytes_ > cache_bytes_max_ && !Planted(Canary::kCacheOverLimit)) Evict();
 }
 
 // The oldest go first; what is lent is skipped, and comes round again.
@@ -342,7 +345,7 @@ void Index::Evict() {
   constexpr int kSkipsMax = 64;
   for (int skips = 0; cache_bytes_ > cache_bytes_max_ && !cached_.empty() && skips < kSkipsMax;) {
     StagedBytes& oldest = cached_.PopFront();
-    if (oldest.content->lent > 0) {
+    if (oldest.content->lent > 0 && !Planted(Canary::kEvictLentContent)) {
       cached_.PushBack(oldest);
       ++skips;
       continue;

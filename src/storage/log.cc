@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
 
@@ -202,8 +203,10 @@ io::Task<void> Log::WriteOpenBatch() {
   const MonotonicTime begin = io::Now();
   Status written = failed_;
   if (written.ok()) {
-    written = co_await active_file_.Write(write_at, {from, bytes}, io::Durability::kDurable,
-                                          &batch.buffer);
+    const auto durability =
+        Planted(Canary::kAckBeforeSync) ? io::Durability::kNone : io::Durability::kDurable;
+    written = co_await active_file_.Write(write_at, {from, bytes}, durability, &batch.buffer);
+    if (Planted(Canary::kTrustSecondSync) && !written.ok()) written = co_await active_file_.Sync();
   }
   metrics_.commit_microseconds.Observe(static_cast<uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(io::Now() - begin).count()));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "storage/content_writer.h"
 #include "storage/store_core.h"
@@ -73,7 +74,8 @@ size_t StoreCore::EncodeUpdate(const MessageUpdate& update, size_t text_bytes_ma
        .next_attempt_seconds = static_cast<uint32_t>(std::min<int64_t>(next, UINT32_MAX)),
        .attempt_counted = update.attempt_counted,
        .held = update.held,
-       .delay_warned = update.delay_warned},
+       .delay_warned = Planted(Canary::kWarnAgainAfterRestart) ? MessageUpdate::Flag::kUnchanged
+                                                               : update.delay_warned},
       scratch_);
   OutcomeEncoder encoder(scratch_, text_bytes_max);
   for (const RecipientOutcome& outcome : update.outcomes) {

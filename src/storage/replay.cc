@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fmt/format.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
 
@@ -368,6 +369,8 @@ bool Replay::ReplayBatch(Segment& segment, const SegmentScan::Step& step, Segmen
     } else {
       ++report_.records;
       ++records;
+      const bool last = records > 1 && records == step.header.records;
+      if (Planted(Canary::kDropLastRecord) && last) continue;
       ReplayRecord(segment, record, verify);
     }
   }
@@ -446,6 +449,9 @@ bool Replay::ReplayUpdate(const RecordView& record) {
   Seen(next_queue_, meta->id.log(), meta->id.sequence());
   QueuedMessage* message = index_.Find(meta->id);
   if (message == nullptr) return true;  // it left, and its record with its segment
+  if (Planted(Canary::kForgetPartialOutcome) &&
+      outcomes_.outcomes.size() < message->recipient_count())
+    return true;
   index_.Apply(*message, *meta, outcomes_);
   if (message->pending_count() == 0) index_.Free(*message);
   return true;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 
 namespace ringmail::storage {
@@ -150,7 +151,7 @@ io::Task<StatusOr<SegmentScan::Step>> SegmentScan::JudgeDoubtful(Step doubtful) 
   const uint64_t after = doubtful.offset + doubtful.bytes;
   auto found = co_await FindBatch(after);
   CO_RETURN_IF_ERROR(found.status());
-  if (*found >= limit_) {
+  if (*found >= limit_ || Planted(Canary::kStopAtDamage)) {
     torn_bytes_ += doubtful.bytes;
     at_ = limit_;
     co_return Step{};

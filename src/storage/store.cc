@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "fmt/format.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
 #include "storage/store_core.h"
@@ -73,7 +74,10 @@ io::Task<Status> StoreCore::PrepareDirectories() {
   co_return co_await io::SyncDirectory(logs);
 }
 
-bool StoreCore::Mine(LogId log) const { return log.value % io::ShardCount() == own_.value; }
+bool StoreCore::Mine(LogId log) const {
+  if (Planted(Canary::kForgetVanishedShards)) return log == own_;
+  return log.value % io::ShardCount() == own_.value;
+}
 
 io::Task<Status> StoreCore::Recover() {
   auto logs = co_await ListLogs(options_.data_dir);

@@ -6,6 +6,7 @@
 #include "agent/transfer/retry.h"
 #include "agent/transfer/transfer_core.h"
 #include "fmt/format.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "ringmail/codec/data_scan.h"
 #include "ringmail/io/shard.h"
@@ -198,6 +199,10 @@ void TransferCore::SettleJob(Job& job, Settlement& settlement) {
                    std::max(update.next_attempt, message.next_attempt()));
         update.outcomes.push_back(
             {recipient, undelivered, std::move(result.reply), job.remote_host});
+        if (Planted(Canary::kForgetDeferredRecipient) && i > 0 && i + 1 == job.recipients.size())
+          update.outcomes.back().state = RecipientState::kDelivered;
+        if (Planted(Canary::kForgetLostAnswer) && job.ambiguous)
+          update.outcomes.back().state = RecipientState::kFailed;
         break;
       case Outcome::kUntried:
         if (drop) update.outcomes.push_back({recipient, undelivered, {}, {}});
@@ -228,7 +233,8 @@ void TransferCore::MindLane(const Job& job) {
     if (job.refusal.reply.code != 0) lane.refusal = job.refusal;
     lane.credits = job.back_off_until > io::Now() ? 0 : 1;
     const bool later = !lane.reopen.armed() || lane.reopen.deadline() < job.back_off_until;
-    if (lane.credits == 0 && later && !stopping_) lane.reopen.Arm(job.back_off_until);
+    if (lane.credits == 0 && later && !stopping_ && !Planted(Canary::kLaneNeverReopens))
+      lane.reopen.Arm(job.back_off_until);
     return;
   }
   const auto answered = [](const RecipientResult& r) { return r.outcome != Outcome::kUntried; };
@@ -399,7 +405,10 @@ io::Task<void> TransferCore::Bounce(QueueId id, std::vector<Failure> failures) {
   std::vector<MessageUpdate> updates;
   updates.push_back(update);
   // RFC 5321 §4.5.5: never about a report.
-  if (message->envelope().reverse_path().empty() || told.empty()) {
+  if (Planted(Canary::kReportFirstOnly) && told.size() > 1)
+    told.erase(told.begin() + 1, told.end());
+  const bool report = message->envelope().reverse_path().empty();
+  if ((report && !Planted(Canary::kReportAboutReport)) || told.empty()) {
     metrics_.discarded.Add(failures.size());
     LogLine(io::ShardLog(), LogLevel::kWarning, "not-returned")
         .Id(id)
@@ -415,8 +424,9 @@ io::Task<void> TransferCore::Bounce(QueueId id, std::vector<Failure> failures) {
   // Nothing is given up without its report: it is tried once more, and fails once more, later.
   message = queue_.Find(id);
   if (message == nullptr) co_return;
-  for (storage::RecipientOutcome& outcome : update.outcomes)
-    outcome.state = RecipientState::kPending;
+  for (storage::RecipientOutcome& outcome : update.outcomes) {
+    if (!Planted(Canary::kReportFailureForgotten)) outcome.state = RecipientState::kPending;
+  }
   update.next_attempt = io::WallNow() + kReportAgainAfter;
   std::vector<MessageUpdate> later;
   later.push_back(std::move(update));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/transfer/retry.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
 
@@ -84,8 +85,9 @@ void DestinationPool::Staff(Destination& destination) {
   const uint32_t established = destination.sessions - destination.connecting;
   if (established > 0 && io::Now() < destination.crowded_until) return;
   const uint32_t connecting_max = destination.failures > 0 ? 1 : std::max(1u, established);
-  if (destination.connecting >= connecting_max || destination.sessions >= limits_.sessions_max)
-    return;
+  const bool full =
+      destination.sessions >= limits_.sessions_max && !Planted(Canary::kSessionsOverLimit);
+  if (destination.connecting >= connecting_max || full) return;
   if (destination.waiting_count <= destination.connecting) return;  // those on their way are enough
   ++destination.sessions;
   ++destination.connecting;

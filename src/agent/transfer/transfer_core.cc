@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
 
@@ -289,6 +290,7 @@ void TransferCore::SendTo(ShardIndex to, void (*run)(io::ShardMessage&), Transfe
   }
   Outbox& outbox = *outboxes_[to.value];
   if (outbox.messages.empty() && io::TryPost(to, message)) return;
+  if (Planted(Canary::kLoseCrossShardJob)) return;
   outbox.messages.push_back(message);
   if (!outbox.again.armed()) outbox.again.Arm(io::Now() + io::kTimerTick);
 }

@@ -28,6 +28,7 @@
 #include "agent/transfer/destination.h"
 #include "agent/transfer/job.h"
 #include "ringmail/agent/transfer.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/io/gate.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/io/timer.h"
@@ -157,6 +158,9 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
                   std::string_view path, const Job* job, const message::Reply& reply,
                   WallTime next_attempt = {});
   WallTime ExpiryOf(const storage::QueuedMessage& message) const {
+    if (Planted(Canary::kExpireWhenOverdue) && message.attempts() > 0 &&
+        message.next_attempt() + std::chrono::hours(1) < io::WallNow())
+      return message.next_attempt();
     return message.arrival() + options_.retry.expire_after;
   }
   bool WantsWarning(const storage::QueuedMessage& message) const;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/message/path.h"
 
@@ -98,7 +99,7 @@ void ClientSession::Cancel() {
 // the first.
 io::Task<bool> ClientSession::ReadReply(Reply& reply, std::chrono::seconds patience,
                                         PeerExtensions* extensions) {
-  const MonotonicTime deadline = io::Now() + patience;
+  const MonotonicTime deadline = Planted(Canary::kWaitForever) ? kNever : io::Now() + patience;
   for (;;) {
     session::Line line = lines_.TryLine(stream_);
     if (line.status == session::LineStatus::kNeedMore)
@@ -212,7 +213,7 @@ io::Task<void> ClientSession::Deliver(agent::DeliveryAttempt& attempt) {
   // A peer that refuses what it offered is asked again in a plainer form, at most twice:
   // parameters, then chunks.
   for (int round = 0; round < 3; ++round) {
-    if (round > 0) attempt.content->Rewind();
+    if (round > 0 && !Planted(Canary::kNoRewind)) attempt.content->Rewind();
     if (co_await Transact(attempt) == Round::kOver) break;
   }
   ++transactions_;
@@ -354,6 +355,10 @@ io::Task<bool> ClientSession::ReadEnvelopeReplies(Transaction& t) {
       Resolve(t, reply);
       co_return false;
     }
+  }
+  if (const size_t count = accepted_.size(); Planted(Canary::kSwapNeighbours) && count > 1) {
+    std::swap(t.attempt.results[count - 2], t.attempt.results[count - 1]);
+    std::swap(accepted_[count - 2], accepted_[count - 1]);
   }
   // With chunks to come nothing else was sent; DATA and an eager chunk have an answer each, read by
   // their own steps.
@@ -613,7 +618,14 @@ void ClientSession::Resolve(Transaction& t, const Reply& reply) {
 // The connection ended, or the peer stopped making sense, in the middle.
 void ClientSession::Lost(Transaction& t) {
   usable_ = false;
-  if (!t.answered && transactions_ > 0) {
+  const bool closed_before = !t.answered && transactions_ > 0;
+  if ((Planted(Canary::kResumeClosedSession) && closed_before) ||
+      (Planted(Canary::kLostAnswerIsDelivered) && t.end_sent && t.accepted_count > 0)) {
+    stage_ = Stage::kEnd;
+    Resolve(t, {250, {2, 0, 0}, "Ok"});
+    return;
+  }
+  if (closed_before) {
     // A kept connection that the peer had closed meanwhile: nothing was tried. Where the whole
     // content went with the envelope the peer may have it all the same.
     t.attempt.ambiguous = t.end_sent;
@@ -661,6 +673,7 @@ io::Task<void> ClientSession::Reset() {
   stage_ = Stage::kMail;
   Reply reply;
   stream_.Write("RSET\r\n");
+  if (Planted(Canary::kUnreadResetReply)) co_return;
   if (!co_await ReadReply(reply, options_.timeouts.command) || !reply.completed()) usable_ = false;
 }
 

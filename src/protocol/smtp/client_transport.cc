@@ -3,6 +3,7 @@
 
 #include "fmt/format.h"
 #include "protocol/smtp/client_session.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/io/blocking.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/protocol/smtp_client.h"
@@ -32,7 +33,7 @@ class SmtpTransport final : public agent::Transport {
       // mail.
       const bool unknown = absl::IsNotFound(addresses.status());
       result.reply = {
-          451,
+          static_cast<uint16_t>(Planted(Canary::kDnsFailureIsFinal) ? 556 : 451),
           {4, 4, static_cast<uint16_t>(unknown ? 4 : 3)},
           fmt::format("next hop {}: {}", hop.ToString(), Std(addresses.status().message()))};
       co_return result;
@@ -75,6 +76,10 @@ class SmtpTransport final : public agent::Transport {
     if (result.reply.completed()) {
       result.session = std::move(session);
       co_return true;
+    }
+    if (Planted(Canary::kLeakConnection)) {
+      (void)session.release();
+      co_return result.reply.permanent();
     }
     co_await session->Quit();
     co_return result.reply.permanent();

@@ -6,6 +6,7 @@
 #include "protocol/smtp/limits.h"
 #include "protocol/smtp/replies.h"
 #include "protocol/smtp/session.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
 
@@ -30,7 +31,10 @@ io::Task<Next> Session::ReceiveContent() {
       End(Ending::kAbuse);
       co_return Next::kClose;
     }
-    if (!Heard(co_await stream_.Receive(ContentDeadline()), "content")) co_return Next::kClose;
+    if (!Heard(co_await stream_.Receive(ContentDeadline()), "content")) {
+      if (Planted(Canary::kCommitHalfContent)) break;
+      co_return Next::kClose;
+    }
   }
   co_return co_await FinishContent();
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/smtp/replies.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "ringmail/storage/content.h"
 
@@ -60,7 +61,8 @@ void Transaction::TakeRuns(const codec::DataScanner::Step& step) {
     } else if (bare_newline_ == BareNewline::kLegacyScanner) {
       WriteRepaired(run.bytes, run.starts_with_dot_line);
     } else {
-      mail_.Write(run.bytes, run.starts_with_dot_line);
+      const bool seam = Planted(Canary::kUnstuffedSeam) && i == 0;
+      mail_.Write(run.bytes, run.starts_with_dot_line && !seam);
     }
   }
 }
