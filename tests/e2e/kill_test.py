@@ -5,19 +5,30 @@ A loader with many connections keeps a ledger of what was answered 250. The serv
 restarted on the same store, and at the end drained to a sink that stores all it gets. Then:
   1. each message in the ledger has arrived, its content unchanged below the one Received field that we add;
   2. nothing has arrived that the loader did not send;
-  3. a message arrived twice only where RFC 5321 allows it: the loader sent it again because an answer was lost, or a kill
-     lies between the two arrivals (the sink's answer was not yet on our disk).
+  3. a message arrived twice only where RFC 5321 allows it (§4.2.5, §4.5.4.1, RFC 1047): where the answer to the end of the
+     mail data was lost, and never else. Each arrival names its queue id in our Received field, which tells the two sides
+     apart:
+       the sender's side: the same message under two queue ids, each an acceptance of its own. All ids but the one of the
+         250 that the loader had must be covered by an answer that the loader lost (no 250 and no refusal came for the whole
+         message), and each such loss by a kill while it waited.
+       the next hop's side: one queue id twice. Between the two arrivals the server was killed, no later than DURABLE_SECONDS
+         after the first: it takes the sink's 250 from its socket, waits for at most one batch of outcomes that is being
+         written, and writes its own. And the log must not prove the outcome durable: a shard logs "delivered" when it begins
+         to write a batch of outcomes, and begins none before the last is on disk, so a later "delivered" of that shard says
+         that the earlier ones are.
 The seed is printed; the same seed gives the same messages and the same waits (not the same kills: those meet a real machine).
 """
 
 import argparse
 import asyncio
 import contextlib
+import datetime
 import hashlib
 import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -48,6 +59,14 @@ path = "{dir}/log"
 """
 
 
+# From the sink's file to the outcome on our disk: two writes with their syncs, on a disk that others use too. What a run
+# needed at most is printed.
+DURABLE_SECONDS = 2
+# What the server had sent when it was killed is read by the sink a little after, from its socket; and files carry a time
+# that is some milliseconds coarse.
+SINK_LAG_SECONDS = 0.5
+
+
 def answers(port):
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as s:
         s.settimeout(2)
@@ -56,7 +75,11 @@ def answers(port):
 
 
 class Lost(Exception):
-    """The connection ended or the server refused for now: nothing is known of the message."""
+    """The connection ended: nothing is known of the message."""
+
+
+class Refused(Exception):
+    """The server refused for now: it does not have the message."""
 
 
 class Loader:
@@ -65,8 +88,8 @@ class Loader:
         self.random = random.Random(seed)
         self.connections = connections
         self.sent = {}      # id -> digest of the content
-        self.ledger = {}    # id -> queue id, answered 250
-        self.again = set()  # ids sent more than once because an answer was lost
+        self.ledger = {}    # id -> queue id of the 250
+        self.losses = {}    # id -> for each answer that was lost: when its transaction began, when the connection ended
         self.stopping = False
         self.count = 0
 
@@ -93,7 +116,7 @@ class Loader:
             if line[3:4] != b"-":
                 if line[:1] != expect:
                     if line[:1] == b"4":
-                        raise Lost(line.decode())
+                        raise Refused(line.decode())
                     raise SystemExit(f"kill_test: the server answered {line!r}")
                 return line
 
@@ -113,12 +136,14 @@ class Loader:
                     message = message or self.make()
                     await self.send(reader, writer, *message)
                     message = None
-            except (Lost, OSError):
+            except (Lost, Refused, OSError):
                 await asyncio.sleep(0.01)
             finally:
                 writer.close()
 
     async def send(self, reader, writer, message_id, content):
+        # A server that answers below was alive after this, however late we come to read it.
+        began = time.time()
         bdat = self.random.random() < 0.3
         writer.write(b"MAIL FROM:<a@test.invalid> BODY=8BITMIME\r\nRCPT TO:<b@test.invalid>\r\n" + (b"" if bdat else b"DATA\r\n"))
         await self.reply(reader, b"2")
@@ -133,9 +158,9 @@ class Loader:
             await writer.drain()
             line = await self.reply(reader, b"2")
         except (Lost, OSError):
-            self.again.add(message_id)
+            self.losses.setdefault(message_id, []).append((began, time.time()))
             raise
-        self.ledger[message_id] = line.decode().strip()
+        self.ledger[message_id] = line.decode().split()[-1]
 
     async def run(self):
         await asyncio.gather(*(self.connection() for _ in range(self.connections)))
@@ -180,43 +205,93 @@ async def kills(args, server, loader, seed):
         if chance.random() < 0.8:
             await server.ready()
         await asyncio.sleep(chance.choice([0.0, 0.01, 0.05, 0.2, 0.4]) * chance.random() * 2)
+        before = time.time()
         server.kill()
-        times.append(time.time())
+        times.append((before, time.time()))
         server.start()
         if (n + 1) % 10 == 0:
             print(f"kill_test: {n + 1} kills, {len(loader.ledger)} messages answered 250", flush=True)
     return times
 
 
-def check(loader, store, kill_times):
-    arrived = {}
-    problems = []
-    for path in sorted(store.glob("*.eml")):
+class Arrival:
+    def __init__(self, path, loader):
+        self.name, self.time, self.problem = path.name, path.stat().st_mtime, None
         content = path.read_bytes()
         at = content.find(b"X-Kill-Id: ")
-        message_id = content[at + 11:at + 19].decode(errors="replace") if at >= 0 else "?"
-        if message_id not in loader.sent:
-            problems.append(f"{path.name}: arrived, but was never sent ({message_id})")
-            continue
+        self.message_id = content[at + 11:at + 19].decode(errors="replace") if at >= 0 else "?"
         begin = content.find(b"From: a@test.invalid")
-        if not content.startswith(b"Received: ") or content[:begin].count(b"Received: ") != 1:
-            problems.append(f"{path.name}: not exactly one Received field on top")
-        if hashlib.sha256(content[begin:]).hexdigest() != loader.sent[message_id]:
-            problems.append(f"{path.name}: content of {message_id} differs from what was sent")
-        arrived.setdefault(message_id, []).append(path.stat().st_mtime)
-    for message_id, answer in loader.ledger.items():
-        if message_id not in arrived:
-            problems.append(f"{message_id}: answered '{answer}', and never arrived")
+        received = re.match(rb"Received: .*?\sid ([0-9a-v]{12})\s", content[:max(begin, 0)], re.DOTALL)
+        self.queue_id = received[1].decode() if received else "?"
+        if self.message_id not in loader.sent:
+            self.problem = f"arrived, but was never sent ({self.message_id})"
+        elif not received or content[:begin].count(b"Received: ") != 1:
+            self.problem = "not exactly one Received field on top"
+        elif hashlib.sha256(content[begin:]).hexdigest() != loader.sent[self.message_id]:
+            self.problem = f"content of {self.message_id} differs from what was sent"
+
+
+def deliveries(log):
+    """By shard (the first two digits of a queue id): (time, queue id) of each "delivered", in order."""
+    logged = {}
+    for line in open(log, encoding="utf-8", errors="replace"):
+        found = re.match(r"time=(\S+)Z \S+ event=delivered id=(\w+) ", line)
+        if found:
+            at = datetime.datetime.fromisoformat(found[1] + "+00:00").timestamp()
+            logged.setdefault(found[2][:2], []).append((at, found[2]))
+    for one in logged.values():
+        one.sort()
+    return logged
+
+
+def why_twice(first, second, kill_times, logged):
+    """How long after the first arrival the kill came that allows the second; or a string: none does."""
+    at, queue_id = first.time, first.queue_id
+    shard = logged.get(queue_id[:2], [])
+    # Where the server said that it was delivered, it was alive then.
+    said = next((t for t, one in shard if one == queue_id and at <= t < second.time), None)
+    since = said if said else at - SINK_LAG_SECONDS
+    between = [k for k in kill_times if since <= k[1] and k[0] <= second.time]
+    if not between:
+        return "with no kill between"
+    begin = between[0][0]
+    if begin - at > DURABLE_SECONDS:
+        return f"with no kill within {DURABLE_SECONDS} s of the first, but after {begin - at:.3f} s"
+    if said and any(said < t <= begin for t, _ in shard):
+        return "though its first delivery was on disk before the kill"
+    return max(begin - at, 0)
+
+
+def check(loader, store, kill_times, log):
+    arrivals = [Arrival(path, loader) for path in store.glob("*.eml")]
+    arrivals.sort(key=lambda one: one.time)
+    problems = [f"{one.name}: {one.problem}" for one in arrivals if one.problem]
+    arrived = {}  # message id -> queue id -> arrivals
+    for one in arrivals:
+        arrived.setdefault(one.message_id, {}).setdefault(one.queue_id, []).append(one)
+    for message_id, queue_id in loader.ledger.items():
+        if queue_id not in arrived.get(message_id, {}):
+            problems.append(f"{message_id}: answered 250 as {queue_id}, which never arrived")
+    for message_id, losses in loader.losses.items():
+        for began, ended in losses:
+            if not any(k[0] <= ended and began <= k[1] for k in kill_times):
+                problems.append(f"{message_id}: the connection ended before its answer, with no kill")
     doubles = {"answer to the loader lost": 0, "answer of the sink lost in a kill": 0}
-    for message_id, times in arrived.items():
-        for first, second in zip(times, times[1:]):
-            if message_id in loader.again:
-                doubles["answer to the loader lost"] += 1
-            elif any(min(first, second) - 2 <= k <= max(first, second) + 2 for k in kill_times):
-                doubles["answer of the sink lost in a kill"] += 1
-            else:
-                problems.append(f"{message_id}: arrived twice with no kill between")
-    return arrived, doubles, problems
+    logged, longest = deliveries(log), 0
+    for message_id, by_queue_id in arrived.items():
+        unanswered = [one for one in by_queue_id if one != loader.ledger.get(message_id)]
+        if len(unanswered) > len(loader.losses.get(message_id, [])):
+            problems.append(f"{message_id}: arrived as {unanswered}, more often than answers were lost")
+        doubles["answer to the loader lost"] += len(by_queue_id) - 1
+        for again in by_queue_id.values():
+            for first, second in zip(again, again[1:]):
+                why = why_twice(first, second, kill_times, logged)
+                if isinstance(why, str):
+                    problems.append(f"{message_id}: {first.queue_id} arrived twice ({first.name}, {second.name}) {why}")
+                else:
+                    doubles["answer of the sink lost in a kill"] += 1
+                    longest = max(longest, why)
+    return arrived, doubles, longest, problems
 
 
 async def main():
@@ -259,12 +334,12 @@ async def main():
             raise SystemExit(f"kill_test: SIGTERM ended with {server.process.returncode}, not 0")
         sink.send_signal(signal.SIGTERM)
         sink.wait()
-        arrived, doubles, problems = check(loader, store, times)
+        arrived, doubles, longest, problems = check(loader, store, times, directory / "log")
         fsck = subprocess.run([args.ringmail, "fsck", str(directory / "data")], capture_output=True, text=True)
         if fsck.returncode != 0:
             problems.append(f"fsck: exit {fsck.returncode}: {fsck.stdout}{fsck.stderr}")
         print(f"kill_test: {args.kills} kills, {len(loader.sent)} sent, {len(loader.ledger)} answered 250, {len(arrived)} arrived, "
-              f"doubles: {doubles}")
+              f"doubles: {doubles}, at most {longest:.3f} s from the sink's answer to the kill")
     finally:
         # A task that has just heard an answer swallows its cancellation, and would try to connect for ever.
         loader.stopping = True
