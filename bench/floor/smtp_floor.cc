@@ -33,7 +33,8 @@ constexpr unsigned kBuffers = 1024;
 constexpr unsigned kBufferBytes = 8192;
 constexpr int kGroup = 1;
 constexpr size_t kBlock = 4096;
-constexpr size_t kBatchBytes = 4u << 20;
+// Two hundred messages of 32 KiB may wait for one write.
+constexpr size_t kBatchBytes = 16u << 20;
 constexpr uint64_t kFileBytes = 256u << 20;
 // Each message starts with this much for what a real log writes before it.
 constexpr size_t kRecordHeader = 64;
