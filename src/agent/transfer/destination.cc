@@ -85,9 +85,8 @@ void DestinationPool::Staff(Destination& destination) {
   const uint32_t established = destination.sessions - destination.connecting;
   if (established > 0 && io::Now() < destination.crowded_until) return;
   const uint32_t connecting_max = destination.failures > 0 ? 1 : std::max(1u, established);
-  const bool full =
-      destination.sessions >= limits_.sessions_max && !Planted(Canary::kSessionsOverLimit);
-  if (destination.connecting >= connecting_max || full) return;
+  if (destination.connecting >= connecting_max) return;
+  if (destination.sessions >= limits_.sessions_max && !Planted(Canary::kSessionsOverLimit)) return;
   if (destination.waiting_count <= destination.connecting) return;  // those on their way are enough
   ++destination.sessions;
   ++destination.connecting;
