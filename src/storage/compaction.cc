@@ -11,7 +11,10 @@
 namespace ringmail::storage {
 namespace {
 
+// A pass over a segment that did not empty it is not repeated sooner. Where the pass moved nothing,
+// and waits for nothing that it would be told of, the time doubles up to the longest.
 constexpr Nanoseconds kRetryInterval = std::chrono::seconds(1);
+constexpr Nanoseconds kRetryIntervalMax = std::chrono::minutes(1);
 // With no space for new mail, compaction goes on while it can win this many segments.
 constexpr uint64_t kTightDeadSegments = 3;
 // How often leaving messages ask whether compaction is due.
@@ -53,14 +56,52 @@ bool StoreCore::ShouldCompact() const {
          total - live >= kTightDeadSegments * options_.segment_bytes;
 }
 
+// The oldest segment kept something back. A pass reads all of it, so it comes again only once lent
+// content in it was returned (ContentReturned), or for what nothing tells of, after a while.
+bool StoreCore::MustWait() const {
+  return segments_.front().get() == stuck_.segment &&
+         (stuck_.awaits_return || io::Now() < stuck_.not_before);
+}
+
+void StoreCore::SetStuck(const Stuck& stuck) {
+  stuck_ = stuck;
+  index_.AwaitReturn(stuck_.segment);
+}
+
+void StoreCore::ContentReturned(void* context, bool awaited) {
+  auto* self = static_cast<StoreCore*>(context);
+  if (awaited && self->stuck_.awaits_return) {
+    self->stuck_.awaits_return = false;
+    self->compact_.Notify();
+  }
+  self->SpaceFreed();
+}
+
+// One pass over the oldest, and what it means for the next. True where nothing is left in it.
+io::Task<bool> StoreCore::PassOverOldest(Status* status) {
+  const Segment* oldest = segments_.front().get();
+  const bool again = oldest == stuck_.segment;
+  const Nanoseconds interval = again ? stuck_.interval : Nanoseconds(0);
+  // What returns while the pass goes on counts as well.
+  SetStuck({.segment = oldest});
+  const uint64_t copied_before = metrics_.compacted_records.value();
+  *status = co_await CompactOldest();
+  if (status->ok() && oldest->live_records == 0) {
+    SetStuck({});
+    co_return true;
+  }
+  const bool idle =
+      again && !stuck_.awaits_return && metrics_.compacted_records.value() == copied_before;
+  stuck_.interval = idle ? std::min<Nanoseconds>(2 * interval, kRetryIntervalMax) : kRetryInterval;
+  stuck_.not_before = io::Now() + stuck_.interval;
+  co_return false;
+}
+
 io::Task<void> StoreCore::RunCompaction(StoreCore* self) {
   while (!self->closing_) {
     Status status = co_await self->DropDead();
     const bool due = status.ok() && !self->closing_ && self->ShouldCompact();
-    if (due) {
-      status = co_await self->CompactOldest();
-      if (status.ok() && self->segments_.front()->live_records == 0) continue;
-    }
+    if (due && !self->MustWait() && co_await self->PassOverOldest(&status)) continue;
     if (self->closing_) break;
     if (!status.ok() && !absl::IsResourceExhausted(status)) {
       LogLine(io::ShardLog(), LogLevel::kError, "compaction-failed")
@@ -68,10 +109,10 @@ io::Task<void> StoreCore::RunCompaction(StoreCore* self) {
     }
     self->metrics_.live_bytes.Set(static_cast<int64_t>(self->LiveBytes()));
     self->metrics_.contents.Set(static_cast<int64_t>(self->index_.contents().size()));
-    // What could not be moved (lent, or leaving) is looked at again when something changes, and at
-    // the latest after a while.
-    const bool again = due || !status.ok();
-    (void)co_await self->compact_.Wait(again ? io::Now() + kRetryInterval : kNever);
+    MonotonicTime again = kNever;
+    if (due && !self->stuck_.awaits_return) again = self->stuck_.not_before;
+    if (!status.ok()) again = std::min(again, io::Now() + kRetryInterval);
+    (void)co_await self->compact_.Wait(again);
   }
 }
 
@@ -81,6 +122,7 @@ io::Task<Status> StoreCore::DropDead() {
     if (&oldest == log_->active()) break;
     CO_RETURN_IF_ERROR(co_await supply_->DropSegment(oldest.log, oldest.sequence, oldest.bytes));
     co_await summaries_->Remove(oldest.log, oldest.sequence);
+    if (&oldest == stuck_.segment) SetStuck({});
     segments_.pop_front();
   }
   co_return absl::OkStatus();
@@ -132,9 +174,12 @@ bool StoreCore::PrepareCopy(const Segment* from, const RecordView& record, Move&
     const auto meta = DecodeContentMeta(record.meta, record.body.size());
     if (!meta) return false;
     const Content* content = index_.FindContent(meta->content);
-    if (content == nullptr || content->lent > 0 || meta->piece >= content->piece_count)
-      return false;
+    if (content == nullptr || meta->piece >= content->piece_count) return false;
     if (!(content->piece(meta->piece) == move.from)) return false;
+    if (content->lent > 0) {
+      stuck_.awaits_return = true;
+      return false;
+    }
     move.content = meta->content;
     move.piece = meta->piece;
     scratch_meta_ = record.meta;
@@ -214,9 +259,12 @@ io::Task<Status> StoreCore::FlushMoves(Segment* from, std::vector<Move>& moves) 
       continue;
     }
     Content* content = index_.FindContent(move.content);
+    if (content == nullptr || !(content->piece(move.piece) == move.from)) continue;
     // Lent meanwhile: another shard reads where it lies, so there it stays until it is returned.
-    if (content == nullptr || content->lent > 0 || !(content->piece(move.piece) == move.from))
+    if (content->lent > 0) {
+      stuck_.awaits_return = true;
       continue;
+    }
     index_.SetPiece(*content, move.piece, place);
   }
   moves.clear();

@@ -306,8 +306,11 @@ void Index::Unref(Content& content) {
 void Index::Returned(Content& content) {
   CHECK_GT(content.lent, 0u);
   if (--content.lent > 0) return;
+  bool awaited = false;
+  for (uint32_t i = 0; awaited_ != nullptr && i < content.piece_count; ++i)
+    awaited = awaited || content.piece(i).segment == awaited_;
   if (content.refs == 0 && !replaying_) FreeContent(content);
-  if (on_returned_ != nullptr) on_returned_(on_returned_context_);
+  if (on_returned_ != nullptr) on_returned_(on_returned_context_, awaited);
 }
 
 void Index::SetPiece(Content& content, uint32_t piece, const RecordPlace& place) {

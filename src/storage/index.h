@@ -98,11 +98,14 @@ class Index {
 
   ReplyTable& replies() { return replies_; }
   const ReplyTable& replies() const { return replies_; }
-  // Called when something was returned that a segment's dropping may wait for.
-  void set_on_returned(void (*call)(void* context), void* context) {
+  // Called when something was returned that a segment's dropping may wait for; `awaited`: some of
+  // it lies in the awaited segment.
+  void set_on_returned(void (*call)(void* context, bool awaited), void* context) {
     on_returned_ = call;
     on_returned_context_ = context;
   }
+  // nullptr: none is awaited.
+  void AwaitReturn(const Segment* segment) { awaited_ = segment; }
 
  private:
   void SetRecipient(QueuedMessage& message, uint32_t recipient, RecipientState state,
@@ -118,7 +121,8 @@ class Index {
   IntrusiveList<StagedBytes, CacheTag> cached_;
   uint64_t cache_bytes_ = 0;
   bool replaying_ = false;
-  void (*on_returned_)(void* context) = nullptr;
+  const Segment* awaited_ = nullptr;
+  void (*on_returned_)(void* context, bool awaited) = nullptr;
   void* on_returned_context_ = nullptr;
 };
 

@@ -346,8 +346,6 @@ void StoreCore::SpaceChanged(void* self) {
   store->compact_.Notify();
 }
 
-void StoreCore::ContentReturned(void* self) { static_cast<StoreCore*>(self)->SpaceFreed(); }
-
 io::Task<Status> StoreCore::Close() {
   closing_ = true;
   compact_.Notify();

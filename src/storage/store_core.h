@@ -89,7 +89,7 @@ class StoreCore final : public ShardStore, public Queue {
   void HoldDamaged();
   Status CheckOptions();
   static void SpaceChanged(void* self);
-  static void ContentReturned(void* self);
+  static void ContentReturned(void* self, bool awaited);
   bool Mine(LogId log) const;
   io::Task<Status> OpenLog(const Replay& replay, std::vector<uint64_t> spares,
                            uint64_t next_sequence);
@@ -106,9 +106,19 @@ class StoreCore final : public ShardStore, public Queue {
                                                     std::vector<MessageUpdate> updates);
 
   // compaction.cc
+  // The segment over which a pass went last, where that did not empty it.
+  struct Stuck {
+    const Segment* segment = nullptr;
+    bool awaits_return = false;  // lent content kept it back
+    Nanoseconds interval{0};
+    MonotonicTime not_before{};
+  };
   static io::Task<void> RunCompaction(StoreCore* self);
   void SpaceFreed();
   bool ShouldCompact() const;
+  bool MustWait() const;
+  void SetStuck(const Stuck& stuck);
+  io::Task<bool> PassOverOldest(Status* status);
   io::Task<Status> DropDead();
   io::Task<Status> CompactOldest();
   io::Task<void> DamageFound(Segment* segment, uint64_t offset, uint64_t bytes);
@@ -136,6 +146,7 @@ class StoreCore final : public ShardStore, public Queue {
   std::list<ReadFile> read_files_;  // the most recently used first
   io::Gate gate_;
   io::Event compact_;
+  Stuck stuck_;
   uint32_t freed_count_ = 0;
   bool closing_ = false, closed_ = false;
 };
