@@ -128,9 +128,28 @@ DirectoryLock::~DirectoryLock() {
   if (fd_ >= 0) close(fd_);
 }
 
+namespace {
+
+// A directory's own name is durable once the directory above it is synced. Where an earlier start made `directory` and the
+// sync did not come to pass, this one makes up for it; whoever made it for us, and keeps us from reading what is above it, has
+// answered for it.
+Status SyncParent(const std::string& directory, bool made) {
+  const size_t end = directory.find_last_not_of('/');
+  const size_t slash = end == directory.npos ? directory.npos : directory.find_last_of('/', end);
+  const std::string parent = slash == directory.npos ? "." : slash == 0 ? "/" : directory.substr(0, slash);
+  const int fd = open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return made ? ErrnoStatus(errno, parent) : absl::OkStatus();
+  const int error = fsync(fd) == 0 ? 0 : errno;
+  close(fd);
+  return error != 0 && made ? ErrnoStatus(error, "sync " + parent) : absl::OkStatus();
+}
+
+}  // namespace
+
 StatusOr<DirectoryLock> DirectoryLock::Acquire(const std::string& directory,
                                                const std::string& owner) {
-  if (mkdir(directory.c_str(), 0700) == 0) {
+  const bool made = mkdir(directory.c_str(), 0700) == 0;
+  if (made) {
     if (!owner.empty() && RunningAsRoot()) {
       const StatusOr<User> user = FindUser(owner);
       RETURN_IF_ERROR(user.status());
@@ -139,6 +158,7 @@ StatusOr<DirectoryLock> DirectoryLock::Acquire(const std::string& directory,
   } else if (errno != EEXIST) {
     return ErrnoStatus(errno, directory);
   }
+  RETURN_IF_ERROR(SyncParent(directory, made));
   const std::string path = directory + "/lock";
   DirectoryLock lock;
   lock.fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
