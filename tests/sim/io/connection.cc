@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <functional>
 #include <utility>
 
 #include "ringmail/base/check.h"
@@ -10,6 +9,7 @@
 #include "ringmail/io/stream.h"
 #include "tests/sim/io/network.h"
 #include "tests/sim/io/shard.h"
+#include "tests/sim/io/trace.h"
 
 namespace ringmail::io {
 namespace {
@@ -32,9 +32,19 @@ Connection::Connection(sim::Node& node, std::shared_ptr<sim::Link> link, int sid
   node.world().network().Register(*this);
 }
 
-Connection::~Connection() { Detach(true); }
+Connection::~Connection() {
+  Detach(true);
+  if (shard_ != nullptr) shard_->RemoveConnection();
+}
 
-void Connection::Attach(sim::Shard* shard) { shard_ = shard; }
+void Connection::Attach(sim::Shard* shard) {
+  shard_ = shard;
+  shard->AddConnection();
+}
+
+bool Connection::checks() const {
+  return node_ == nullptr || node_->world().options().check_buffers;
+}
 
 void Connection::TimedOut(void* self) {
   auto& connection = *static_cast<Connection*>(self);
@@ -46,7 +56,7 @@ void Connection::Wake(StreamStatus status) {
   waiting_ = Waiting::kNothing;
   resuming_ = true;
   timer_.Disarm();
-  shard_->scheduler().MakeReady(waiter_);
+  shard_->MakeReady(waiter_);
 }
 
 // --- Input
@@ -63,12 +73,12 @@ void Connection::Consume(size_t count) {
 
 bool Connection::LoadInput() {
   sim::Pipe& pipe = in();
-  if (pipe.arrived.empty()) return false;
+  if (pipe.arrived == 0) return false;
   const size_t count =
-      std::min(pipe.arrived.size(), node_->world().network_options().receive_buffer_bytes);
-  input_.assign(pipe.arrived, 0, count);
+      std::min(pipe.arrived, node_->world().network_options().receive_buffer_bytes);
+  input_.assign(pipe.bytes, pipe.head, count);
   input_at_ = 0;
-  pipe.arrived.erase(0, count);
+  pipe.Take(count);
   if (pipe.writer != nullptr) pipe.writer->WindowOpened();
   return true;
 }
@@ -100,8 +110,7 @@ bool Connection::TryReceive(MonotonicTime deadline) {
   return deadline <= Now();
 }
 
-void Connection::Arrived(std::string_view bytes) {
-  in().arrived.append(bytes);
+void Connection::Arrived() {
   if (waiting_ == Waiting::kReceive && ReceiveResult()) Wake(result_);
 }
 
@@ -110,11 +119,11 @@ void Connection::EndArrived() {
   if (waiting_ == Waiting::kReceive && ReceiveResult()) Wake(result_);
 }
 
-void Connection::ResetArrived() {
+void Connection::ResetArrived(int error) {
+  if (in().reset_arrived) return;
   in().reset_arrived = true;
-  error_ = ECONNRESET;
-  output_.clear();
-  output_at_ = output_bytes_ = 0;
+  error_ = error;
+  DropOutput();
   if (waiting_ == Waiting::kFlush) Wake(StreamStatus::kFailed);
   if (waiting_ == Waiting::kReceive && ReceiveResult()) Wake(result_);
 }
@@ -124,81 +133,64 @@ void Connection::ResetArrived() {
 void Connection::Write(std::string_view bytes) {
   CHECK(!end_sent_);
   if (bytes.empty() || in().reset_arrived) return;
-  if (output_.empty() || output_.back().reference.data() != nullptr) output_.emplace_back();
-  output_.back().owned.append(bytes);
+  if (output_.size() == output_first_ || output_.back().reference != nullptr) {
+    output_.push_back({nullptr, 0, 0});
+  }
+  output_.back().bytes += bytes.size();
+  own_.append(bytes);
   output_bytes_ += bytes.size();
 }
 
 void Connection::WriteReference(std::string_view bytes) {
   CHECK(!end_sent_);
   if (bytes.empty() || in().reset_arrived) return;
-  output_.push_back({.reference = bytes, .checksum = std::hash<std::string_view>()(bytes)});
+  output_.push_back({bytes.data(), bytes.size(), checks() ? sim::HashBytes(bytes) : 0});
   output_bytes_ += bytes.size();
 }
 
-std::string Connection::TakeOutput(size_t bytes_max) {
-  std::string segment;
-  while (segment.size() < bytes_max && !output_.empty()) {
-    Piece& piece = output_.front();
-    // The writer promised to leave it as it was.
-    if (output_at_ == 0 && piece.reference.data() != nullptr) {
-      CHECK_EQ(std::hash<std::string_view>()(piece.reference), piece.checksum);
+void Connection::DropOutput() {
+  output_.clear();
+  own_.clear();
+  output_first_ = output_at_ = own_at_ = output_bytes_ = 0;
+}
+
+void Connection::TakeOutput(size_t bytes, std::string& to) {
+  while (bytes > 0) {
+    const Piece& piece = output_[output_first_];
+    const size_t count = std::min(bytes, piece.bytes - output_at_);
+    if (piece.reference == nullptr) {
+      to.append(own_, own_at_, count);
+      own_at_ += count;
+    } else {
+      // The writer promised to leave it as it was.
+      if (output_at_ == 0 && checks()) {
+        CHECK_EQ(sim::HashBytes({piece.reference, piece.bytes}), piece.checksum);
+      }
+      to.append(piece.reference + output_at_, count);
     }
-    const std::string_view bytes = piece.bytes().substr(output_at_, bytes_max - segment.size());
-    segment.append(bytes);
-    output_at_ += bytes.size();
-    if (output_at_ == piece.bytes().size()) {
-      output_.pop_front();
+    output_at_ += count;
+    if (output_at_ == piece.bytes) {
+      ++output_first_;
       output_at_ = 0;
     }
+    bytes -= count;
+    output_bytes_ -= count;
   }
-  output_bytes_ -= segment.size();
-  return segment;
+  if (output_bytes_ == 0) DropOutput();
 }
-
-MonotonicTime Connection::ArrivalTime() {
-  sim::World& world = node_->world();
-  const sim::NetworkOptions& options = world.network_options();
-  Nanoseconds latency = link_->unix_socket ? Nanoseconds(0) : options.latency;
-  if (options.jitter.count() > 0) {
-    latency += Nanoseconds(world.Random(static_cast<uint64_t>(options.jitter.count()) + 1));
-  }
-  out().last_arrival = std::max(out().last_arrival, world.now() + latency);
-  return out().last_arrival;
-}
-
-namespace {
-
-// The far end answers what nobody receives any more with a reset, if its machine is up.
-void ResetWriter(sim::World& world, const std::shared_ptr<sim::Link>& link, int side) {
-  world.At(world.now() + world.network_options().latency, nullptr, [link, side] {
-    if (Connection* writer = link->pipes[side].writer; writer != nullptr) writer->ResetArrived();
-  });
-}
-
-}  // namespace
 
 void Connection::SendSome() {
-  if (detached_ || node_ == nullptr) return;
-  sim::World& world = node_->world();
+  if (detached_ || node_ == nullptr || node_->doomed()) return;
+  sim::Network& network = node_->world().network();
   while (output_bytes_ > 0) {
     sim::Pipe& pipe = out();
-    const size_t used = pipe.in_flight + pipe.arrived.size();
-    const size_t window = world.network_options().window_bytes;
+    const size_t used = pipe.waiting();
+    const size_t window = network.world().network_options().window_bytes;
     if (used >= window) return;
-    std::string segment =
-        TakeOutput(std::min(window - used, world.network_options().segment_bytes));
-    pipe.in_flight += segment.size();
-    world.At(ArrivalTime(), nullptr,
-             [&world, link = link_, side = side_, bytes = std::move(segment)] {
-               sim::Pipe& arriving = link->pipes[side];
-               if (arriving.reader != nullptr) {
-                 arriving.in_flight -= bytes.size();
-                 arriving.reader->Arrived(bytes);
-               } else if (arriving.silent == nullptr || arriving.silent->running()) {
-                 ResetWriter(world, link, side);
-               }
-             });
+    const size_t count =
+        std::min({output_bytes_, window - used, network.SegmentBytes(*link_, side_)});
+    TakeOutput(count, pipe.bytes);
+    network.Send(link_, side_, count, false);
   }
 }
 
@@ -249,26 +241,16 @@ void Connection::Uncancel() {
 void Connection::SendEnd() {
   if (end_sent_ || detached_) return;
   end_sent_ = true;
-  node_->world().At(ArrivalTime(), nullptr, [link = link_, side = side_] {
-    sim::Pipe& pipe = link->pipes[side];
-    if (pipe.reader != nullptr) {
-      pipe.reader->EndArrived();
-    } else {
-      pipe.end_arrived = true;
-    }
-  });
+  if (!node_->doomed()) node_->world().network().Send(link_, side_, 0, true);
 }
 
 void Connection::Detach(bool silent) {
   if (detached_) return;
   // As close(2): what was received and never read makes it a reset.
-  const bool unread = !in().arrived.empty() || !input().empty();
+  const bool unread = in().arrived > 0 || !input().empty();
   if (!silent && !in().reset_arrived) {
     if (unread) {
-      node_->world().At(ArrivalTime(), nullptr, [link = link_, side = side_] {
-        if (Connection* reader = link->pipes[side].reader; reader != nullptr)
-          reader->ResetArrived();
-      });
+      node_->world().network().SendReset(link_, side_);
     } else {
       SendEnd();
     }
@@ -292,6 +274,7 @@ void Connection::Release() {
 void Connection::EndOfRun(bool silent) {
   Detach(silent);
   Unlink();
+  if (shard_ != nullptr) shard_->RemoveConnection();
   timer_.Disarm();
   cancelled_ = true;
   waiting_ = Waiting::kNothing;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "ringmail/base/check.h"
 
@@ -10,12 +9,6 @@ namespace ringmail::sim {
 namespace {
 
 constexpr uint64_t kBlock = io::kBlockBytes;
-constexpr uint64_t kSectorBytes = 512;
-
-bool AllZero(std::string_view bytes) {
-  return bytes.empty() ||
-         (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
 
 std::vector<std::string> Split(const std::string& path) {
   std::vector<std::string> parts;
@@ -31,98 +24,98 @@ std::vector<std::string> Split(const std::string& path) {
 
 }  // namespace
 
-// --- SparseBytes
-
-void SparseBytes::Write(uint64_t offset, std::string_view bytes) {
-  size_ = std::max(size_, offset + bytes.size());
-  while (!bytes.empty()) {
-    const uint64_t within = offset % kBlock;
-    const size_t count = std::min<size_t>(bytes.size(), kBlock - within);
-    const std::string_view piece = bytes.substr(0, count);
-    auto& block = blocks_[offset / kBlock];
-    if (block == nullptr && !AllZero(piece)) block = std::make_unique<Block>(Block{});
-    if (block != nullptr) std::memcpy(block->data() + within, piece.data(), count);
-    offset += count;
-    bytes.remove_prefix(count);
-  }
-}
-
-size_t SparseBytes::Read(uint64_t offset, std::span<char> out) const {
-  if (offset >= size_) return 0;
-  const size_t total = static_cast<size_t>(std::min<uint64_t>(out.size(), size_ - offset));
-  size_t done = 0;
-  while (done < total) {
-    const uint64_t within = (offset + done) % kBlock;
-    const size_t count = std::min<size_t>(total - done, kBlock - within);
-    const auto found = blocks_.find((offset + done) / kBlock);
-    if (found == blocks_.end() || found->second == nullptr) {
-      std::memset(out.data() + done, 0, count);
-    } else {
-      std::memcpy(out.data() + done, found->second->data() + within, count);
-    }
-    done += count;
-  }
-  return total;
-}
-
-void SparseBytes::Truncate(uint64_t bytes) {
-  if (bytes < size_) {
-    blocks_.erase(blocks_.lower_bound((bytes + kBlock - 1) / kBlock), blocks_.end());
-    const auto last = blocks_.find(bytes / kBlock);
-    if (last != blocks_.end() && last->second != nullptr) {
-      std::memset(last->second->data() + bytes % kBlock, 0, kBlock - bytes % kBlock);
-    }
-  }
-  size_ = bytes;
-}
-
-void SparseBytes::CopyFrom(const SparseBytes& other) {
-  blocks_.clear();
-  for (const auto& [index, block] : other.blocks_) {
-    blocks_[index] = block == nullptr ? nullptr : std::make_unique<Block>(*block);
-  }
-  size_ = other.size_;
-}
-
-uint64_t SparseBytes::NewBlocks(uint64_t offset, size_t bytes) const {
-  if (bytes == 0) return 0;
-  const uint64_t first = offset / kBlock;
-  const uint64_t last = (offset + bytes - 1) / kBlock;
-  const auto present = std::distance(blocks_.lower_bound(first), blocks_.upper_bound(last));
-  return last - first + 1 - static_cast<uint64_t>(present);
-}
-
 // --- Inode
+
+uint64_t Inode::Write(uint64_t offset, std::string_view bytes, bool zeros) {
+  if (zeros) {
+    content.WriteZeros(offset, bytes.size());
+  } else {
+    content.Write(offset, bytes);
+  }
+  Change& change = changes.emplace_back();
+  change.sequence = next_sequence++;
+  change.offset = offset;
+  change.bytes = bytes.size();
+  if (bytes.empty()) return change.sequence;
+  const uint64_t first = offset / kBlock, last = (offset + bytes.size() - 1) / kBlock;
+  change.blocks.reserve(last - first + 1);
+  for (uint64_t i = first; i <= last; ++i) change.blocks.push_back(content.Get(i));
+  return change.sequence;
+}
+
+void Inode::Apply(SparseBytes& content, const Change& change, uint64_t from, uint64_t to) {
+  const uint64_t first = change.offset / kBlock;
+  const uint64_t end = change.offset + to;
+  for (uint64_t at = change.offset + from; at < end;) {
+    const uint64_t within = at % kBlock;
+    const uint64_t count = std::min(end - at, kBlock - within);
+    const BlockRef& block = change.blocks[static_cast<size_t>(at / kBlock - first)];
+    if (count == kBlock) {
+      content.Set(at / kBlock, block);
+    } else {
+      content.Write(at, {block.bytes() + within, static_cast<size_t>(count)});
+    }
+    at += count;
+  }
+  if (to > from) content.Grow(end);
+}
+
+void Inode::Apply(SparseBytes& content, const Change& change) {
+  if (change.truncate) {
+    content.Truncate(change.offset);
+  } else {
+    Apply(content, change, 0, change.bytes);
+  }
+}
 
 void Inode::Fold() {
   while (!changes.empty() && changes.front().durable) {
-    const Change& change = changes.front();
-    if (change.truncate) {
-      durable_content.Truncate(change.offset);
-    } else {
-      durable_content.Write(change.offset, change.bytes);
-    }
+    Apply(durable_content, changes.front());
     changes.pop_front();
   }
 }
 
 void Inode::MakeDurable(uint64_t sequence) {
-  for (Change& change : changes) {
-    if (change.sequence == sequence) change.durable = true;
+  // They lie in the order of their sequences.
+  const auto found = std::lower_bound(
+      changes.begin(), changes.end(), sequence,
+      [](const Change& change, uint64_t wanted) { return change.sequence < wanted; });
+  if (found != changes.end() && found->sequence == sequence && !found->abandoned) {
+    found->durable = true;
   }
   Fold();
 }
 
 void Inode::MakeDurableUpTo(uint64_t sequence) {
   for (Change& change : changes) {
-    if (change.sequence <= sequence) change.durable = true;
+    if (change.sequence <= sequence && !change.abandoned) change.durable = true;
   }
   Fold();
 }
 
-void Inode::MakeNamesDurable() {
-  name_changes.clear();
-  durable_names = names;
+void Inode::Abandon(uint64_t sequence) {
+  for (Change& change : changes) {
+    if (change.sequence == sequence) change.abandoned = true;
+  }
+}
+
+void Inode::AbandonUpTo(uint64_t sequence) {
+  for (Change& change : changes) {
+    if (change.sequence <= sequence && !change.durable) change.abandoned = true;
+  }
+}
+
+void Inode::MakeNamesDurableUpTo(uint64_t sequence) {
+  while (!name_changes.empty() && name_changes.front().sequence <= sequence) {
+    for (auto& [name, inode] : name_changes.front().names) {
+      if (inode == nullptr) {
+        durable_names.erase(name);
+      } else {
+        durable_names[name] = std::move(inode);
+      }
+    }
+    name_changes.pop_front();
+  }
 }
 
 // --- Disk
@@ -168,7 +161,7 @@ void Disk::SetNames(Inode& directory,
       directory.names[name] = inode;
     }
   }
-  directory.name_changes.push_back({std::move(names)});
+  directory.name_changes.push_back({next_name_sequence_++, std::move(names)});
 }
 
 void Disk::Unlink(Inode& inode) {
@@ -202,21 +195,22 @@ int Disk::Open(const std::string& path, io::OpenMode mode, std::shared_ptr<Inode
       break;
   }
   ++inode->open_handles;
+  ++open_files_;
   return 0;
 }
 
 void Disk::Release(Inode& inode) {
   CHECK_GT(inode.open_handles, 0u);
+  --open_files_;
   if (--inode.open_handles == 0 && !inode.linked) used_blocks_ -= inode.content.blocks();
 }
 
-int Disk::Write(Inode& inode, uint64_t offset, std::string_view bytes, uint64_t& sequence) {
+int Disk::Write(Inode& inode, uint64_t offset, std::string_view bytes, bool zeros,
+                uint64_t& sequence) {
   const uint64_t added = inode.content.NewBlocks(offset, bytes.size());
   if ((used_blocks_ + added) * kBlock > options_.capacity_bytes) return ENOSPC;
   used_blocks_ += added;
-  inode.content.Write(offset, bytes);
-  sequence = inode.next_sequence++;
-  inode.changes.push_back({.sequence = sequence, .offset = offset, .bytes = std::string(bytes)});
+  sequence = inode.Write(offset, bytes, zeros);
   return 0;
 }
 
@@ -303,15 +297,9 @@ std::optional<std::string> Disk::DurableContents(const std::string& path) {
   }
   if (inode->directory) return std::nullopt;
   // Durable changes behind one that is not are on the disk too.
-  SparseBytes image;
-  image.CopyFrom(inode->durable_content);
+  SparseBytes image = inode->durable_content;
   for (const Inode::Change& change : inode->changes) {
-    if (!change.durable) continue;
-    if (change.truncate) {
-      image.Truncate(change.offset);
-    } else {
-      image.Write(change.offset, change.bytes);
-    }
+    if (change.durable) Inode::Apply(image, change);
   }
   std::string bytes(image.size(), '\0');
   image.Read(0, bytes);
@@ -324,6 +312,15 @@ void Disk::Damage(const std::string& path, uint64_t offset, std::string_view byt
   uint64_t sequence = 0;
   CHECK_EQ(Write(*inode, offset, bytes, sequence), 0);
   inode->MakeDurable(sequence);
+}
+
+void Disk::FlipBit(const std::string& path, uint64_t bit) {
+  const auto inode = Find(path);
+  CHECK(inode != nullptr && bit / 8 < inode->content.size());
+  char octet = 0;
+  inode->content.Read(bit / 8, {&octet, 1});
+  octet = static_cast<char>(octet ^ (1 << bit % 8));
+  Damage(path, bit / 8, {&octet, 1});
 }
 
 void Disk::Put(const std::string& path, std::string_view bytes) {
@@ -347,43 +344,9 @@ void Disk::Put(const std::string& path, std::string_view bytes) {
   }
 }
 
-// --- Crash
-
-void Disk::CrashInode(Inode& inode, DiskLoss loss,
-                      const std::function<uint64_t(uint64_t)>& random) {
-  inode.linked = true;
-  if (inode.directory) {
-    size_t kept = inode.name_changes.size();
-    if (loss == DiskLoss::kEverything) kept = 0;
-    if (loss == DiskLoss::kRandom) kept = static_cast<size_t>(random(kept + 1));
-    for (size_t i = 0; i < kept; ++i) {
-      for (const auto& [name, target] : inode.name_changes[i].names) {
-        if (target == nullptr) {
-          inode.durable_names.erase(name);
-        } else {
-          inode.durable_names[name] = target;
-        }
-      }
-    }
-    inode.name_changes.clear();
-    inode.names = inode.durable_names;
-    for (const auto& [name, child] : inode.names) CrashInode(*child, loss, random);
-    return;
-  }
-  for (const Inode::Change& change : inode.changes) {
-    uint64_t fate = change.durable || loss == DiskLoss::kNothing ? 1 : 0;  // 0 lost, 1 kept, 2 torn
-    if (!change.durable && loss == DiskLoss::kRandom) fate = random(3);
-    if (fate == 0) continue;
-    if (change.truncate) {
-      inode.durable_content.Truncate(change.offset);
-      continue;
-    }
-    std::string_view bytes = change.bytes;
-    if (fate == 2) bytes = bytes.substr(0, random(bytes.size() / kSectorBytes + 1) * kSectorBytes);
-    if (!bytes.empty()) inode.durable_content.Write(change.offset, bytes);
-  }
-  inode.changes.clear();
-  inode.content.CopyFrom(inode.durable_content);
+void Disk::CloseAll() {
+  used_blocks_ = CloseBelow(*root_);
+  open_files_ = 0;
 }
 
 uint64_t Disk::CloseBelow(Inode& inode) {
@@ -391,13 +354,6 @@ uint64_t Disk::CloseBelow(Inode& inode) {
   uint64_t blocks = inode.content.blocks();
   for (const auto& [name, child] : inode.names) blocks += CloseBelow(*child);
   return blocks;
-}
-
-void Disk::CloseAll() { used_blocks_ = CloseBelow(*root_); }
-
-void Disk::Crash(DiskLoss loss, const std::function<uint64_t(uint64_t bound)>& random) {
-  CrashInode(*root_, loss, random);
-  CloseAll();
 }
 
 }  // namespace ringmail::sim

@@ -6,7 +6,6 @@
 // told to lose. Pure: no time passes here; file.cc adds that. Errors: errno values, 0 for success.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -21,6 +20,8 @@
 
 #include "ringmail/base/time.h"
 #include "ringmail/io/file.h"
+#include "tests/sim/io/faults.h"
+#include "tests/sim/io/sparse_bytes.h"
 
 namespace ringmail::sim {
 
@@ -54,45 +55,21 @@ struct DiskOptions {
   Nanoseconds durable_latency = std::chrono::microseconds(200);  // durable writes and syncs
 };
 
-// What a crash takes of the changes that are not durable.
-enum class DiskLoss : uint8_t {
-  kNothing,
-  kEverything,
-  kRandom  // each write by itself: kept, lost or torn at a sector; of each directory's changes a
-           // prefix is kept
-};
-
-// Bytes of a file; blocks never written, or of zeros alone, take no memory.
-class SparseBytes {
- public:
-  SparseBytes() = default;
-  SparseBytes(const SparseBytes&) = delete;
-  SparseBytes& operator=(const SparseBytes&) = delete;
-  void Write(uint64_t offset, std::string_view bytes);
-  size_t Read(uint64_t offset, std::span<char> out) const;
-  void Truncate(uint64_t bytes);
-  void CopyFrom(const SparseBytes& other);
-  uint64_t size() const { return size_; }
-  uint64_t blocks() const { return blocks_.size(); }
-  // Blocks that a write would add.
-  uint64_t NewBlocks(uint64_t offset, size_t bytes) const;
-
- private:
-  using Block = std::array<char, io::kBlockBytes>;
-  std::map<uint64_t, std::unique_ptr<Block>> blocks_;  // null: zeros
-  uint64_t size_ = 0;
-};
-
 struct Inode {
+  // A write or a truncation that is not yet all durable.
   struct Change {
     uint64_t sequence = 0;
     bool truncate = false;
-    uint64_t offset = 0;  // the new size, of a truncation
-    std::string bytes;
     bool durable = false;
+    // A sync or the write itself failed: no later sync makes it durable.
+    bool abandoned = false;
+    uint64_t offset = 0;  // the new size, of a truncation
+    uint64_t bytes = 0;
+    std::vector<BlockRef> blocks;  // those it wrote in, as it left them
   };
   // Names that change together, as a rename within a directory does.
   struct NameChange {
+    uint64_t sequence = 0;
     std::vector<std::pair<std::string, std::shared_ptr<Inode>>>
         names;  // null: no such name any more
   };
@@ -107,14 +84,44 @@ struct Inode {
   Names names, durable_names;
   std::deque<NameChange> name_changes;
 
+  // Writes, and remembers the change. Returns its sequence.
+  uint64_t Write(uint64_t offset, std::string_view bytes, bool zeros);
   // The change `sequence` alone, or all up to it, are on stable storage. Changes that a crash has
   // taken are not found.
   void MakeDurable(uint64_t sequence);
   void MakeDurableUpTo(uint64_t sequence);
-  void MakeNamesDurable();
+  // No later sync makes it, or all up to it, durable: whether a disk has what it failed to write is
+  // not known, and the kernel does not write it again.
+  void Abandon(uint64_t sequence);
+  void AbandonUpTo(uint64_t sequence);
+  void MakeNamesDurable() { MakeNamesDurableUpTo(UINT64_MAX); }
+  void MakeNamesDurableUpTo(uint64_t sequence);
+  // The part [from, to) of a change, in octets from its beginning, comes into `content`.
+  static void Apply(SparseBytes& content, const Change& change, uint64_t from, uint64_t to);
+  static void Apply(SparseBytes& content, const Change& change);
 
  private:
   void Fold();
+};
+
+// A disk at one moment, with all that was not durable yet. A value that several disks may be
+// restored from; cheap, as it shares every block.
+class DiskImage {
+ public:
+  explicit DiskImage(std::shared_ptr<Inode> root) : root_(std::move(root)) {}
+  const std::shared_ptr<Inode>& root() const { return root_; }
+
+ private:
+  const std::shared_ptr<Inode> root_;
+};
+
+struct DiskCounts {
+  uint64_t requests = 0;  // of every kind
+  uint64_t writes = 0;
+  uint64_t syncs = 0;  // of files and directories
+  uint64_t durable_writes = 0;
+  uint64_t bytes_written = 0;
+  uint64_t failed = 0;  // by a fault or a full disk
 };
 
 class Disk {
@@ -125,14 +132,22 @@ class Disk {
 
   DiskOptions& options() { return options_; }
   // Asked before each request: an errno makes it fail. A write that fails so leaves half of itself
-  // behind, not durable.
-  std::function<int(const DiskRequest&)> fault;
+  // behind, not durable, where the fault does not say otherwise.
+  std::function<DiskFault(const DiskRequest&)> fault;
+  // Since the disk was made; for an implementation of io to count.
+  DiskCounts& counts() { return counts_; }
+  uint32_t open_files() const { return open_files_; }
+  uint64_t last_name_sequence() const { return next_name_sequence_ - 1; }
 
   int Open(const std::string& path, io::OpenMode mode, std::shared_ptr<Inode>& inode);
   // The handle's end: an unlinked file's space comes back with its last.
   void Release(Inode& inode);
   // `sequence` is what MakeDurable takes once the write is done.
-  int Write(Inode& inode, uint64_t offset, std::string_view bytes, uint64_t& sequence);
+  int Write(Inode& inode, uint64_t offset, std::string_view bytes, uint64_t& sequence) {
+    return Write(inode, offset, bytes, AllZero(bytes), sequence);
+  }
+  // As Write; `zeros` is AllZero(bytes), where the caller knows.
+  int Write(Inode& inode, uint64_t offset, std::string_view bytes, bool zeros, uint64_t& sequence);
   int Truncate(Inode& inode, uint64_t bytes);
   int CreateDirectory(const std::string& path);
   int List(const std::string& path, std::vector<std::string>& names);
@@ -147,12 +162,20 @@ class Disk {
   std::optional<std::string> DurableContents(const std::string& path);
   // Replaces octets in place, durably: a disk that rots.
   void Damage(const std::string& path, uint64_t offset, std::string_view bytes);
+  // Turns one bit of a file over, durably. REQUIRES: the file has it.
+  void FlipBit(const std::string& path, uint64_t bit);
   // Writes a whole file durably, with the directories above it.
   void Put(const std::string& path, std::string_view bytes);
 
   // The process has ended: its files are closed.
   void CloseAll();
   void Crash(DiskLoss loss, const std::function<uint64_t(uint64_t bound)>& random);
+
+  // The disk as it is, durable or not; the image may be restored any number of times, on any disk.
+  std::unique_ptr<DiskImage> Snapshot() const;
+  // REQUIRES: no process uses the disk. Files are as processes saw them, closed; a Crash then takes
+  // from what was not durable, as at the moment of the image.
+  void Restore(const DiskImage& image);
 
  private:
   struct Place {
@@ -171,6 +194,9 @@ class Disk {
   DiskOptions options_;
   std::shared_ptr<Inode> root_ = std::make_shared<Inode>();
   uint64_t used_blocks_ = 0;
+  uint64_t next_name_sequence_ = 1;
+  uint32_t open_files_ = 0;
+  DiskCounts counts_;
 };
 
 }  // namespace ringmail::sim

@@ -6,12 +6,12 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
 #include "tests/sim/io/disk.h"
 #include "tests/sim/io/shard.h"
+#include "tests/sim/io/trace.h"
 #include "tests/sim/io/world.h"
 
 namespace ringmail::io {
@@ -43,19 +43,59 @@ sim::Shard& Here() {
 }
 
 // When a request made now is done.
-MonotonicTime Completion(Durability durability) {
+MonotonicTime Completion(Durability durability, Nanoseconds added = Nanoseconds(0)) {
   sim::Shard& here = Here();
   const sim::DiskOptions& options = here.node().disk().options();
   const Nanoseconds base =
       durability == Durability::kDurable ? options.durable_latency : options.latency;
-  if (base.count() == 0) return here.world().now();
-  return here.world().now() + base +
+  if (base.count() == 0) return here.world().now() + added;
+  return here.world().now() + base + added +
          Nanoseconds(here.world().Random(static_cast<uint64_t>(base.count()) + 1));
 }
 
-int Fault(const sim::DiskRequest& request) {
-  sim::Disk& disk = Here().node().disk();
-  return disk.fault ? disk.fault(request) : 0;
+// The request reaches the disk, or fails there, or never does. `hash` is of what it writes.
+sim::Node::Verdict Ask(const sim::DiskRequest& request, uint64_t hash = 0) {
+  return Here().node().Ask(request, hash);
+}
+
+// A request that never ends: its node ends with this turn.
+using Never = std::suspend_always;
+
+// co_await Done{...}: resumes when the request is done, at `when`. What it made durable is so then,
+// whether or not the process still runs: the disk goes on where a process ends.
+struct [[nodiscard]] Done {
+  enum class Effect : uint8_t { kNone, kWrite, kSync, kNames };
+  MonotonicTime when;
+  bool ends = false;  // the node, in place of hearing of it
+  Effect effect = Effect::kNone;
+  std::shared_ptr<sim::Inode> inode;
+  uint64_t sequence = 0;
+
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<> waiter) {
+    sim::Shard& here = Here();
+    here.world().At(when, nullptr,
+                    [shard = here.shared_from_this(), file = std::move(inode), upto = sequence,
+                     waiter, what = effect, end = ends] {
+                      if (what == Effect::kWrite) file->MakeDurable(upto);
+                      if (what == Effect::kSync) file->MakeDurableUpTo(upto);
+                      if (what == Effect::kNames) file->MakeNamesDurableUpTo(upto);
+                      if (shard->dead()) return;
+                      shard->world().Note(shard->node(), sim::TraceKind::kDiskDone,
+                                          static_cast<uint64_t>(what), upto);
+                      if (end) {
+                        shard->node().EndPlanned();
+                      } else {
+                        shard->MakeReady(waiter);
+                      }
+                    });
+  }
+  void await_resume() const {}
+};
+
+// Of requests that are done when their time is over, and only then do what they do.
+Done AtLeisure(const sim::Node::Verdict& verdict) {
+  return {.when = Completion(Durability::kNone, verdict.fault.latency)};
 }
 
 Status Result(int error, std::string_view verb, const std::string& path) {
@@ -95,8 +135,10 @@ File::~File() {
 
 Task<StatusOr<File>> File::Open(std::string path, OpenMode mode, Access access) {
   sim::Shard& here = Here();
-  co_await sim::Delay(Completion(Durability::kNone));
-  int error = Fault({.operation = sim::DiskOperation::kOpen, .path = path});
+  const auto verdict = Ask({.operation = sim::DiskOperation::kOpen, .path = path});
+  if (verdict.never) co_await Never();
+  co_await AtLeisure(verdict);
+  int error = verdict.fault.error;
   std::shared_ptr<sim::Inode> inode;
   if (error == 0) error = here.node().disk().Open(path, mode, inode);
   if (error != 0) co_return ErrnoStatus(error, "open " + path);
@@ -120,25 +162,46 @@ Task<Status> File::Write(uint64_t offset, std::string_view bytes, Durability dur
     CHECK(bytes.data() >= buffer->data() &&
           bytes.data() + bytes.size() <= buffer->data() + buffer->size());
   }
-  const size_t before = std::hash<std::string_view>()(bytes);
-  int error = Fault({.operation = sim::DiskOperation::kWrite,
-                     .path = handle_->path,
-                     .offset = offset,
-                     .bytes = bytes.size(),
-                     .durability = durability});
-  uint64_t sequence = 0;
-  const std::string_view written = error == 0 ? bytes : bytes.substr(0, bytes.size() / 2);
-  const int disk_error = handle_->disk().Write(*handle_->inode, offset, written, sequence);
-  if (error == 0) error = disk_error;
-  const MonotonicTime when = Completion(durability);
-  if (error == 0 && durability == Durability::kDurable) {
-    // The disk goes on where the process ends meanwhile.
-    here.world().At(when, nullptr,
-                    [inode = handle_->inode, sequence] { inode->MakeDurable(sequence); });
+  const bool zeros = sim::AllZero(bytes);
+  const uint64_t before = zeros ? bytes.size() : sim::HashBytes(bytes);
+  const auto verdict = Ask({.operation = sim::DiskOperation::kWrite,
+                            .path = handle_->path,
+                            .offset = offset,
+                            .bytes = bytes.size(),
+                            .durability = durability},
+                           before);
+  if (verdict.never) co_await Never();
+  const sim::DiskFault& fault = verdict.fault;
+  int error = fault.error;
+  std::string_view written = bytes;
+  if (error != 0) {
+    written = bytes.substr(
+        0,
+        static_cast<size_t>(std::min<uint64_t>(
+            fault.lands == sim::DiskFault::kHalf ? bytes.size() / 2 : fault.lands, bytes.size())));
   }
-  co_await sim::Delay(when);
+  sim::Inode& inode = *handle_->inode;
+  Done done{.when = Completion(durability, fault.latency), .ends = verdict.ends_completed};
+  const int disk_error = handle_->disk().Write(inode, offset, written, zeros, done.sequence);
+  if (error == 0) error = disk_error;
+  if (disk_error == 0 && durability == Durability::kDurable && !fault.lies) {
+    if (error == 0) {
+      done.effect = Done::Effect::kWrite;
+      done.inode = handle_->inode;
+    } else {
+      inode.Abandon(done.sequence);
+    }
+  }
+  if (verdict.ends_applied) {
+    here.node().EndPlanned();
+    co_await Never();
+  }
+  co_await done;
   // The memory was the disk's until now.
-  CHECK_EQ(std::hash<std::string_view>()(bytes), before);
+  if (here.world().options().check_buffers) {
+    CHECK_EQ(zeros ? (sim::AllZero(bytes) ? bytes.size() : ~before) : sim::HashBytes(bytes),
+             before);
+  }
   co_return Result(error, "write", handle_->path);
 }
 
@@ -149,43 +212,64 @@ Task<StatusOr<size_t>> File::Read(uint64_t offset, std::span<char> out) {
     CHECK_EQ(out.size() % kBlockBytes, 0u);
     CHECK_EQ(reinterpret_cast<uintptr_t>(out.data()) % kBlockBytes, 0u);
   }
-  const int error = Fault({.operation = sim::DiskOperation::kRead,
-                           .path = handle_->path,
-                           .offset = offset,
-                           .bytes = out.size()});
-  co_await sim::Delay(Completion(Durability::kNone));
-  if (error != 0) co_return ErrnoStatus(error, "read " + handle_->path);
-  co_return handle_->inode->content.Read(offset, out);
+  const auto verdict = Ask({.operation = sim::DiskOperation::kRead,
+                            .path = handle_->path,
+                            .offset = offset,
+                            .bytes = out.size()});
+  if (verdict.never) co_await Never();
+  co_await AtLeisure(verdict);
+  if (verdict.fault.error != 0) {
+    co_return ErrnoStatus(verdict.fault.error, "read " + handle_->path);
+  }
+  const size_t count = handle_->inode->content.Read(offset, out);
+  if (verdict.fault.flip_bit != sim::DiskFault::kNone && count > 0) {
+    const uint64_t bit = verdict.fault.flip_bit % (count * 8);
+    char& octet = out[static_cast<size_t>(bit / 8)];
+    octet = static_cast<char>(octet ^ (1 << bit % 8));
+  }
+  co_return count;
 }
 
 Task<Status> File::Sync() {
   UnderWay under_way(handle_);
-  const int error = Fault({.operation = sim::DiskOperation::kSync, .path = handle_->path});
-  const MonotonicTime when = Completion(Durability::kDurable);
-  if (error == 0) {
-    Here().world().At(when, nullptr,
-                      [inode = handle_->inode, upto = handle_->inode->next_sequence - 1] {
-                        inode->MakeDurableUpTo(upto);
-                      });
+  const auto verdict = Ask({.operation = sim::DiskOperation::kSync, .path = handle_->path});
+  if (verdict.never) co_await Never();
+  Done done{.when = Completion(Durability::kDurable, verdict.fault.latency),
+            .ends = verdict.ends_completed,
+            .sequence = handle_->inode->next_sequence - 1};
+  if (verdict.fault.error != 0) {
+    handle_->inode->AbandonUpTo(done.sequence);
+  } else if (!verdict.fault.lies) {
+    done.effect = Done::Effect::kSync;
+    done.inode = handle_->inode;
   }
-  co_await sim::Delay(when);
-  co_return Result(error, "sync", handle_->path);
+  if (verdict.ends_applied) {
+    Here().node().EndPlanned();
+    co_await Never();
+  }
+  co_await done;
+  co_return Result(verdict.fault.error, "sync", handle_->path);
 }
 
 Task<StatusOr<uint64_t>> File::Size() {
   UnderWay under_way(handle_);
-  const int error = Fault({.operation = sim::DiskOperation::kSize, .path = handle_->path});
-  co_await sim::Delay(Completion(Durability::kNone));
-  if (error != 0) co_return ErrnoStatus(error, "size of " + handle_->path);
+  const auto verdict = Ask({.operation = sim::DiskOperation::kSize, .path = handle_->path});
+  if (verdict.never) co_await Never();
+  co_await AtLeisure(verdict);
+  if (verdict.fault.error != 0) {
+    co_return ErrnoStatus(verdict.fault.error, "size of " + handle_->path);
+  }
   co_return handle_->inode->content.size();
 }
 
 Task<Status> File::Truncate(uint64_t bytes) {
   UnderWay under_way(handle_);
-  int error =
-      Fault({.operation = sim::DiskOperation::kTruncate, .path = handle_->path, .offset = bytes});
+  const auto verdict =
+      Ask({.operation = sim::DiskOperation::kTruncate, .path = handle_->path, .offset = bytes});
+  if (verdict.never) co_await Never();
+  int error = verdict.fault.error;
   if (error == 0) error = handle_->disk().Truncate(*handle_->inode, bytes);
-  co_await sim::Delay(Completion(Durability::kNone));
+  co_await AtLeisure(verdict);
   co_return Result(error, "truncate", handle_->path);
 }
 
@@ -200,16 +284,20 @@ Task<void> File::Close() {
 
 Task<Status> CreateDirectory(std::string path) {
   sim::Shard& here = Here();
-  co_await sim::Delay(Completion(Durability::kNone));
-  int error = Fault({.operation = sim::DiskOperation::kCreateDirectory, .path = path});
+  const auto verdict = Ask({.operation = sim::DiskOperation::kCreateDirectory, .path = path});
+  if (verdict.never) co_await Never();
+  co_await AtLeisure(verdict);
+  int error = verdict.fault.error;
   if (error == 0) error = here.node().disk().CreateDirectory(path);
   co_return Result(error, "create directory", path);
 }
 
 Task<StatusOr<std::vector<std::string>>> ListDirectory(std::string path) {
   sim::Shard& here = Here();
-  co_await sim::Delay(Completion(Durability::kNone));
-  int error = Fault({.operation = sim::DiskOperation::kList, .path = path});
+  const auto verdict = Ask({.operation = sim::DiskOperation::kList, .path = path});
+  if (verdict.never) co_await Never();
+  co_await AtLeisure(verdict);
+  int error = verdict.fault.error;
   std::vector<std::string> names;
   if (error == 0) error = here.node().disk().List(path, names);
   if (error != 0) co_return ErrnoStatus(error, "list " + path);
@@ -218,27 +306,43 @@ Task<StatusOr<std::vector<std::string>>> ListDirectory(std::string path) {
 
 Task<Status> Rename(std::string from, std::string to) {
   sim::Shard& here = Here();
-  co_await sim::Delay(Completion(Durability::kNone));
-  int error = Fault({.operation = sim::DiskOperation::kRename, .path = from});
+  const auto verdict = Ask({.operation = sim::DiskOperation::kRename, .path = from});
+  if (verdict.never) co_await Never();
+  co_await AtLeisure(verdict);
+  int error = verdict.fault.error;
   if (error == 0) error = here.node().disk().Rename(from, to);
   co_return Result(error, "rename", from + " to " + to);
 }
 
 Task<Status> Remove(std::string path) {
   sim::Shard& here = Here();
-  co_await sim::Delay(Completion(Durability::kNone));
-  int error = Fault({.operation = sim::DiskOperation::kRemove, .path = path});
+  const auto verdict = Ask({.operation = sim::DiskOperation::kRemove, .path = path});
+  if (verdict.never) co_await Never();
+  co_await AtLeisure(verdict);
+  int error = verdict.fault.error;
   if (error == 0) error = here.node().disk().Remove(path);
   co_return Result(error, "remove", path);
 }
 
 Task<Status> SyncDirectory(std::string path) {
   sim::Shard& here = Here();
-  co_await sim::Delay(Completion(Durability::kDurable));
-  int error = Fault({.operation = sim::DiskOperation::kSyncDirectory, .path = path});
-  const auto directory = here.node().disk().FindDirectory(path);
+  const auto verdict = Ask({.operation = sim::DiskOperation::kSyncDirectory, .path = path});
+  if (verdict.never) co_await Never();
+  int error = verdict.fault.error;
+  Done done{.when = Completion(Durability::kDurable, verdict.fault.latency),
+            .ends = verdict.ends_completed};
+  auto directory = here.node().disk().FindDirectory(path);
   if (error == 0 && directory == nullptr) error = ENOENT;
-  if (error == 0) directory->MakeNamesDurable();
+  if (error == 0 && !verdict.fault.lies) {
+    done.effect = Done::Effect::kNames;
+    done.inode = std::move(directory);
+    done.sequence = here.node().disk().last_name_sequence();
+  }
+  if (verdict.ends_applied) {
+    here.node().EndPlanned();
+    co_await Never();
+  }
+  co_await done;
   co_return Result(error, "sync directory", path);
 }
 

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
-#include "ringmail/io/timer.h"
 #include "tests/sim/io/network.h"
 #include "tests/sim/io/shard.h"
 
@@ -24,7 +24,7 @@ void ListenSocket::WaitOp::await_suspend(std::coroutine_handle<> waiter) {
 }
 
 void ListenSocket::Wake() {
-  if (waiter_) waiting_shard_->scheduler().MakeReady(std::exchange(waiter_, nullptr));
+  if (waiter_) waiting_shard_->MakeReady(std::exchange(waiter_, nullptr));
 }
 
 void ListenSocket::Add(Connection* connection) {
@@ -62,23 +62,16 @@ Task<AcceptResult> Listener::Accept() {
   CHECK(OnShard());
   for (;;) {
     if (socket_->cancelled()) co_return AcceptResult{.status = StreamStatus::kCancelled};
-    if (Connection* connection = socket_->Take(); connection != nullptr) {
-      connection->Attach(sim::World::CurrentShard());
+    // With as many connections as it may have, a shard leaves the others where they wait.
+    sim::Shard* shard = sim::World::CurrentShard();
+    Connection* connection = shard->connections_full() ? nullptr : socket_->Take();
+    if (connection != nullptr) {
+      connection->Attach(shard);
       co_return AcceptResult{.status = StreamStatus::kOk, .stream = Stream(connection)};
     }
     co_await socket_->Wait();
   }
 }
-
-namespace {
-
-bool Wildcard(const IpAddress& ip) { return ip == IpAddress{.family = ip.family, .bytes = {}}; }
-
-bool Ours(const sim::Node& node, const IpAddress& ip) {
-  return Wildcard(ip) || ip.loopback() || ip == node.ip();
-}
-
-}  // namespace
 
 StatusOr<std::vector<Listener>> OpenListeners(const ListenOptions& options, uint16_t shard_count) {
   sim::Node* node = sim::World::CurrentNode();
@@ -87,7 +80,7 @@ StatusOr<std::vector<Listener>> OpenListeners(const ListenOptions& options, uint
   Endpoint local = options.endpoint;
   const std::string what = "listen on " + local.ToString();
   if (local.unix_path.empty()) {
-    if (!Ours(*node, local.ip)) return ErrnoStatus(EADDRNOTAVAIL, what);
+    if (!sim::Network::Ours(*node, local.ip)) return ErrnoStatus(EADDRNOTAVAIL, what);
     if (local.port == 0) local.port = network.ChoosePort(*node);
   }
   if (network.Listening(*node, local)) return ErrnoStatus(EADDRINUSE, what);
@@ -105,22 +98,16 @@ StatusOr<std::vector<Listener>> OpenListeners(const ListenOptions& options, uint
 
 namespace {
 
-// How long a kernel tries before it gives up by itself (tcp_syn_retries).
+// How long a kernel tries before it gives up by itself (tcp_syn_retries), and how long it waits
+// before it asks again, twice as long each time.
 constexpr Nanoseconds kConnectPatience = std::chrono::seconds(127);
 constexpr Nanoseconds kRetry = std::chrono::seconds(1);
 
-Task<ConnectResult> GiveUp(MonotonicTime deadline) {
-  const MonotonicTime patience = Now() + kConnectPatience;
-  co_await SleepUntil(std::min(deadline, patience));
-  if (deadline <= patience) co_return ConnectResult{.status = StreamStatus::kTimedOut};
-  co_return ConnectResult{.status = StreamStatus::kFailed, .error = ETIMEDOUT};
-}
-
 // Both ends exist from here on; the far one waits in `socket`'s backlog.
-Stream MakeLink(sim::Node& node, ListenSocket& socket, const Endpoint& to, const IpAddress& from) {
+Connection* MakeConnections(sim::Node& node, ListenSocket& socket, const Endpoint& to,
+                            const IpAddress& from) {
   sim::Network& network = node.world().network();
-  auto link = std::make_shared<sim::Link>();
-  link->unix_socket = !to.unix_path.empty();
+  auto link = network.MakeLink(node, *socket.node(), to);
   Endpoint local = to;
   if (!link->unix_socket) {
     local.port = network.ChoosePort(node);
@@ -130,150 +117,66 @@ Stream MakeLink(sim::Node& node, ListenSocket& socket, const Endpoint& to, const
   auto* near = new Connection(node, link, 0, local, to);
   near->Attach(sim::World::CurrentShard());
   socket.Add(new Connection(*socket.node(), link, 1, to, local));
-  return Stream(near);
+  return near;
+}
+
+// To the far end, or `back` from it.
+MonotonicTime Arrival(sim::Node& node, const Endpoint& to, bool back) {
+  sim::World& world = node.world();
+  if (!to.unix_path.empty()) return world.now();
+  const sim::Node* far = world.network().FindNode(node, to.ip);
+  const MonotonicTime when = world.now() + world.network_options().latency;
+  if (far == nullptr) return when;
+  return when + (back ? world.Path(*far, node) : world.Path(node, *far)).delay;
+}
+
+// Room for one connection more, from the first segment on.
+struct Reservation {
+  explicit Reservation(sim::Shard& s) : shard(s) { shard.AddConnection(); }
+  ~Reservation() { shard.RemoveConnection(); }
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  sim::Shard& shard;
+};
+
+ConnectResult Failed(int error) {
+  return ConnectResult{.status = StreamStatus::kFailed, .error = error};
 }
 
 }  // namespace
 
 Task<ConnectResult> Connect(Endpoint to, IpAddress from, MonotonicTime deadline) {
-  sim::Node& node = *sim::World::CurrentNode();
+  sim::Shard& shard = *sim::World::CurrentShard();
+  sim::Node& node = shard.node();
   sim::World& world = node.world();
-  sim::Network& network = world.network();
-  const bool unix_socket = !to.unix_path.empty();
-  if (from.family != IpAddress::Family::kNone && !Ours(node, from)) {
-    co_return ConnectResult{.status = StreamStatus::kFailed, .error = EADDRNOTAVAIL};
+  if (from.family != IpAddress::Family::kNone && !sim::Network::Ours(node, from)) {
+    co_return Failed(EADDRNOTAVAIL);
   }
-  if (!unix_socket && network.Unreachable(to.ip)) co_return co_await GiveUp(deadline);
+  if (shard.connections_full()) co_return Failed(EMFILE);
+  std::optional<Reservation> reservation(std::in_place, shard);
   const MonotonicTime patience = Now() + kConnectPatience;
-  const auto one_way = [&] {
-    return world.now() + (unix_socket ? Nanoseconds(0) : world.network_options().latency);
-  };
-  for (;;) {
-    co_await sim::Delay(std::min(deadline, one_way()));
+  for (Nanoseconds retry = kRetry;; retry *= 2) {
+    co_await sim::Delay(std::min(deadline, Arrival(node, to, false)));
     if (Now() >= deadline) co_return ConnectResult{.status = StreamStatus::kTimedOut};
-    sim::Node* far = unix_socket ? &node : network.FindNode(node, to.ip);
-    if (far == nullptr) {
-      co_return ConnectResult{.status = StreamStatus::kFailed, .error = EHOSTUNREACH};
-    }
-    bool full = false;
-    ListenSocket* socket = network.FindListener(*far, to, full);
-    if (socket != nullptr) {
-      Stream stream = MakeLink(node, *socket, to, from);
-      co_await sim::Delay(std::min(deadline, one_way()));
+    ListenSocket* socket = nullptr;
+    const sim::Welcome welcome = world.network().Ask(node, to, socket);
+    if (welcome == sim::Welcome::kNoHost) co_return Failed(EHOSTUNREACH);
+    if (welcome == sim::Welcome::kAccepted) {
+      reservation.reset();
+      Stream stream(MakeConnections(node, *socket, to, from));
+      co_await sim::Delay(std::min(deadline, Arrival(node, to, true)));
       if (Now() >= deadline) co_return ConnectResult{.status = StreamStatus::kTimedOut};
       co_return ConnectResult{.status = StreamStatus::kOk, .stream = std::move(stream)};
     }
-    if (!full) {
-      co_await sim::Delay(std::min(deadline, one_way()));
-      const int refused = unix_socket ? ENOENT : ECONNREFUSED;
-      co_return ConnectResult{.status = StreamStatus::kFailed, .error = refused};
+    if (welcome == sim::Welcome::kRefused) {
+      co_await sim::Delay(std::min(deadline, Arrival(node, to, true)));
+      co_return Failed(to.unix_path.empty() ? ECONNREFUSED : ENOENT);
     }
-    if (Now() >= patience) {
-      co_return ConnectResult{.status = StreamStatus::kFailed, .error = ETIMEDOUT};
-    }
-    // The segment that asks is dropped, and sent again later.
-    co_await sim::Delay(std::min(deadline, world.now() + kRetry));
+    // The segment that asks is lost, and sent again later.
+    co_await sim::Delay(std::min({deadline, patience, world.now() + retry}));
+    if (Now() >= deadline) co_return ConnectResult{.status = StreamStatus::kTimedOut};
+    if (Now() >= patience) co_return Failed(ETIMEDOUT);
   }
 }
 
 }  // namespace ringmail::io
-
-namespace ringmail::sim {
-
-void Network::SetUnreachable(const IpAddress& ip, bool unreachable) {
-  std::erase(unreachable_, ip);
-  if (unreachable) unreachable_.push_back(ip);
-}
-
-bool Network::Unreachable(const IpAddress& ip) const {
-  return std::find(unreachable_.begin(), unreachable_.end(), ip) != unreachable_.end();
-}
-
-Node* Network::FindNode(Node& from, const IpAddress& ip) {
-  if (ip.loopback()) return &from;
-  for (auto& node : world_.nodes_) {
-    if (node->ip() == ip) return node.get();
-  }
-  return nullptr;
-}
-
-io::ListenSocket* Network::FindListener(Node& node, const io::Endpoint& to, bool& full) {
-  std::vector<io::ListenSocket*> found;
-  for (io::ListenSocket& socket : listeners_) {
-    if (socket.node() != &node) continue;
-    const io::Endpoint& at = socket.local();
-    const bool here =
-        at.unix_path == to.unix_path &&
-        (!to.unix_path.empty() || (at.port == to.port && (at.ip == to.ip || io::Wildcard(at.ip))));
-    if (!here) continue;
-    if (socket.full()) {
-      full = true;
-    } else {
-      found.push_back(&socket);
-    }
-  }
-  if (found.empty()) return nullptr;
-  full = false;
-  // The kernel spreads connections over the sockets of one port by their hash.
-  return found[world_.Random(found.size())];
-}
-
-bool Network::Listening(Node& node, const io::Endpoint& endpoint) {
-  for (io::ListenSocket& socket : listeners_) {
-    if (socket.node() != &node) continue;
-    const io::Endpoint& at = socket.local();
-    if (!endpoint.unix_path.empty() || !at.unix_path.empty()) {
-      if (at.unix_path == endpoint.unix_path) return true;
-    } else if (at.port == endpoint.port &&
-               (at.ip == endpoint.ip || io::Wildcard(at.ip) || io::Wildcard(endpoint.ip))) {
-      return true;
-    }
-  }
-  return false;
-}
-
-uint16_t Network::ChoosePort(Node& node) {
-  for (;;) {
-    const uint16_t port = next_port_;
-    next_port_ = next_port_ == 60999 ? uint16_t{32768} : static_cast<uint16_t>(next_port_ + 1);
-    bool taken = false;
-    for (io::Connection& connection : connections_) {
-      taken = taken || (connection.node() == &node && connection.local().port == port);
-    }
-    for (io::ListenSocket& socket : listeners_) {
-      taken = taken || (socket.node() == &node && socket.local().port == port);
-    }
-    if (!taken) return port;
-  }
-}
-
-io::Connection& Network::FindConnection(const io::Stream& stream) {
-  for (io::Connection& connection : connections_) {
-    if (&connection.local() == &stream.local()) return connection;
-  }
-  CheckFailed("a stream of this world", __FILE__, __LINE__);
-}
-
-void Network::FinishEnd(Node& node) {
-  for (auto it = listeners_.begin(); it != listeners_.end();) {
-    io::ListenSocket& socket = *it;
-    ++it;
-    if (socket.node() == &node) socket.EndOfRun();
-  }
-  for (auto it = connections_.begin(); it != connections_.end();) {
-    io::Connection& connection = *it;
-    ++it;
-    if (connection.node() != &node) continue;
-    const bool orphan = connection.orphan();
-    connection.EndOfRun(silent_);
-    if (orphan) delete &connection;
-  }
-  silent_ = false;
-}
-
-void Network::Orphan() {
-  CHECK(connections_.empty());
-  CHECK(listeners_.empty());
-}
-
-}  // namespace ringmail::sim

@@ -20,20 +20,47 @@
 
 namespace ringmail::sim {
 
-// One direction of a connection.
+// One direction of a connection. Its octets stay in one place from the writer's flush to the
+// reader's receive: first those that have arrived, then those on the way.
 struct Pipe {
-  std::string arrived;         // at the reader, not yet received
-  size_t in_flight = 0;        // octets on the way
+  std::string bytes;
+  size_t head = 0;     // the first not yet received
+  size_t arrived = 0;  // from there, and may be received
+  size_t held = 0;     // behind those: at the reader's door, and kept back by a fault
+  bool end_held = false;
+  uint64_t total = 0;          // ever arrived
   MonotonicTime last_arrival;  // order is kept whatever the jitter
   bool end_arrived = false;    // the writer's side is done
   bool reset_arrived = false;
   io::Connection* reader = nullptr;  // null once that end has closed
   io::Connection* writer = nullptr;
   Node* silent = nullptr;  // the reader's machine lost its power: nobody answers while it is down
+
+  // What is sent again, because it did not arrive.
+  bool retrying = false;
+  Nanoseconds retry_after{0};
+  MonotonicTime held_since;
+  MonotonicTime stalled_until;
+  bool cut = false;   // nothing that comes is taken, and a reset answers it
+  bool mute = false;  // nor is it here, and nothing answers
+
+  bool spoiled = false;
+  ConnectionFault fault;
+  uint64_t fault_at = 0;  // of `total`
+
+  size_t waiting() const { return bytes.size() - head; }
+  std::string_view readable() const { return std::string_view(bytes).substr(head, arrived); }
+  // REQUIRES: count <= arrived.
+  void Take(size_t count);
+  // What has not arrived yet is gone.
+  void DropHeld(size_t count);
 };
 
 struct Link {
-  Pipe pipes[2];  // [0] from the end that connected
+  uint64_t id = 0;
+  Node* nodes[2] = {};  // the one that connected, the one that accepted
+  Pipe pipes[2];        // [0] from the end that connected
+  uint16_t port = 0;
   bool unix_socket = false;
 };
 
@@ -48,9 +75,13 @@ class Connection : public ListHook<struct ConnectionTag> {
              Endpoint peer);
   ~Connection();
 
-  // Which shard it belongs to from now on; null while it waits to be accepted.
+  // Which shard it belongs to from now on; none while it waits to be accepted.
   void Attach(sim::Shard* shard);
   sim::Node* node() const { return node_; }
+  sim::Link& link() { return *link_; }
+  const std::shared_ptr<sim::Link>& shared_link() const { return link_; }
+  // Whether a Stream still has it.
+  bool live() const { return shard_ != nullptr && !orphan_ && !detached_; }
 
   std::string_view input() const { return std::string_view(input_).substr(input_at_); }
   void Consume(size_t count);
@@ -75,9 +106,9 @@ class Connection : public ListHook<struct ConnectionTag> {
   StreamStatus TakeResult();
 
   // From the network.
-  void Arrived(std::string_view bytes);
+  void Arrived();
   void EndArrived();
-  void ResetArrived();
+  void ResetArrived(int error);
   void WindowOpened();
 
   // The run that owned it has ended. `silent`: without power.
@@ -86,19 +117,20 @@ class Connection : public ListHook<struct ConnectionTag> {
 
  private:
   enum class Waiting : uint8_t { kNothing, kReceive, kFlush };
-  // What is written: owned bytes, or a reference with its checksum.
+  // What is written: so many octets of `own_`, or a reference with its checksum.
   struct Piece {
-    std::string owned;
-    std::string_view reference;
-    size_t checksum = 0;
-    std::string_view bytes() const { return reference.data() != nullptr ? reference : owned; }
+    const char* reference;
+    size_t bytes;
+    uint64_t checksum;
   };
   static void TimedOut(void* self);
   sim::Pipe& in() { return link_->pipes[1 - side_]; }
   sim::Pipe& out() { return link_->pipes[side_]; }
   MonotonicTime ArrivalTime();
   void SendSome();
-  std::string TakeOutput(size_t bytes_max);
+  void TakeOutput(size_t bytes, std::string& to);
+  void DropOutput();
+  bool checks() const;
   bool LoadInput();
   bool ReceiveResult();
   void Wake(StreamStatus status);
@@ -112,8 +144,11 @@ class Connection : public ListHook<struct ConnectionTag> {
   sim::Shard* shard_ = nullptr;
   std::string input_;
   size_t input_at_ = 0;
-  std::deque<Piece> output_;
-  size_t output_at_ = 0, output_bytes_ = 0;
+  std::vector<Piece> output_;
+  size_t output_first_ = 0, output_at_ = 0;  // the piece to send next, and where in it
+  std::string own_;
+  size_t own_at_ = 0;
+  size_t output_bytes_ = 0;
   Timer timer_;
   std::coroutine_handle<> waiter_;
   Waiting waiting_ = Waiting::kNothing;
@@ -140,11 +175,15 @@ class ListenSocket : public ListHook<struct ListenSocketTag> {
   Connection* Take();
   void Cancel();
   void EndOfRun();
+  // A connection of this shard has closed: there may be room for one more.
+  void RoomAt(const sim::Shard& shard) {
+    if (waiting_shard_ == &shard && !backlog_.empty()) Wake();
+  }
 
   // Resumes when something may be taken, or nothing ever will.
   struct WaitOp {
     ListenSocket& socket;
-    bool await_ready() const { return socket.cancelled_ || !socket.backlog_.empty(); }
+    bool await_ready() const { return socket.cancelled_; }
     void await_suspend(std::coroutine_handle<> waiter);
     void await_resume() const {}
   };
@@ -166,6 +205,9 @@ class ListenSocket : public ListHook<struct ListenSocketTag> {
 
 namespace ringmail::sim {
 
+// What a segment that asks for a connection meets.
+enum class Welcome : uint8_t { kAccepted, kRefused, kSilence, kNoHost };
+
 class Network {
  public:
   explicit Network(World& world) : world_(world) {}
@@ -175,14 +217,40 @@ class Network {
   bool Unreachable(const IpAddress& ip) const;
   // The machine that has this address, seen from `from`; null: none.
   Node* FindNode(Node& from, const IpAddress& ip);
-  // A listener at `to` with the port's connections in turn; null: refused. `full`: all of them are.
-  io::ListenSocket* FindListener(Node& node, const io::Endpoint& to, bool& full);
+  // `socket` is set where it is accepted.
+  Welcome Ask(Node& from, const io::Endpoint& to, io::ListenSocket*& socket);
+  static bool Ours(const Node& node, const IpAddress& ip);
   bool Listening(Node& node, const io::Endpoint& endpoint);
   uint16_t ChoosePort(Node& node);
   void Register(io::ListenSocket& socket) { listeners_.PushBack(socket); }
   void Register(io::Connection& connection) { connections_.PushBack(connection); }
+  void RoomAt(const Shard& shard);
 
   io::Connection& FindConnection(const io::Stream& stream);
+
+  // A new connection; faults planned for it come into force.
+  std::shared_ptr<Link> MakeLink(Node& from, Node& to, const io::Endpoint& at);
+  // The time that a segment sent now needs, without what waits before it.
+  Nanoseconds Latency(const Link& link, int side);
+  size_t SegmentBytes(const Link& link, int side) const;
+  // `count` octets, and the end where `end`, sent now by the writer of `side`.
+  void Send(const std::shared_ptr<Link>& link, int side, size_t count, bool end);
+  // The writer of `side` closes with a reset, in order behind what it sent.
+  void SendReset(const std::shared_ptr<Link>& link, int side);
+
+  // Faults.
+  PathOptions& PathToSet(Node& from, const Node& to);
+  const PathOptions& Path(const Node& from, const Node& to) const;
+  void SetPort(Node& node, uint16_t port, PortState state);
+  std::vector<ConnectionInfo> Connections(const Node* connector, const Node* acceptor,
+                                          const Node* either);
+  bool Spoil(uint64_t connection, const ConnectionFault& fault);
+  void SpoilLater(const Node* connector, const Node* acceptor, uint64_t nth,
+                  const ConnectionFault& fault);
+  void CancelSpoiling() { plans_.clear(); }
+
+  size_t CountConnections(const Node& node);
+  size_t CountListeners(const Node& node);
 
   // Around the end of a node's run: how its connections close, and what is left of them.
   void BeginEnd(Node& node, bool silent) { silent_ = silent; }
@@ -192,8 +260,36 @@ class Network {
   void Orphan();
 
  private:
+  struct PortRule {
+    const Node* node;
+    uint16_t port;
+    PortState state;
+  };
+  struct Plan {
+    const Node* connector;
+    const Node* acceptor;
+    uint64_t left;
+    ConnectionFault fault;
+  };
+  MonotonicTime ArrivalTime(Link& link, int side);
+  bool Lost(const Link& link, int side) const;
+  void Deliver(const std::shared_ptr<Link>& link, int side);
+  void SendAgain(const std::shared_ptr<Link>& link, int side);
+  // The reader's machine answers what it does not know with a reset.
+  void AnswerReset(const std::shared_ptr<Link>& link, int side);
+  void Apply(const std::shared_ptr<Link>& link, const ConnectionFault& fault);
+  void Strike(const std::shared_ptr<Link>& link, int side);
+  void Note(TraceKind kind, const Link& link, int side, uint64_t b, std::string_view bytes = {},
+            std::string_view text = {});
+  PortState StateOf(const Node& node, uint16_t port) const;
+  io::ListenSocket* FindListener(Node& node, const io::Endpoint& to, bool& full);
+
   World& world_;
   std::vector<IpAddress> unreachable_;
+  std::vector<PortRule> port_rules_;
+  std::vector<Plan> plans_;
+  bool has_paths_ = false;
+  uint64_t next_link_ = 1;
   IntrusiveList<io::ListenSocket, io::ListenSocketTag> listeners_;
   IntrusiveList<io::Connection, io::ConnectionTag> connections_;
   uint16_t next_port_ = 32768;

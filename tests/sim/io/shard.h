@@ -1,7 +1,6 @@
 // One run of one simulated shard: from Node::Start to the end of its main, Kill or Crash.
 #pragma once
 
-#include <array>
 #include <coroutine>
 #include <cstdint>
 #include <deque>
@@ -36,6 +35,13 @@ class Shard : public std::enable_shared_from_this<Shard> {
   Node& node() { return node_; }
   World& world() { return node_.world(); }
   io::Scheduler& scheduler() { return scheduler_; }
+  // Every resumption that is not the shard's own doing comes through here, so that the world need
+  // not look at shards that have nothing to do.
+  void MakeReady(std::coroutine_handle<> handle) {
+    scheduler_.MakeReady(handle);
+    SetDue();
+  }
+  void SetDue();
   LogBuffer& log() { return log_; }
 
   // The run of `f` in this shard's context; whoever was current is again afterwards.
@@ -53,11 +59,19 @@ class Shard : public std::enable_shared_from_this<Shard> {
 
   io::Event& signal_event() { return signal_event_; }
 
+  // Its place in ConnectionPool, so to say.
+  bool connections_full() const { return connections_ >= node_.options().connections_max; }
+  void AddConnection() { ++connections_; }
+  void RemoveConnection();
+
  private:
   friend class World;
+  friend class Node;
   struct Main;
   static Main RunMain(Shard* shard, io::Task<void> (*shard_main)(void*), void* context);
   bool DeliverMessages();
+  // When it next has something to do; kNever: nothing, until it is told.
+  MonotonicTime NextDue();
   void AdmitPosts(Shard& from, std::deque<io::ShardMessage>& queue);
 
   Node& node_;
@@ -67,6 +81,10 @@ class Shard : public std::enable_shared_from_this<Shard> {
   // By the shard that posts.
   std::vector<std::deque<io::ShardMessage>> inbound_;
   std::vector<std::deque<io::PostOp*>> waiting_posts_;
+  size_t inbound_count_ = 0;
+  uint32_t connections_ = 0;
+  size_t slot_ = 0;
+  MonotonicTime not_before_{};  // it is slow, or paused
   std::coroutine_handle<> main_;
   bool finished_ = false;
   bool dead_ = false;

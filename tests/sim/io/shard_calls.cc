@@ -13,9 +13,8 @@
 namespace ringmail::io {
 namespace {
 
-// How long a call on the blocking pool and a question to the resolver take.
+// How long a call on the blocking pool takes.
 constexpr Nanoseconds kBlockingTime = std::chrono::microseconds(50);
-constexpr Nanoseconds kResolveTime = std::chrono::milliseconds(1);
 
 sim::Shard& Here() {
   sim::Shard* shard = sim::World::CurrentShard();
@@ -41,17 +40,16 @@ void BlockingOp::await_suspend(std::coroutine_handle<> handle) {
   here->world().At(here->world().now() + kBlockingTime, nullptr, [here, this] {
     if (here->dead()) return;
     Run();
-    here->scheduler().MakeReady(waiter);
+    here->MakeReady(waiter);
   });
 }
 
 Task<StatusOr<std::vector<IpAddress>>> ResolveHost(std::string name, MonotonicTime deadline) {
-  sim::World& world = Here().world();
-  co_await sim::Delay(std::min(deadline, world.now() + kResolveTime));
+  sim::Shard& here = Here();
+  const sim::World::Host host = here.world().FindHost(here.node(), name);
+  co_await sim::Delay(std::min(deadline, here.world().now() + host.latency));
   if (Now() >= deadline) co_return absl::DeadlineExceededError("resolve " + name);
-  const auto* answer = world.FindHost(name);
-  if (answer == nullptr) co_return absl::NotFoundError("no such host: " + name);
-  co_return *answer;
+  co_return host.answer;
 }
 
 Task<Signal> NextSignal(MonotonicTime deadline) {

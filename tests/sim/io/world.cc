@@ -10,11 +10,12 @@
 namespace ringmail::sim {
 namespace {
 
-thread_local Node* main_thread_node = nullptr;
 thread_local Shard* current_shard = nullptr;
+// The current shard is in its turn, after which the world asks what is next.
+thread_local bool world_turn = false;
 
 constexpr size_t kTasksPerTurn = 1024;
-constexpr size_t kLogBytes = 4u << 20;
+constexpr size_t kLogBytes = 1u << 20;
 
 // SplitMix64, to spread a small seed over the state of xoshiro256**.
 uint64_t Spread(uint64_t& state) {
@@ -55,6 +56,7 @@ Shard::Main Shard::RunMain(Shard* shard, io::Task<void> (*shard_main)(void*), vo
     co_await std::move(task);
   }
   shard->finished_ = true;
+  --shard->node_.unfinished_;
 }
 
 Shard::Shard(Node& node, ShardIndex index, uint16_t shard_count)
@@ -74,6 +76,8 @@ Shard::Current::Current(Shard& shard) : before_(current_shard) {
 }
 
 Shard::Current::~Current() {
+  // Timers may have been armed. In its own turn the world asks afterwards.
+  if (!world_turn || before_ != nullptr) current_shard->SetDue();
   current_shard = before_;
   io::Scheduler::SetCurrent(before_ == nullptr ? nullptr : &before_->scheduler_);
 }
@@ -90,6 +94,7 @@ void Shard::Destroy() {
   scheduler_.DestroyTasks();
   if (main_) std::exchange(main_, nullptr).destroy();
   for (auto& queue : inbound_) queue.clear();
+  inbound_count_ = 0;
   for (auto& queue : waiting_posts_) queue.clear();
 }
 
@@ -98,9 +103,13 @@ bool Shard::TryPost(ShardIndex to, const io::ShardMessage& message) {
   Shard& target = *node_.shards_[to.value];
   const size_t from = scheduler_.shard().value;
   auto& queue = target.inbound_[from];
-  if (queue.size() >= io::kShardQueueMessagesMax || !target.waiting_posts_[from].empty())
+  if (queue.size() >= node_.options().shard_queue_messages_max ||
+      !target.waiting_posts_[from].empty()) {
     return false;
+  }
   queue.push_back(message);
+  ++target.inbound_count_;
+  target.SetDue();
   return true;
 }
 
@@ -110,22 +119,25 @@ void Shard::WaitToPost(io::PostOp& op) {
 
 void Shard::AdmitPosts(Shard& from, std::deque<io::ShardMessage>& queue) {
   auto& waiting = waiting_posts_[from.scheduler_.shard().value];
-  while (!waiting.empty() && queue.size() < io::kShardQueueMessagesMax) {
+  while (!waiting.empty() && queue.size() < node_.options().shard_queue_messages_max) {
     io::PostOp* op = waiting.front();
     waiting.pop_front();
     queue.push_back(op->message());
-    from.scheduler_.MakeReady(op->waiter);
+    ++inbound_count_;
+    from.MakeReady(op->waiter);
   }
 }
 
 bool Shard::DeliverMessages() {
+  if (inbound_count_ == 0) return false;
   bool any = false;
   for (size_t from = 0; from < inbound_.size(); ++from) {
     auto& queue = inbound_[from];
     // What comes meanwhile waits for the next turn.
-    for (size_t count = queue.size(); count > 0; --count) {
+    for (size_t count = queue.size(); count > 0 && !node_.doomed(); --count) {
       io::ShardMessage message = queue.front();
       queue.pop_front();
+      --inbound_count_;
       message.run(message);
       any = true;
     }
@@ -136,107 +148,64 @@ bool Shard::DeliverMessages() {
 
 bool Shard::Turn() {
   Current current(*this);
+  world_turn = true;
   scheduler_.SetTime(world().now(), world().wall_now());
   bool any = DeliverMessages();
   scheduler_.BeginTurn();
-  any = scheduler_.RunReady(kTasksPerTurn) > 0 || any;
+  // One at a time: a node that ends at one of its requests ends there.
+  for (size_t count = 0; count < kTasksPerTurn && !node_.doomed(); ++count) {
+    if (scheduler_.RunReady(1) == 0) break;
+    any = true;
+  }
+  world_turn = false;
   return any;
 }
 
+void Shard::SetDue() {
+  if (dead_) return;
+  MonotonicTime& due = world().slots_[slot_].due;
+  due = std::min(due, std::max(world().now(), not_before_));
+}
+
+MonotonicTime Shard::NextDue() {
+  const bool ready = scheduler_.has_ready() || inbound_count_ > 0;
+  return std::max(ready ? world().now() : scheduler_.wheel().NextDeadline(), not_before_);
+}
+
+void Shard::RemoveConnection() {
+  const bool full = connections_full();
+  --connections_;
+  if (full && !dead_) world().network().RoomAt(*this);
+}
+
 void Delay::await_suspend(std::coroutine_handle<> waiter) const {
-  Shard* shard = World::CurrentShard();
-  CHECK(shard != nullptr);
-  shard->world().At(when_, shard->shared_from_this(),
-                    [shard, waiter] { shard->scheduler().MakeReady(waiter); });
-}
-
-// --- Node
-
-Node::MainThread::MainThread(Node& node) : before_(main_thread_node) { main_thread_node = &node; }
-Node::MainThread::~MainThread() { main_thread_node = before_; }
-
-Node::Node(World& world, NodeOptions options, IpAddress ip)
-    : world_(world), options_(std::move(options)), ip_(ip), disk_(options_.disk) {
-  CHECK(options_.shards > 0 && options_.shards <= io::kShardCountMax);
-}
-
-Node::~Node() { End(true); }
-
-void Node::Start(io::Task<void> (*shard_main)(void* context), void* context) {
-  CHECK(!running());
-  for (uint16_t i = 0; i < options_.shards; ++i) {
-    shards_.push_back(std::make_shared<Shard>(*this, ShardIndex(i), options_.shards));
-  }
-  for (auto& shard : shards_) shard->Start(shard_main, context);
-}
-
-void Node::Start(uint16_t shards, io::Task<void> (*shard_main)(void* context), void* context) {
-  options_.shards = shards;
-  Start(shard_main, context);
-}
-
-void Node::GatherLog(Shard& shard) {
-  char buffer[kLogLineBytesMax];
-  while (const size_t count = shard.log().Pop(buffer)) {
-    log_.append(buffer, count);
-    if (world_.options_.print_log) std::fwrite(buffer, 1, count, stderr);
-  }
-}
-
-void Node::End(bool silent) {
-  CHECK(current_shard == nullptr);
-  // A connection that a destroyed task held closes as the kernel would close it, or, without power,
-  // says nothing.
-  world_.network().BeginEnd(*this, silent);
-  for (auto& shard : shards_) {
-    shard->Destroy();
-    GatherLog(*shard);
-  }
-  world_.network().FinishEnd(*this);
-  disk_.CloseAll();
-  shards_.clear();
-  signals_.clear();
-}
-
-void Node::Kill() { End(false); }
-
-void Node::Crash(DiskLoss loss) {
-  End(true);
-  disk_.Crash(loss, [this](uint64_t bound) { return world_.Random(bound); });
-}
-
-void Node::Send(io::Signal signal) {
-  signals_.push_back(signal);
-  if (!running()) return;
-  Shard::Current current(*shards_[0]);
-  shards_[0]->signal_event().Notify();
-}
-
-io::Signal Node::TakeSignal() {
-  if (signals_.empty()) return io::Signal::kNone;
-  const io::Signal signal = signals_.front();
-  signals_.erase(signals_.begin());
-  return signal;
+  Shard* here = World::CurrentShard();
+  CHECK(here != nullptr);
+  here->world().At(when_, nullptr, [shard = here->shared_from_this(), waiter] {
+    if (!shard->dead()) shard->MakeReady(waiter);
+  });
 }
 
 // --- World
 
 World::World(WorldOptions options)
-    : options_(std::move(options)), network_(std::make_unique<Network>(*this)) {
+    : options_(std::move(options)),
+      trace_(options_.timeline),
+      network_(std::make_unique<Network>(*this)) {
   uint64_t state = options_.seed;
   for (uint64_t& word : random_) word = Spread(state);
 }
 
 World::~World() {
   for (auto& node : nodes_) node->End(true);
-  events_.clear();
+  events_.Clear();
   network_->Orphan();
   nodes_.clear();
 }
 
 Node& World::AddNode(NodeOptions options) {
   const IpAddress ip = ChooseIp(options.ip, nodes_.size());
-  nodes_.push_back(std::make_unique<Node>(*this, std::move(options), ip));
+  nodes_.push_back(std::make_unique<Node>(*this, nodes_.size(), std::move(options), ip));
   return *nodes_.back();
 }
 
@@ -246,6 +215,7 @@ WallTime World::wall_now() const {
 
 // xoshiro256**, public domain, by Blackman and Vigna.
 uint64_t World::RandomUint64() {
+  ++random_draws_;
   const uint64_t result = Rotate(random_[1] * 5, 7) * 9;
   const uint64_t t = random_[1] << 17;
   random_[2] ^= random_[0];
@@ -262,75 +232,160 @@ uint64_t World::Random(uint64_t bound) {
   return RandomUint64() % bound;
 }
 
-void World::SetHost(std::string name, StatusOr<std::vector<IpAddress>> answer) {
-  hosts_.insert_or_assign(std::move(name), std::move(answer));
+void World::ShiftWallClock(Nanoseconds by) {
+  wall_shift_ += by;
+  trace_.Note(now_, 0, TraceKind::kClock, static_cast<uint64_t>(by.count()), 0);
 }
 
-const StatusOr<std::vector<IpAddress>>* World::FindHost(const std::string& name) const {
-  const auto found = hosts_.find(name);
-  return found == hosts_.end() ? nullptr : &found->second;
+void World::SetHost(std::string name, StatusOr<std::vector<IpAddress>> answer,
+                    Nanoseconds latency) {
+  hosts_.insert_or_assign(std::move(name), Host{std::move(answer), latency});
 }
+
+World::Host World::FindHost(Node& asking, const std::string& name) {
+  const auto found = hosts_.find(name);
+  Host host = found != hosts_.end()
+                  ? found->second
+                  : Host{absl::NotFoundError("no such host: " + name), kHostLatency};
+  if (host_fault) host_fault(asking, name, host.answer, host.latency);
+  return host;
+}
+
+uint64_t World::trace_hash() const { return trace_.hash() ^ random_draws_ * 0x9E3779B97F4A7C15u; }
+
+std::string World::Timeline() const {
+  std::vector<std::string> names;
+  for (const auto& node : nodes_) names.push_back(node->options().name);
+  return trace_.Timeline(kStart, names);
+}
+
+void World::AtShard(MonotonicTime when, std::shared_ptr<Shard> shard, std::function<void()> run) {
+  events_.Add(std::max(when, now_), [shard = std::move(shard), run = std::move(run), this] {
+    if (shard->dead()) return;
+    Shard::Current current(*shard);
+    shard->scheduler().SetTime(now_, wall_now());
+    run();
+  });
+}
+
+Node* World::CurrentNode() {
+  return current_shard != nullptr ? &current_shard->node() : MainThreadNode();
+}
+Shard* World::CurrentShard() { return current_shard; }
+
+// --- Faults
 
 void World::SetUnreachable(const IpAddress& ip, bool unreachable) {
   network_->SetUnreachable(ip, unreachable);
 }
 
-void World::At(MonotonicTime when, std::shared_ptr<Shard> shard, std::function<void()> run) {
-  events_.emplace(std::pair(std::max(when, now_), event_sequence_++),
-                  EventEntry{std::move(shard), std::move(run)});
+void World::SetPath(Node& from, Node& to, PathOptions options) {
+  trace_.Note(now_, from.index() + 1, TraceKind::kFault, to.index(), options.lost ? 1 : 0);
+  network_->PathToSet(from, to) = options;
+  ++from.path_changes_[to.index()];
 }
 
-Node* World::CurrentNode() {
-  return current_shard != nullptr ? &current_shard->node() : main_thread_node;
+void World::SetPathFor(Node& from, Node& to, PathOptions options, Nanoseconds time) {
+  const PathOptions before = Path(from, to);
+  SetPath(from, to, options);
+  // What has been set meanwhile stays.
+  At(now_ + time, nullptr, [this, &from, &to, before, change = from.path_changes_[to.index()]] {
+    if (from.path_changes_[to.index()] == change) SetPath(from, to, before);
+  });
 }
-Shard* World::CurrentShard() { return current_shard; }
+
+void World::SetPaths(Node& node, PathOptions options) {
+  for (auto& other : nodes_) {
+    if (other.get() == &node) continue;
+    SetPath(node, *other, options);
+    SetPath(*other, node, options);
+  }
+}
+
+const PathOptions& World::Path(const Node& from, const Node& to) const {
+  return network_->Path(from, to);
+}
+
+std::vector<ConnectionInfo> World::Connections(const Node* connector, const Node* acceptor) const {
+  return network_->Connections(connector, acceptor, nullptr);
+}
+std::vector<ConnectionInfo> World::Connections(const Node& node) const {
+  return network_->Connections(nullptr, nullptr, &node);
+}
+bool World::Spoil(uint64_t connection, const ConnectionFault& fault) {
+  return network_->Spoil(connection, fault);
+}
+bool World::SpoilOne(const Node& node, const ConnectionFault& fault) {
+  const std::vector<ConnectionInfo> live = Connections(node);
+  return !live.empty() && Spoil(live[Random(live.size())].id, fault);
+}
+void World::SpoilLater(const Node* connector, const Node* acceptor, uint64_t nth,
+                       const ConnectionFault& fault) {
+  network_->SpoilLater(connector, acceptor, nth, fault);
+}
+void World::CancelSpoiling() { network_->CancelSpoiling(); }
+
+// --- Time
 
 bool World::RunDueEvents() {
   bool any = false;
   // What an event adds for the same time waits for the next turn.
-  const uint64_t end = event_sequence_;
-  for (auto it = events_.begin(); it != events_.end() && it->first.first <= now_;) {
-    if (it->first.second >= end) {
-      ++it;
-      continue;
-    }
-    EventEntry entry = std::move(it->second);
-    it = events_.erase(it);
+  const uint64_t end = events_.sequence();
+  while (events_.RunOne(now_, end)) {
     any = true;
-    if (entry.shard == nullptr) {
-      entry.run();
-    } else if (!entry.shard->dead()) {
-      Shard::Current current(*entry.shard);
-      entry.run();
-    }
+    if (any_doomed_) EndDoomed();
   }
   return any;
+}
+
+void World::EndDoomed() {
+  any_doomed_ = false;
+  for (auto& node : nodes_) {
+    if (node->doomed()) node->EndNow();
+  }
+}
+
+void World::RunSlot(size_t index) {
+  Shard& shard = *slots_[index].shard;
+  Node& node = shard.node();
+  if (shard.Turn()) {
+    node.GatherLog(shard);
+    ran_ = true;
+    const auto slowness = shard.scheduler().shard().value < node.slowness_.size()
+                              ? node.slowness_[shard.scheduler().shard().value]
+                              : 1u;
+    if (slowness > 1) {
+      shard.not_before_ = std::max(shard.not_before_, now_ + options_.turn * slowness);
+    }
+  }
+  slots_[index].due = shard.NextDue();
+  if (any_doomed_) {
+    EndDoomed();
+  } else if (node.unfinished_ == 0) {
+    node.FinishRun();
+  }
 }
 
 bool World::Turn() {
   CHECK(current_shard == nullptr);
-  bool any = RunDueEvents();
-  for (auto& node : nodes_) {
-    bool finished = node->running();
-    for (auto& shard : node->shards_) {
-      any = shard->Turn() || any;
-      node->GatherLog(*shard);
-      finished = finished && shard->finished();
-    }
-    // As the process does after RunShards has returned.
-    if (finished) node->End(false);
+  ran_ = false;
+  if (any_doomed_) EndDoomed();
+  const bool events = RunDueEvents();
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].due <= now_ && slots_[i].shard != nullptr) RunSlot(i);
   }
-  return any;
+  if (slots_ended_) {
+    slots_ended_ = false;
+    std::erase_if(slots_, [](const Slot& slot) { return slot.shard == nullptr; });
+    for (size_t i = 0; i < slots_.size(); ++i) slots_[i].shard->slot_ = i;
+  }
+  return events || ran_;
 }
 
 MonotonicTime World::NextDeadline() {
-  MonotonicTime next = events_.empty() ? kNever : events_.begin()->first.first;
-  for (auto& node : nodes_) {
-    for (auto& shard : node->shards_) {
-      bool ready = shard->scheduler_.has_ready();
-      for (const auto& queue : shard->inbound_) ready = ready || !queue.empty();
-      next = std::min(next, ready ? now_ : shard->scheduler_.wheel().NextDeadline());
-    }
+  MonotonicTime next = events_.next();
+  for (const Slot& slot : slots_) {
+    if (slot.shard != nullptr) next = std::min(next, slot.due);
   }
   return next;
 }

@@ -1,0 +1,209 @@
+#include "tests/sim/mail/mail_server.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <vector>
+
+#include "ringmail/base/check.h"
+#include "ringmail/io/file.h"
+#include "ringmail/io/shard.h"
+#include "ringmail/storage/store.h"
+#include "server/config/config.h"
+#include "server/serve/director.h"
+
+namespace ringmail::sim {
+namespace {
+
+using server::ConfigResult;
+
+constexpr std::string_view kStore = "/data";
+constexpr uint32_t kDestinationConnectionsMax = 5;
+constexpr uint64_t kCacheBytes = 4u << 20;
+
+// What a reload reads: the text lies where a path would, since the simulated machine has no /etc.
+ConfigResult ReadConfig(const std::string& text) { return server::ParseConfig(text, ""); }
+
+int64_t Seconds(Nanoseconds time) { return std::chrono::duration_cast<std::chrono::seconds>(time).count(); }
+
+std::string ConfigText(const Plan& plan, const Node& node, uint32_t index, std::string_view routes,
+                       std::string_view log_level) {
+  return fmt::format(
+      "hostname = \"mx{}.ringmail.example\"\n"
+      "data_dir = \"{}\"\n"
+      "shutdown_timeout = \"20s\"\n"
+      "[[listener]]\naddress = \"{}:25\"\n"
+      "[relay]\nnetworks = [\"10.0.0.0/8\"]\n"
+      "{}"
+      "[limits]\nconnections = {}\nconnections_per_network = 100000\nmessage_size = \"4MiB\"\n"
+      "[retry]\nfirst_delay = \"5s\"\ndelay_max = \"60s\"\nexpire_after = \"{}s\"\ndelay_warning_after = \"{}s\"\n"
+      "[destination]\nconnections = {}\n"
+      "[log]\nlevel = \"{}\"\n"
+      "[store]\nsegment_size = \"1MiB\"\nreserve = \"4MiB\"\ncache = \"{}KiB\"\n",
+      index, kStore, node.ip().ToString(), routes, plan.connections_max,
+      Seconds(plan.expire_after), Seconds(plan.warn_after), kDestinationConnectionsMax, log_level, kCacheBytes / 1024);
+}
+
+struct FsckRun {
+  std::string wrong;
+  bool done = false;
+};
+
+io::Task<void> FsckMain(void* context) {
+  FsckRun& run = *static_cast<FsckRun*>(context);
+  const StatusOr<storage::FsckReport> report = co_await storage::Fsck(std::string(kStore));
+  if (!report.ok()) {
+    run.wrong = std::string(Std(report.status().message()));
+  } else if (!report->clean()) {
+    for (const auto* list : {&report->recovery.damages, &report->missing_references}) {
+      for (const storage::Damage& one : *list) {
+        run.wrong += fmt::format("{} at {}, {} octets: {}; ", one.file, one.offset, one.bytes, one.what);
+      }
+    }
+  }
+  run.done = true;
+}
+
+}  // namespace
+
+// One run of the process. Outlives it.
+struct MailServer::Life {
+  server::Boot boot;
+
+  static io::Task<void> Main(void* context) {
+    Life& life = *static_cast<Life*>(context);
+    // As DirectoryLock::Acquire does, which the simulation does not have.
+    (void)co_await io::CreateDirectory(std::string(kStore));
+    (void)co_await io::SyncDirectory("/");
+    co_await server::ServerMain(&life.boot);
+  }
+};
+
+MailServer::MailServer(World& world, const Plan& plan, uint32_t index, std::string routes,
+                       std::string_view log_level)
+    : world_(world),
+      node_(world.AddNode({.name = fmt::format("mx{}", index), .shards = plan.shards})),
+      config_(ConfigText(plan, node_, index, routes, log_level)),
+      connections_max_(plan.connections_max),
+      shards_(plan.shards) {}
+
+MailServer::~MailServer() {
+  if (running()) Kill();
+}
+
+void MailServer::Start(uint16_t shards) {
+  CHECK(!running());
+  if (shards != 0) shards_ = shards;
+  life_ = std::make_unique<Life>();
+  ConfigResult parsed = ReadConfig(config_);
+  if (!parsed.ok()) CheckFailed(server::FormatDiagnostics("config", parsed.diagnostics).c_str(), __FILE__, __LINE__);
+  server::Boot& boot = life_->boot;
+  boot.config_path = config_;
+  boot.read_config = &ReadConfig;
+  boot.config = std::make_unique<const server::Config>(std::move(parsed.config));
+  boot.shard_count = shards_;
+  boot.sessions_per_shard = connections_max_;
+  {
+    Node::MainThread main(node_);
+    for (const server::ListenerConfig& one : boot.config->listeners) {
+      auto opened = io::OpenListeners({.endpoint = one.endpoint}, shards_);
+      CHECK(opened.ok());
+      const io::Endpoint local = opened->front().local();
+      boot.listeners.push_back({one, local, *std::move(opened)});
+    }
+  }
+  node_.Start(shards_, &Life::Main, life_.get());
+}
+
+io::Endpoint MailServer::endpoint() const { return {.ip = node_.ip(), .port = 25}; }
+
+bool MailServer::ready() const {
+  if (!running() || life_->boot.servers.size() != shards_) return false;
+  for (const server::ShardServer* one : life_->boot.servers) {
+    if (one == nullptr || !one->open()) return false;
+  }
+  return life_->boot.arrived == shards_;
+}
+
+void MailServer::Kill() { node_.Kill(); }
+void MailServer::PowerCut(DiskLoss loss) { node_.Crash(loss); }
+void MailServer::Terminate() { node_.Send(io::Signal::kTerminate); }
+void MailServer::Reload() { node_.Send(io::Signal::kReload); }
+
+QueueCount MailServer::queue() const {
+  QueueCount count;
+  for (server::ShardServer* one : life_->boot.servers) {
+    count.messages += one->queue().size();
+    one->queue().Visit(
+        QueueId(), SIZE_MAX,
+        [](void* held, storage::QueuedMessage& message) { *static_cast<uint64_t*>(held) += message.held(); },
+        &count.held);
+  }
+  return count;
+}
+
+std::string MailServer::ExceededLimit() const {
+  std::vector<const MetricRegistry*> all;
+  for (server::ShardServer* one : life_->boot.servers) all.push_back(&one->metrics());
+  const std::string text = MetricRegistry::Render(all);
+  const struct {
+    std::string_view metric;
+    uint64_t max;
+  } limits[] = {
+      // What one session still sends stays beyond the limit of the cache.
+      {"ringmail_storage_cache_bytes", kCacheBytes + (4u << 20)},
+      {"ringmail_smtp_sessions", uint64_t{connections_max_} * shards_},
+      {"ringmail_destination_connections", kDestinationConnectionsMax},
+  };
+  for (const auto& limit : limits) {
+    for (size_t at = 0; (at = text.find(limit.metric, at)) != text.npos;) {
+      const bool line_begins = at == 0 || text[at - 1] == '\n';
+      at += limit.metric.size();
+      // "name 7" or "name{labels} 7"
+      if (!line_begins || (text[at] != ' ' && text[at] != '{')) continue;
+      const std::string_view line = std::string_view(text).substr(at, text.find('\n', at) - at);
+      uint64_t value = 0;
+      const std::string_view digits = line.substr(line.rfind(' ') + 1);
+      std::from_chars(digits.data(), digits.data() + digits.size(), value);
+      if (value > limit.max) return fmt::format("{}{}, of {} allowed", limit.metric, line, limit.max);
+    }
+  }
+  return {};
+}
+
+bool MailServer::log_failed() const {
+  for (server::ShardServer* one : life_->boot.servers) {
+    if (absl::IsUnavailable(one->queue().Acceptance())) return true;
+  }
+  return false;
+}
+
+bool MailServer::Pending(std::string_view queue_id, std::string_view forward_path) const {
+  const auto id = QueueId::Parse(queue_id);
+  if (!id || !ready()) return false;
+  for (server::ShardServer* one : life_->boot.servers) {
+    const storage::QueuedMessage* message = one->queue().Find(*id);
+    if (message == nullptr) continue;
+    message::EnvelopeView::RecipientView recipient;
+    auto cursor = message->envelope().recipients();
+    for (uint32_t i = 0; cursor.Next(recipient); ++i) {
+      if (recipient.path == forward_path) return message->state(i) == storage::RecipientState::kPending;
+    }
+  }
+  return false;
+}
+
+std::string MailServer::problem() const {
+  if (life_->boot.code == server::ExitCode::kOk) return {};
+  return fmt::format("exit code {}: {}", server::Number(life_->boot.code), life_->boot.problem);
+}
+
+std::string MailServer::Fsck() {
+  CHECK(!running());
+  FsckRun run;
+  node_.Start(1, &FsckMain, &run);
+  if (!world_.RunUntil([&] { return run.done && !node_.running(); })) return "fsck does not end";
+  return run.wrong;
+}
+
+}  // namespace ringmail::sim
