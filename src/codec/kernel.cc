@@ -15,10 +15,24 @@ namespace {
 constexpr std::array<std::string_view, 3> kNames = {"portable", "avx2", "avx512"};
 
 constinit const Kernels kPortableKernels = {.crc32c = Crc32cPortable,
-                                            .read_lines = ReadLinesPortable};
+                                            .read_lines = ReadLinesPortable,
+                                            .base64_encode = Base64EncodePortable,
+                                            .base64_encode_lines = Base64EncodeLinesPortable,
+                                            .base64_decode = Base64DecodePortable,
+                                            .base64_decode_lines = Base64DecodeLinesPortable};
 #if defined(__x86_64__)
-constinit const Kernels kAvx2Kernels = {.crc32c = Crc32cSse42, .read_lines = ReadLinesAvx2};
-constinit const Kernels kAvx512Kernels = {.crc32c = Crc32cSse42, .read_lines = ReadLinesAvx512};
+constinit const Kernels kAvx2Kernels = {.crc32c = Crc32cSse42,
+                                        .read_lines = ReadLinesAvx2,
+                                        .base64_encode = Base64EncodeAvx2,
+                                        .base64_encode_lines = Base64EncodeLinesAvx2,
+                                        .base64_decode = Base64DecodeAvx2,
+                                        .base64_decode_lines = Base64DecodeLinesAvx2};
+constinit const Kernels kAvx512Kernels = {.crc32c = Crc32cSse42,
+                                          .read_lines = ReadLinesAvx512,
+                                          .base64_encode = Base64EncodeAvx512,
+                                          .base64_encode_lines = Base64EncodeLinesAvx512,
+                                          .base64_decode = Base64DecodeAvx512,
+                                          .base64_decode_lines = Base64DecodeLinesAvx512};
 #endif
 
 #if defined(__x86_64__)
@@ -78,7 +92,8 @@ bool KernelSupported(Kernel kernel) {
              __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && HasLzcnt();
     case Kernel::kAvx512:
       return KernelSupported(Kernel::kAvx2) && __builtin_cpu_supports("avx512f") &&
-             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+             __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
 #else
     case Kernel::kAvx2:
     case Kernel::kAvx512:

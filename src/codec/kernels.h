@@ -30,9 +30,33 @@ size_t ReadLinesAvx512(std::string_view input, LineState& state);
 uint32_t Crc32cPortable(uint32_t crc, std::string_view bytes);
 uint32_t Crc32cSse42(uint32_t crc, std::string_view bytes);
 
+// What a kernel did: all that it read is in what it wrote.
+struct KernelSpan {
+  size_t read = 0, written = 0;
+};
+// A kernel reads from the start of `in` as far as its whole vectors go; the portable one, which
+// follows it, reads the rest. Encoding reads whole quanta of three octets, in lines whole lines of
+// 57, each written with its CRLF. Decoding reads whole quanta of four octets of the alphabet and
+// stops before anything else, in lines whole lines of 76 with their CRLF. Where `in` is decoded,
+// `out` has room for Base64DecodedBytesMax, or is the input's own start.
+using CodeKernel = KernelSpan (*)(std::string_view in, char* out);
+KernelSpan Base64EncodePortable(std::string_view in, char* out);
+KernelSpan Base64EncodeLinesPortable(std::string_view in, char* out);
+KernelSpan Base64DecodePortable(std::string_view in, char* out);
+KernelSpan Base64DecodeLinesPortable(std::string_view in, char* out);
+KernelSpan Base64EncodeAvx2(std::string_view in, char* out);
+KernelSpan Base64EncodeLinesAvx2(std::string_view in, char* out);
+KernelSpan Base64DecodeAvx2(std::string_view in, char* out);
+KernelSpan Base64DecodeLinesAvx2(std::string_view in, char* out);
+KernelSpan Base64EncodeAvx512(std::string_view in, char* out);
+KernelSpan Base64EncodeLinesAvx512(std::string_view in, char* out);
+KernelSpan Base64DecodeAvx512(std::string_view in, char* out);
+KernelSpan Base64DecodeLinesAvx512(std::string_view in, char* out);
+
 struct Kernels {
   uint32_t (*crc32c)(uint32_t crc, std::string_view bytes);
   ReadLinesKernel read_lines;
+  CodeKernel base64_encode, base64_encode_lines, base64_decode, base64_decode_lines;
 };
 
 const Kernels& ActiveKernels();
