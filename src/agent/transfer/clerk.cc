@@ -25,7 +25,6 @@ using storage::RecipientState;
 // its header section.
 constexpr size_t kReturnedBytesMax = 64u << 10;
 // After our own disk refused a report: the failure is taken up again then.
-constexpr std::chrono::minutes kReportAgainAfter(5);
 // While the disk is full, what came home is written down again this often, and nothing else is
 // sent.
 constexpr std::chrono::seconds kRecordAgainAfter(1);
@@ -59,7 +58,10 @@ void TransferCore::LogOutcome(const QueuedMessage& message, std::string_view eve
   LogLine line(io::ShardLog(), event == "delivered" ? LogLevel::kInfo : LogLevel::kWarning, event);
   line.Id(message.id()).Field("to", path);
   if (job != nullptr) line.Field("next_hop", job->hop.ToString()).Field("host", job->remote_host);
-  line.Field("reply", reply.ToLine()).Field("delay", now - message.arrival());
+  // The queue keeps the second of arrival: what it can say truly is whole seconds between seconds.
+  const auto delay = std::chrono::floor<std::chrono::seconds>(now) - message.arrival();
+  line.Field("reply", reply.ToLine())
+      .Field("delay", std::chrono::duration_cast<std::chrono::seconds>(delay).count());
   if (next_attempt > now) line.Field("retry_in", next_attempt - now);
   if (job != nullptr && job->ambiguous)
     line.Field("ambiguous", "the end was sent and not answered: the peer may have it");
@@ -216,7 +218,7 @@ void TransferCore::SettleJob(Job& job, Settlement& settlement) {
 // destinations is not put off further for each of them.
 void TransferCore::Defer(const QueuedMessage& message, MessageUpdate& update) {
   const WallTime now = io::WallNow();
-  if (update.next_attempt != WallTime{} || message.next_attempt() > now) return;
+  if (update.next_attempt != WallTime{} || !IsDue(message, now)) return;
   Nanoseconds delay = RetryDelay(options_.retry, message.attempts() + 1u, options_.retry.delay_max,
                                  io::RandomUint64());
   // A second is what the log keeps.
@@ -297,7 +299,7 @@ io::Task<void> TransferCore::Attend(QueueId id) {
   MessageUpdate update{.id = id};
   auto cursor = message->envelope().recipients();
   message::EnvelopeView::RecipientView recipient;
-  for (uint32_t i = 0; message->next_attempt() <= now && cursor.Next(recipient); ++i) {
+  for (uint32_t i = 0; IsDue(*message, now) && cursor.Next(recipient); ++i) {
     if (message->state(i) != RecipientState::kPending || message->in_flight(i)) continue;
     const std::string_view domain = DomainOf(recipient.path);
     if (routes_.Find(domain) != nullptr) continue;
@@ -321,7 +323,7 @@ io::Task<void> TransferCore::Attend(QueueId id) {
     }
   }
   if (message == nullptr || message->held() || stopping_) co_return;
-  if (message->next_attempt() <= io::WallNow()) {
+  if (IsDue(*message, io::WallNow())) {
     Dispatch(*message, Urgency::kScheduled);
   } else {
     ArmTimer(*message);

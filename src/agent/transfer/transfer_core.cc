@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/transfer/retry.h"
 #include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
@@ -95,7 +96,7 @@ void TransferCore::Entered(QueuedMessage& message) {
   message.set_scheduler(this);
   message.timer().Bind(&TransferCore::TimerFired, &message);
   if (message.held() || stopping_) return;
-  if (message.next_attempt() > io::WallNow()) {
+  if (!IsDue(message, io::WallNow())) {
     ArmTimer(message);
   } else {
     Dispatch(message, Urgency::kScheduled);
@@ -113,13 +114,19 @@ bool TransferCore::WantsWarning(const QueuedMessage& message) const {
          !message.envelope().reverse_path().empty();
 }
 
+// A clock that was put back by a day must not put mail off by a day.
+bool TransferCore::IsDue(const QueuedMessage& message, WallTime now) const {
+  return message.next_attempt() <= now ||
+         message.next_attempt() > now + RetryDelayLongest(options_.retry);
+}
+
 // For the next thing that time alone brings: another attempt, the warning, the end.
 void TransferCore::ArmTimer(QueuedMessage& message) {
   const WallTime now = io::WallNow();
   WallTime next = ExpiryOf(message);
   if (WantsWarning(message))
     next = std::min(next, message.arrival() + options_.retry.delay_warning_after);
-  if (message.next_attempt() > now) {
+  if (!IsDue(message, now)) {
     next = std::min(next, message.next_attempt());
   } else if (!message.linked() && message.pending_count() > message.in_flight_count()) {
     // It fell due while its last attempt was being settled.
@@ -157,7 +164,7 @@ Lane& TransferCore::FindLane(const NextHop& hop) {
 // Groups what may be tried now by lane, into groups_.
 void TransferCore::Collect(QueuedMessage& message, Urgency urgency) {
   groups_.clear();
-  const bool due = urgency == Urgency::kOperator || message.next_attempt() <= io::WallNow();
+  const bool due = urgency == Urgency::kOperator || IsDue(message, io::WallNow());
   const message::EnvelopeView envelope = message.envelope();
   auto cursor = envelope.recipients();
   message::EnvelopeView::RecipientView recipient;

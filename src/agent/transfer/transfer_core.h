@@ -157,6 +157,7 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
   void LogOutcome(const storage::QueuedMessage& message, std::string_view event,
                   std::string_view path, const Job* job, const message::Reply& reply,
                   WallTime next_attempt = {});
+  bool IsDue(const storage::QueuedMessage& message, WallTime now) const;
   WallTime ExpiryOf(const storage::QueuedMessage& message) const {
     if (Planted(Canary::kExpireWhenOverdue) && message.attempts() > 0 &&
         message.next_attempt() + std::chrono::hours(1) < io::WallNow())
