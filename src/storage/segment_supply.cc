@@ -98,17 +98,22 @@ io::Task<void> SegmentSupply::RefreshFree() {
 }
 
 io::Task<Status> SegmentSupply::PrepareOne() {
-  if (spares_.empty()) CO_RETURN_IF_ERROR(co_await MakeSpare());
   const std::string path = Path(SegmentName(next_sequence_));
-  CO_RETURN_IF_ERROR(co_await io::Rename(Path(SpareName(spares_.back())), path));
-  spares_.pop_back();
-  const uint64_t sequence = next_sequence_++;
+  // Where the rest failed the last time, the name is there: a number that is skipped would be a segment without a header
+  // between others, which recovery takes for damage.
+  if (!named_) {
+    if (spares_.empty()) CO_RETURN_IF_ERROR(co_await MakeSpare());
+    CO_RETURN_IF_ERROR(co_await io::Rename(Path(SpareName(spares_.back())), path));
+    spares_.pop_back();
+    named_ = true;
+  }
   // The name must last before the first record in it does.
   if (!Planted(Canary::kSkipDirectorySync))
     CO_RETURN_IF_ERROR(co_await io::SyncDirectory(directory_));
   auto file = co_await io::File::Open(path, io::OpenMode::kReadWrite, io::Access::kDirect);
   CO_RETURN_IF_ERROR(file.status());
-  ready_.push_back({sequence, *std::move(file)});
+  named_ = false;
+  ready_.push_back({next_sequence_++, *std::move(file)});
   co_return absl::OkStatus();
 }
 

@@ -87,6 +87,7 @@ class SegmentSupply {
   std::deque<ReadySegment> ready_;
   std::vector<uint64_t> spares_;
   uint64_t next_sequence_;
+  bool named_ = false;  // the segment of next_sequence_ has its name, and is not open yet
   uint64_t next_spare_ = 1;
   uint64_t held_segments_;
   uint64_t disk_bytes_;      // of all files, spare ones too
