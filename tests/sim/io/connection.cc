@@ -181,17 +181,15 @@ void Connection::TakeOutput(size_t bytes, std::string& to) {
 
 void Connection::SendSome() {
   if (detached_ || node_ == nullptr || node_->doomed()) return;
+  if (output_bytes_ == 0) return;
   sim::Network& network = node_->world().network();
-  while (output_bytes_ > 0) {
-    sim::Pipe& pipe = out();
-    const size_t used = pipe.waiting();
-    const size_t window = network.world().network_options().window_bytes;
-    if (used >= window) return;
-    const size_t count =
-        std::min({output_bytes_, window - used, network.SegmentBytes(*link_, side_)});
-    TakeOutput(count, pipe.bytes);
-    network.Send(link_, side_, count, false);
-  }
+  sim::Pipe& pipe = out();
+  const size_t used = pipe.waiting();
+  const size_t window = network.world().network_options().window_bytes;
+  if (used >= window) return;
+  const size_t count = std::min(output_bytes_, window - used);
+  TakeOutput(count, pipe.bytes);
+  network.Send(link_, side_, count);
 }
 
 void Connection::WindowOpened() {
@@ -241,7 +239,9 @@ void Connection::Uncancel() {
 void Connection::SendEnd() {
   if (end_sent_ || detached_) return;
   end_sent_ = true;
-  if (!node_->doomed()) node_->world().network().Send(link_, side_, 0, true);
+  if (!node_->doomed()) {
+    node_->world().network().SendTail(link_, side_, sim::Flight::Tail::kEnd);
+  }
 }
 
 void Connection::Detach(bool silent) {
@@ -250,7 +250,7 @@ void Connection::Detach(bool silent) {
   const bool unread = in().arrived > 0 || !input().empty();
   if (!silent && !in().reset_arrived) {
     if (unread) {
-      node_->world().network().SendReset(link_, side_);
+      node_->world().network().SendTail(link_, side_, sim::Flight::Tail::kReset);
     } else {
       SendEnd();
     }

@@ -2,6 +2,8 @@
 // meanwhile.
 #include "ringmail/io/file.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -119,13 +121,36 @@ void Release(FileHandle* handle) {
 
 }  // namespace
 
+namespace {
+
+// Larger ones come from the kernel: pages of zeros that cost nothing until they are touched, where
+// a recovery of a small log touches few of its large buffers.
+constexpr size_t kMappedBytesMin = 256u << 10;
+
+}  // namespace
+
 DmaBuffer::DmaBuffer(size_t bytes) : size_(bytes) {
   CHECK(bytes > 0 && bytes % kBlockBytes == 0);
+  if (bytes >= kMappedBytesMin) {
+    void* pages =
+        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) CheckFailed("memory for a buffer", __FILE__, __LINE__);
+    // A huge page would be zeroed whole.
+    (void)::madvise(pages, bytes, MADV_NOHUGEPAGE);
+    data_ = static_cast<char*>(pages);
+    return;
+  }
   data_ = static_cast<char*>(std::aligned_alloc(kBlockBytes, bytes));
   if (data_ == nullptr) CheckFailed("memory for a buffer", __FILE__, __LINE__);
   std::memset(data_, 0, bytes);
 }
-DmaBuffer::~DmaBuffer() { std::free(data_); }
+DmaBuffer::~DmaBuffer() {
+  if (size_ >= kMappedBytesMin) {
+    ::munmap(data_, size_);
+  } else {
+    std::free(data_);
+  }
+}
 
 File::~File() {
   if (handle_ == nullptr) return;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "ringmail/base/check.h"
 #include "tests/sim/io/shard.h"
@@ -207,20 +208,9 @@ Nanoseconds Network::Latency(const Link& link, int side) {
   return latency;
 }
 
-size_t Network::SegmentBytes(const Link& link, int side) const {
-  const size_t usual = world_.options().network.segment_bytes;
-  if (link.unix_socket) return usual;
-  const size_t bytes = Path(*link.nodes[side], *link.nodes[1 - side]).segment_bytes;
-  return bytes == 0 ? usual : bytes;
-}
-
 MonotonicTime Network::ArrivalTime(Link& link, int side) {
   MonotonicTime& last = link.pipes[side].last_arrival;
-  const MonotonicTime when = world_.now() + Latency(link, side);
-  // Small segments are seen one by one only where the reader has time for each.
-  const bool spaced =
-      !link.unix_socket && Path(*link.nodes[side], *link.nodes[1 - side]).segment_bytes != 0;
-  last = std::max(spaced ? last + kSpacing : last, when);
+  last = std::max(last, world_.now() + Latency(link, side));
   return last;
 }
 
@@ -229,14 +219,67 @@ bool Network::Lost(const Link& link, int side) const {
   return has_paths_ && !link.unix_socket && Path(*link.nodes[side], *link.nodes[1 - side]).lost;
 }
 
-void Network::Send(const std::shared_ptr<Link>& link, int side, size_t count, bool end) {
-  world_.At(ArrivalTime(*link, side), nullptr, [this, link, side, count, end] {
-    Pipe& pipe = link->pipes[side];
+void Network::Send(const std::shared_ptr<Link>& link, int side, size_t count) {
+  const NetworkOptions& options = world_.network_options();
+  const PathOptions& path = Path(*link->nodes[side], *link->nodes[1 - side]);
+  MonotonicTime& last = link->pipes[side].last_arrival;
+  if (path.segment_bytes != 0 && !link->unix_socket) {
+    // Small segments are seen one by one only where the reader has time for each.
+    last += kSpacing;
+    const MonotonicTime when = ArrivalTime(*link, side);
+    const size_t segments = (count + path.segment_bytes - 1) / path.segment_bytes;
+    last += kSpacing * static_cast<int64_t>(segments - 1);
+    Depart(link, side, {when, count, path.segment_bytes, kSpacing});
+    return;
+  }
+  const bool jitter = !link->unix_socket && (options.jitter + path.jitter).count() > 0;
+  while (count > 0) {
+    // Without jitter all segments come at one time.
+    const size_t bytes = jitter ? std::min(count, options.segment_bytes) : count;
+    Depart(link, side, {ArrivalTime(*link, side), bytes, bytes});
+    count -= bytes;
+  }
+}
+
+void Network::SendTail(const std::shared_ptr<Link>& link, int side, Flight::Tail tail) {
+  Depart(link, side, {.when = ArrivalTime(*link, side), .tail = tail});
+}
+
+void Network::Depart(const std::shared_ptr<Link>& link, int side, const Flight& flight) {
+  Pipe& pipe = link->pipes[side];
+  pipe.flights.push_back(flight);
+  if (std::exchange(pipe.landing, true)) return;
+  world_.At(flight.when, nullptr, [this, link, side] { Land(link, side); });
+}
+
+void Network::Land(const std::shared_ptr<Link>& link, int side) {
+  Pipe& pipe = link->pipes[side];
+  // What the reader does may add to them.
+  while (pipe.first_flight < pipe.flights.size() &&
+         pipe.flights[pipe.first_flight].when <= world_.now()) {
+    Flight& flight = pipe.flights[pipe.first_flight];
+    const size_t count = std::min(flight.bytes, flight.step);
+    flight.bytes -= count;
+    flight.when += flight.gap;
+    Flight::Tail tail = Flight::Tail::kNone;
+    if (flight.bytes == 0) {
+      tail = flight.tail;
+      ++pipe.first_flight;
+    }
     pipe.held += count;
-    pipe.end_held = pipe.end_held || end;
+    pipe.end_held = pipe.end_held || tail == Flight::Tail::kEnd;
+    if (tail == Flight::Tail::kReset) ResetLands(link, side);
     // What was sent before it comes before it.
     if (!pipe.retrying) Deliver(link, side);
-  });
+  }
+  if (pipe.first_flight < pipe.flights.size()) {
+    const MonotonicTime when = pipe.flights[pipe.first_flight].when;
+    world_.At(when, nullptr, [this, link, side] { Land(link, side); });
+  } else {
+    pipe.flights.clear();
+    pipe.first_flight = 0;
+    pipe.landing = false;
+  }
 }
 
 void Network::Deliver(const std::shared_ptr<Link>& link, int side) {
@@ -327,14 +370,12 @@ void Network::AnswerReset(const std::shared_ptr<Link>& link, int side) {
   });
 }
 
-void Network::SendReset(const std::shared_ptr<Link>& link, int side) {
-  world_.At(ArrivalTime(*link, side), nullptr, [this, link, side] {
-    io::Connection* reader = link->pipes[side].reader;
-    // It is not sent again where it is lost: the other end hears of it when it sends.
-    if (reader == nullptr || Lost(*link, side)) return;
-    Note(TraceKind::kReset, *link, side, ECONNRESET);
-    reader->ResetArrived(ECONNRESET);
-  });
+void Network::ResetLands(const std::shared_ptr<Link>& link, int side) {
+  io::Connection* reader = link->pipes[side].reader;
+  // It is not sent again where it is lost: the other end hears of it when it sends.
+  if (reader == nullptr || Lost(*link, side)) return;
+  Note(TraceKind::kReset, *link, side, ECONNRESET);
+  reader->ResetArrived(ECONNRESET);
 }
 
 // --- Faults

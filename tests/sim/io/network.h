@@ -20,6 +20,16 @@
 
 namespace ringmail::sim {
 
+// What is on the way together: octets, and the end or a reset behind them.
+struct Flight {
+  enum class Tail : uint8_t { kNone, kEnd, kReset };
+  MonotonicTime when;  // of its first octets
+  size_t bytes = 0;
+  size_t step = 0;     // so many arrive each time,
+  Nanoseconds gap{0};  // and the next so much later; 0: all at once
+  Tail tail = Tail::kNone;
+};
+
 // One direction of a connection. Its octets stay in one place from the writer's flush to the
 // reader's receive: first those that have arrived, then those on the way.
 struct Pipe {
@@ -28,6 +38,11 @@ struct Pipe {
   size_t arrived = 0;  // from there, and may be received
   size_t held = 0;     // behind those: at the reader's door, and kept back by a fault
   bool end_held = false;
+  // One event stands for all of them, at the time of the first: small segments on a slow path are
+  // too many for one each.
+  std::vector<Flight> flights;
+  size_t first_flight = 0;
+  bool landing = false;
   uint64_t total = 0;          // ever arrived
   MonotonicTime last_arrival;  // order is kept whatever the jitter
   bool end_arrived = false;    // the writer's side is done
@@ -230,13 +245,10 @@ class Network {
 
   // A new connection; faults planned for it come into force.
   std::shared_ptr<Link> MakeLink(Node& from, Node& to, const io::Endpoint& at);
-  // The time that a segment sent now needs, without what waits before it.
-  Nanoseconds Latency(const Link& link, int side);
-  size_t SegmentBytes(const Link& link, int side) const;
-  // `count` octets, and the end where `end`, sent now by the writer of `side`.
-  void Send(const std::shared_ptr<Link>& link, int side, size_t count, bool end);
-  // The writer of `side` closes with a reset, in order behind what it sent.
-  void SendReset(const std::shared_ptr<Link>& link, int side);
+  // `count` octets, behind what was sent before, are sent now by the writer of `side`; or its end
+  // or reset, behind them.
+  void Send(const std::shared_ptr<Link>& link, int side, size_t count);
+  void SendTail(const std::shared_ptr<Link>& link, int side, Flight::Tail tail);
 
   // Faults.
   PathOptions& PathToSet(Node& from, const Node& to);
@@ -271,7 +283,12 @@ class Network {
     uint64_t left;
     ConnectionFault fault;
   };
+  // The time that a segment sent now needs, without what waits before it.
+  Nanoseconds Latency(const Link& link, int side);
   MonotonicTime ArrivalTime(Link& link, int side);
+  void Depart(const std::shared_ptr<Link>& link, int side, const Flight& flight);
+  void Land(const std::shared_ptr<Link>& link, int side);
+  void ResetLands(const std::shared_ptr<Link>& link, int side);
   bool Lost(const Link& link, int side) const;
   void Deliver(const std::shared_ptr<Link>& link, int side);
   void SendAgain(const std::shared_ptr<Link>& link, int side);

@@ -209,6 +209,8 @@ void MakeDisk(Plan& plan, Dice& dice) {
 }
 
 void MakeRot(Plan& plan, Dice& dice) {
+  // What cannot be read is tried until it expires.
+  plan.expire_after = hours(1);
   AddAnyPeers(plan, dice, dice.Between(1, 3), 50);
   AddMessages(plan, dice, {.messages = 150, .recipients_max = 3, .large_percent = 4});
   AddFaults(plan, dice, dice.Between(1, 5), {FaultKind::kRot, FaultKind::kRot, FaultKind::kKill, FaultKind::kTerminate});

@@ -26,6 +26,12 @@ std::string Describe(const RecipientBook& r) {
       r.refused_for_good, r.deferred);
 }
 
+// A report may then expire as well, and that of a report is nobody's.
+bool ClockJumps(const Plan& plan) {
+  return std::any_of(plan.faults.begin(), plan.faults.end(),
+                     [](const FaultPlan& f) { return f.kind == FaultKind::kClockJump; });
+}
+
 }  // namespace
 
 Ledger::Ledger(const Plan& plan) : plan_(plan) {
@@ -64,6 +70,12 @@ void Ledger::Acknowledged(uint32_t message, const std::vector<uint32_t>& accepte
 
 void Ledger::Unanswered(uint32_t message, const std::vector<uint32_t>& accepted) {
   for (const uint32_t recipient : accepted) ++Find(message)->recipients[recipient].unanswered;
+}
+
+void Ledger::PutOff(uint32_t message, const std::vector<uint32_t>& recipients) {
+  const bool may_fail = std::any_of(plan_.faults.begin(), plan_.faults.end(),
+                                    [](const FaultPlan& f) { return f.kind == FaultKind::kDiskError; });
+  if (may_fail) Unanswered(message, recipients);
 }
 
 void Ledger::Refused(uint32_t message, uint32_t recipient) {
@@ -197,8 +209,10 @@ bool Ledger::MayFail(const MessageBook& book, uint32_t recipient, MonotonicTime 
   const PeerKind kind = plan_.peers[book.plan->recipients[recipient]].kind;
   const bool narrow = kind == PeerKind::kOldHost || kind == PeerKind::kLiar;
   const bool too_big = kind == PeerKind::kSizeBreaker || kind == PeerKind::kLiar;
-  const bool jumped = std::any_of(plan_.faults.begin(), plan_.faults.end(),
-                                  [](const FaultPlan& f) { return f.kind == FaultKind::kClockJump; });
+  // Expired by another clock, or kept unreadable until it expired.
+  const bool jumped = std::any_of(plan_.faults.begin(), plan_.faults.end(), [](const FaultPlan& f) {
+    return f.kind == FaultKind::kClockJump || f.kind == FaultKind::kRot;
+  });
   return r.refused_for_good > 0 || now - book.acknowledged_first > plan_.expire_after || jumped || too_big ||
          (narrow && book.plan->eight_bit);
 }
@@ -212,7 +226,7 @@ void Ledger::AuditRecipient(const MessageBook& book, uint32_t recipient, bool qu
   const size_t told = r.reports.size();
   const uint32_t taken = r.acknowledged + r.unanswered;
   if (r.acknowledged > 0 && came == 0 && told == 0 && !queued &&
-      !(book.plan->null_path && MayFail(book, recipient, now))) {
+      !(book.plan->null_path && MayFail(book, recipient, now)) && !(r.refused_for_good > 0 && ClockJumps(plan_))) {
     say("lost");
   }
   if (taken == 0 && (came > 0 || told > 0)) say("never accepted");

@@ -71,6 +71,8 @@ class Ledger {
   void Acknowledged(uint32_t message, const std::vector<uint32_t>& accepted, std::string_view reply,
                     MonotonicTime now);
   void Unanswered(uint32_t message, const std::vector<uint32_t>& accepted);
+  // 4yz to the content. Where a disk failed under it, recovery may find the message all the same (RFC 5321 §4.2.5).
+  void PutOff(uint32_t message, const std::vector<uint32_t>& recipients);
   void Refused(uint32_t message, uint32_t recipient);
 
   // By receivers: a transaction whose content came whole; `taken`: it will be answered 2yz. Checks envelope and content.

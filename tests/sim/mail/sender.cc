@@ -174,6 +174,8 @@ void Sender::Work::Settle(uint32_t number, const Errand& errand) {
     ledger.Acknowledged(message, Select(errand, true), errand.final_text, io::Now());
   } else if (errand.whole && errand.final_code == 0 && !Select(errand, false).empty()) {
     ledger.Unanswered(message, list);
+  } else if (errand.whole && errand.final_code / 100 == 4) {
+    ledger.PutOff(message, errand.recipients);
   }
   job.open.clear();
   for (size_t i = 0; i < errand.told.size(); ++i) {
