@@ -130,6 +130,46 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx2,bmi,bmi2,lzcnt"))) size_t 
   return at;
 }
 
+__attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"))) size_t CountLinesAvx2(std::string_view input,
+                                                                            LineState& state,
+                                                                            uint64_t& lines) {
+  Carry carry = Begin(state);
+  const __m256i cr = _mm256_set1_epi8('\r'), lf = _mm256_set1_epi8('\n');
+  __m256i least = _mm256_set1_epi8(-1), all = _mm256_setzero_si256();
+  size_t at = 0;
+  for (; input.size() - at >= kBlock; at += kBlock) {
+    const auto* block = reinterpret_cast<const __m256i*>(input.data() + at);
+    const __m256i low = _mm256_loadu_si256(block), high = _mm256_loadu_si256(block + 1);
+    const Marks marks = {Equal(low, high, cr), Equal(low, high, lf), 0};
+    lines += static_cast<uint64_t>(_mm_popcnt_u64(marks.lf & (marks.cr << 1 | carry.cr)));
+    ReadBlock(marks, at, carry);
+    least = _mm256_min_epu8(least, _mm256_min_epu8(low, high));
+    all = _mm256_or_si256(all, _mm256_or_si256(low, high));
+  }
+  const __m256i zero = _mm256_cmpeq_epi8(least, _mm256_setzero_si256());
+  End(carry, at, _mm256_movemask_epi8(zero) != 0, _mm256_movemask_epi8(all) != 0, state);
+  return at;
+}
+
+__attribute__((target("avx512f,avx512bw,avx512vl,avx2,bmi,bmi2,lzcnt,popcnt"))) size_t
+CountLinesAvx512(std::string_view input, LineState& state, uint64_t& lines) {
+  Carry carry = Begin(state);
+  const __m512i cr = _mm512_set1_epi8('\r'), lf = _mm512_set1_epi8('\n');
+  __m512i least = _mm512_set1_epi8(-1), all = _mm512_setzero_si512();
+  size_t at = 0;
+  for (; input.size() - at >= kBlock; at += kBlock) {
+    const __m512i block = _mm512_loadu_si512(input.data() + at);
+    const Marks marks = {_mm512_cmpeq_epi8_mask(block, cr), _mm512_cmpeq_epi8_mask(block, lf), 0};
+    lines += static_cast<uint64_t>(_mm_popcnt_u64(marks.lf & (marks.cr << 1 | carry.cr)));
+    ReadBlock(marks, at, carry);
+    least = _mm512_min_epu8(least, block);
+    all = _mm512_or_si512(all, block);
+  }
+  const bool nul = _mm512_cmpeq_epi8_mask(least, _mm512_setzero_si512()) != 0;
+  End(carry, at, nul, _mm512_movepi8_mask(all) != 0, state);
+  return at;
+}
+
 }  // namespace ringmail::codec
 
 #endif

@@ -19,20 +19,29 @@ constinit const Kernels kPortableKernels = {.crc32c = Crc32cPortable,
                                             .base64_encode = Base64EncodePortable,
                                             .base64_encode_lines = Base64EncodeLinesPortable,
                                             .base64_decode = Base64DecodePortable,
-                                            .base64_decode_lines = Base64DecodeLinesPortable};
+                                            .base64_decode_lines = Base64DecodeLinesPortable,
+                                            .stuff_dots = DotsPortable,
+                                            .unstuff_dots = DotsPortable,
+                                            .count_lines = CountLinesPortable};
 #if defined(__x86_64__)
 constinit const Kernels kAvx2Kernels = {.crc32c = Crc32cSse42,
                                         .read_lines = ReadLinesAvx2,
                                         .base64_encode = Base64EncodeAvx2,
                                         .base64_encode_lines = Base64EncodeLinesAvx2,
                                         .base64_decode = Base64DecodeAvx2,
-                                        .base64_decode_lines = Base64DecodeLinesAvx2};
+                                        .base64_decode_lines = Base64DecodeLinesAvx2,
+                                        .stuff_dots = DotsAvx2,
+                                        .unstuff_dots = DotsAvx2,
+                                        .count_lines = CountLinesAvx2};
 constinit const Kernels kAvx512Kernels = {.crc32c = Crc32cSse42,
                                           .read_lines = ReadLinesAvx512,
                                           .base64_encode = Base64EncodeAvx512,
                                           .base64_encode_lines = Base64EncodeLinesAvx512,
                                           .base64_decode = Base64DecodeAvx512,
-                                          .base64_decode_lines = Base64DecodeLinesAvx512};
+                                          .base64_decode_lines = Base64DecodeLinesAvx512,
+                                          .stuff_dots = StuffDotsAvx512,
+                                          .unstuff_dots = UnstuffDotsAvx512,
+                                          .count_lines = CountLinesAvx512};
 #endif
 
 #if defined(__x86_64__)

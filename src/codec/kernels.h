@@ -53,10 +53,30 @@ KernelSpan Base64EncodeLinesAvx512(std::string_view in, char* out);
 KernelSpan Base64DecodeAvx512(std::string_view in, char* out);
 KernelSpan Base64DecodeLinesAvx512(std::string_view in, char* out);
 
+// What is known about the octets before: nothing more is needed to find dots.
+struct LineStart {
+  bool line_start, after_cr;
+};
+// Copies whole blocks of 64 octets, with or without their dots of transparency, and stops before
+// one that needs the caller, who goes through 64 octets by itself.
+using DotKernel = KernelSpan (*)(std::string_view in, char* out, LineStart& start);
+KernelSpan DotsPortable(std::string_view in, char* out, LineStart& start);
+KernelSpan DotsAvx2(std::string_view in, char* out, LineStart& start);
+KernelSpan StuffDotsAvx512(std::string_view in, char* out, LineStart& start);
+KernelSpan UnstuffDotsAvx512(std::string_view in, char* out, LineStart& start);
+
+// As ReadLinesKernel, but a dot is an octet like any other, and lines are counted.
+using CountLinesKernel = size_t (*)(std::string_view input, LineState& state, uint64_t& lines);
+size_t CountLinesPortable(std::string_view input, LineState& state, uint64_t& lines);
+size_t CountLinesAvx2(std::string_view input, LineState& state, uint64_t& lines);
+size_t CountLinesAvx512(std::string_view input, LineState& state, uint64_t& lines);
+
 struct Kernels {
   uint32_t (*crc32c)(uint32_t crc, std::string_view bytes);
   ReadLinesKernel read_lines;
   CodeKernel base64_encode, base64_encode_lines, base64_decode, base64_decode_lines;
+  DotKernel stuff_dots, unstuff_dots;
+  CountLinesKernel count_lines;
 };
 
 const Kernels& ActiveKernels();
