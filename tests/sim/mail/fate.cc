@@ -31,17 +31,17 @@ DiskLoss LossOf(uint64_t random) {
 struct Fate::Machine {
   MailServer* server = nullptr;
   bool start_planned = false;
-  bool ending = false;      // asked to, and its start is planned for when it has
+  bool ending = false;  // asked to, and its start is planned for when it has
   Nanoseconds start_after{0};
   uint16_t shards = 0;
   bool recovering = false;  // started after an end, and not yet ready
   bool disk_failed = false;
   MonotonicTime disk_failed_at{};
-  bool disk_faulty = false;  // an error was planned: it may end with a problem
+  bool disk_faulty = false;        // an error was planned: it may end with a problem
   std::vector<uint64_t> failures;  // requests until each error; 0: it has been
-  bool end_planned = false;  // at one of its writes
+  bool end_planned = false;        // at one of its writes
   bool end_is_power_cut = false;
-  DiskOptions disk;          // as it should be
+  DiskOptions disk;  // as it should be
 };
 
 Fate::Fate(Cast cast) : cast_(cast) {
@@ -70,9 +70,10 @@ void Fate::After(Nanoseconds time, std::function<void()> run) {
 }
 
 void Fate::Say(std::string_view what, const FaultPlan& fault) {
-  timeline += fmt::format("{:.6f} fault {} {}: {}\n",
-                          std::chrono::duration<double>(cast_.world.now().time_since_epoch()).count(), fault.id,
-                          Name(fault.kind), what);
+  timeline +=
+      fmt::format("{:.6f} fault {} {}: {}\n",
+                  std::chrono::duration<double>(cast_.world.now().time_since_epoch()).count(),
+                  fault.id, Name(fault.kind), what);
 }
 
 void Fate::StartLater(Machine& machine, Nanoseconds after, uint16_t shards) {
@@ -114,7 +115,8 @@ void Fate::EndNow(Machine& machine, bool power_cut) {
 void Fate::Strike(const FaultPlan& fault) {
   ++struck[static_cast<size_t>(fault.kind)];
   Machine& machine = *machines_[fault.server];
-  Say(fmt::format("server {}{}", fault.server, machine.server->running() ? "" : ", which is down"), fault);
+  Say(fmt::format("server {}{}", fault.server, machine.server->running() ? "" : ", which is down"),
+      fault);
   if (fault.kind <= FaultKind::kReload) {
     StrikeServer(fault, machine);
   } else if (fault.kind <= FaultKind::kRot) {
@@ -167,7 +169,8 @@ void Fate::StrikeDisk(const FaultPlan& fault, Machine& machine) {
     case FaultKind::kDiskFull:
       machine.disk_faulty = true;
       disk.options().capacity_bytes -= disk.free_bytes() - (fault.place % 64) * io::kBlockBytes;
-      After(fault.lasts, [&machine, &disk] { disk.options().capacity_bytes = machine.disk.capacity_bytes; });
+      After(fault.lasts,
+            [&machine, &disk] { disk.options().capacity_bytes = machine.disk.capacity_bytes; });
       break;
     case FaultKind::kSlowDisk: {
       const int64_t times = static_cast<int64_t>(fault.number);
@@ -185,15 +188,17 @@ void Fate::StrikeDisk(const FaultPlan& fault, Machine& machine) {
   }
 }
 
-// In what was written well before the last batch: rot in exactly that cannot be told from a torn write, as the store's
-// crash page says.
+// In what was written well before the last batch: rot in exactly that cannot be told from a torn
+// write, as the store's crash page says.
 void Fate::Rot(const FaultPlan& fault, Machine& machine) {
   Disk& disk = machine.server->node().disk();
   std::vector<std::string> logs, files;
   if (disk.List("/data/log", logs) != 0 || logs.empty()) return;
   const std::string folder = "/data/log/" + logs[fault.place % logs.size()];
   if (disk.List(folder, files) != 0) return;
-  std::erase_if(files, [](const std::string& name) { return !name.ends_with(".seg") || name.starts_with("spare"); });
+  std::erase_if(files, [](const std::string& name) {
+    return !name.ends_with(".seg") || name.starts_with("spare");
+  });
   if (files.empty()) return;
   const std::string path = folder + "/" + files[fault.place / 16 % files.size()];
   const std::optional<std::string> bytes = disk.Contents(path);
@@ -207,7 +212,8 @@ void Fate::Rot(const FaultPlan& fault, Machine& machine) {
   Say(fmt::format("{} at {}", path, at), fault);
 }
 
-// 0: as it should be; 1: not found; 2: the resolver fails; 3: slow; 4: a lie, an address where nobody is.
+// 0: as it should be; 1: not found; 2: the resolver fails; 3: slow; 4: a lie, an address where
+// nobody is.
 void Fate::SetNames(uint64_t how) {
   for (size_t i = 0; i < cast_.peers.size(); ++i) {
     const std::string name = fmt::format("d{}.example", i);
@@ -243,8 +249,10 @@ void Fate::Poll() {
         continue;
       }
       const std::string problem = server.problem();
-      if (!problem.empty() && !machine.disk_faulty && !rotten) cast_.ledger.Violation("exit", problem);
-      StartLater(machine, machine.ending ? machine.start_after : kSupervisorWaits, machine.ending ? machine.shards : 0);
+      if (!problem.empty() && !machine.disk_faulty && !rotten)
+        cast_.ledger.Violation("exit", problem);
+      StartLater(machine, machine.ending ? machine.start_after : kSupervisorWaits,
+                 machine.ending ? machine.shards : 0);
       machine.ending = false;
       continue;
     }
@@ -306,13 +314,15 @@ void Fate::SetPaths(const FaultPlan& fault, Machine& machine, PathOptions option
 }
 
 void Fate::SetPort(const FaultPlan& fault, Machine& machine, PortState state) {
-  Node& node = fault.peer == FaultPlan::kEveryone ? machine.server->node() : *cast_.peers[fault.peer];
+  Node& node =
+      fault.peer == FaultPlan::kEveryone ? machine.server->node() : *cast_.peers[fault.peer];
   node.SetPort(25, state);
   After(fault.lasts, [&node] { node.SetPort(25, PortState::kOpen); });
 }
 
 void Fate::SpoilConnection(const FaultPlan& fault, Machine& machine) {
-  ConnectionFault spoil{.from_connector = fault.place % 2 == 0, .after_octets = fault.place, .time = fault.lasts};
+  ConnectionFault spoil{
+      .from_connector = fault.place % 2 == 0, .after_octets = fault.place, .time = fault.lasts};
   spoil.kind = fault.kind == FaultKind::kHalfClose ? ConnectionFault::Kind::kEnd
                : fault.number == 2                 ? ConnectionFault::Kind::kStall
                : fault.number == 3                 ? ConnectionFault::Kind::kVanish

@@ -1,7 +1,8 @@
-// What goes wrong in a mail world, when the plan says so; and the supervisor that starts servers again.
+// What goes wrong in a mail world, when the plan says so; and the supervisor that starts servers
+// again.
 //
-// Made by: the mail world. Order: Schedule once, after everything is set up; Poll often; Heal once: from then on the world is
-// as it should be, and servers that are down are started.
+// Made by: the mail world. Order: Schedule once, after everything is set up; Poll often; Heal once:
+// from then on the world is as it should be, and servers that are down are started.
 #pragma once
 
 #include <array>
@@ -25,7 +26,7 @@ struct Cast {
   const Plan& plan;
   Ledger& ledger;
   std::vector<std::unique_ptr<MailServer>>& servers;
-  std::vector<Node*> peers;    // by index in the plan
+  std::vector<Node*> peers;  // by index in the plan
   std::vector<Node*> senders;
 };
 
@@ -44,8 +45,8 @@ class Fate {
 
   std::array<uint64_t, static_cast<size_t>(FaultKind::kCount)> struck{};
   uint64_t power_cuts = 0, kills = 0, restarts = 0;
-  bool rotten = false;        // a bit was flipped: damage may be reported
-  std::string timeline;       // a line for each fault that struck
+  bool rotten = false;   // a bit was flipped: damage may be reported
+  std::string timeline;  // a line for each fault that struck
 
  private:
   struct Machine;  // a server, and what is known of its state

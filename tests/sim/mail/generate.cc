@@ -24,9 +24,7 @@ class Dice {
   uint64_t Between(uint64_t low, uint64_t high) { return low + Below(high - low + 1); }
   bool Percent(uint32_t percent) { return Below(100) < percent; }
   // Small more often than large, up to `high`.
-  uint64_t Skewed(uint64_t low, uint64_t high) {
-    return low + Below(Below(high - low + 1) + 1);
-  }
+  uint64_t Skewed(uint64_t low, uint64_t high) { return low + Below(Below(high - low + 1) + 1); }
   Nanoseconds Time(Nanoseconds low, Nanoseconds high) {
     return Nanoseconds(static_cast<int64_t>(
         Between(static_cast<uint64_t>(low.count()), static_cast<uint64_t>(high.count()))));
@@ -45,7 +43,7 @@ struct Shape {
   uint32_t messages = 100;
   uint32_t recipients_max = 3;
   uint32_t bytes_max = 8000;
-  uint32_t large_percent = 0;  // of messages: up to 600 KiB, streamed to the log as they come
+  uint32_t large_percent = 0;        // of messages: up to 600 KiB, streamed to the log as they come
   Nanoseconds horizon = seconds(5);  // messages come within it
 };
 
@@ -63,7 +61,8 @@ void AddMessages(Plan& plan, Dice& dice, const Shape& shape) {
           dice.Percent(60) ? home : static_cast<uint32_t>(dice.Below(plan.peers.size())));
     }
     message.bytes = static_cast<uint32_t>(dice.Skewed(0, shape.bytes_max));
-    if (dice.Percent(shape.large_percent)) message.bytes = static_cast<uint32_t>(dice.Between(100, 600) << 10);
+    if (dice.Percent(shape.large_percent))
+      message.bytes = static_cast<uint32_t>(dice.Between(100, 600) << 10);
     message.null_path = dice.Percent(5);
     message.eight_bit = dice.Percent(10);
     message.chunks = dice.Percent(15);
@@ -95,7 +94,8 @@ void AddAnyPeers(Plan& plan, Dice& dice, size_t count, uint32_t correct_percent)
   for (size_t i = 0; i < count; ++i) {
     PeerPlan peer{.by_name = dice.Percent(30)};
     if (!dice.Percent(correct_percent)) {
-      peer.kind = static_cast<PeerKind>(dice.Between(1, static_cast<uint64_t>(PeerKind::kCount) - 1));
+      peer.kind =
+          static_cast<PeerKind>(dice.Between(1, static_cast<uint64_t>(PeerKind::kCount) - 1));
       peer.number = NumberOf(peer.kind, dice);
     }
     plan.peers.push_back(peer);
@@ -171,7 +171,8 @@ void AddFaults(Plan& plan, Dice& dice, size_t count, std::initializer_list<Fault
 void MakeCalm(Plan& plan, Dice& dice) {
   plan.senders = static_cast<uint32_t>(dice.Between(2, 8));
   AddCorrectPeers(plan, dice, dice.Between(1, 6));
-  AddMessages(plan, dice, {.messages = 2500, .recipients_max = 2, .bytes_max = 4000, .horizon = seconds(2)});
+  AddMessages(plan, dice,
+              {.messages = 2500, .recipients_max = 2, .bytes_max = 4000, .horizon = seconds(2)});
 }
 
 void MakePeers(Plan& plan, Dice& dice) {
@@ -187,13 +188,17 @@ void MakeCrash(Plan& plan, Dice& dice) {
              FaultKind::kPowerCutAtWrite, FaultKind::kPowerCutAtWrite, FaultKind::kKillAtWrite});
 }
 
-// One crash at one write of a short run: the place is the seed's, so that consecutive seeds sweep over it.
+// One crash at one write of a short run: the place is the seed's, so that consecutive seeds sweep
+// over it.
 void MakeSweep(Plan& plan, Dice& dice) {
   plan.shards = static_cast<uint16_t>(1 + plan.seed / 64 % 2);
   plan.senders = 2;
   AddCorrectPeers(plan, dice, 2);
-  AddMessages(plan, dice, {.messages = 16, .recipients_max = 3, .large_percent = 2, .horizon = milliseconds(20)});
-  FaultPlan fault{.id = 1, .kind = dice.Percent(80) ? FaultKind::kPowerCutAtWrite : FaultKind::kKillAtWrite,
+  AddMessages(
+      plan, dice,
+      {.messages = 16, .recipients_max = 3, .large_percent = 2, .horizon = milliseconds(20)});
+  FaultPlan fault{.id = 1,
+                  .kind = dice.Percent(80) ? FaultKind::kPowerCutAtWrite : FaultKind::kKillAtWrite,
                   .lasts = milliseconds(10)};
   fault.place = 1 + plan.seed % 64;
   fault.number = dice.Percent(25) ? dice.Between(1, 3) : 0;
@@ -204,8 +209,8 @@ void MakeDisk(Plan& plan, Dice& dice) {
   AddCorrectPeers(plan, dice, dice.Between(1, 4));
   AddMessages(plan, dice, {.messages = 200, .recipients_max = 3, .large_percent = 4});
   AddFaults(plan, dice, dice.Between(1, 6),
-            {FaultKind::kDiskError, FaultKind::kDiskFull, FaultKind::kSlowDisk, FaultKind::kPowerCutAtWrite,
-             FaultKind::kPowerCut});
+            {FaultKind::kDiskError, FaultKind::kDiskFull, FaultKind::kSlowDisk,
+             FaultKind::kPowerCutAtWrite, FaultKind::kPowerCut});
 }
 
 void MakeRot(Plan& plan, Dice& dice) {
@@ -213,15 +218,17 @@ void MakeRot(Plan& plan, Dice& dice) {
   plan.expire_after = hours(1);
   AddAnyPeers(plan, dice, dice.Between(1, 3), 50);
   AddMessages(plan, dice, {.messages = 150, .recipients_max = 3, .large_percent = 4});
-  AddFaults(plan, dice, dice.Between(1, 5), {FaultKind::kRot, FaultKind::kRot, FaultKind::kKill, FaultKind::kTerminate});
+  AddFaults(plan, dice, dice.Between(1, 5),
+            {FaultKind::kRot, FaultKind::kRot, FaultKind::kKill, FaultKind::kTerminate});
 }
 
 void MakeNetwork(Plan& plan, Dice& dice) {
   AddCorrectPeers(plan, dice, dice.Between(1, 6));
   AddMessages(plan, dice, {.messages = 250, .recipients_max = 4, .large_percent = 2});
   AddFaults(plan, dice, dice.Between(2, 20),
-            {FaultKind::kLatency, FaultKind::kPartition, FaultKind::kReset, FaultKind::kReset, FaultKind::kReset,
-             FaultKind::kHalfClose, FaultKind::kRefuse, FaultKind::kBacklogFull, FaultKind::kTinySegments});
+            {FaultKind::kLatency, FaultKind::kPartition, FaultKind::kReset, FaultKind::kReset,
+             FaultKind::kReset, FaultKind::kHalfClose, FaultKind::kRefuse, FaultKind::kBacklogFull,
+             FaultKind::kTinySegments});
 }
 
 void MakeTime(Plan& plan, Dice& dice) {
@@ -229,8 +236,8 @@ void MakeTime(Plan& plan, Dice& dice) {
   for (PeerPlan& peer : plan.peers) peer.by_name = true;
   AddMessages(plan, dice, {.messages = 200, .recipients_max = 4});
   AddFaults(plan, dice, dice.Between(1, 8),
-            {FaultKind::kClockJump, FaultKind::kDnsFailure, FaultKind::kSlowShard, FaultKind::kPause, FaultKind::kReload,
-             FaultKind::kTerminate});
+            {FaultKind::kClockJump, FaultKind::kDnsFailure, FaultKind::kSlowShard,
+             FaultKind::kPause, FaultKind::kReload, FaultKind::kTerminate});
 }
 
 // More of everything than the server may hold: connections, recipients, queue.
@@ -244,11 +251,13 @@ void MakeCrowd(Plan& plan, Dice& dice) {
 
 void AddStorm(Plan& plan, Dice& dice) {
   AddFaults(plan, dice, dice.Between(3, 20),
-            {FaultKind::kPowerCut, FaultKind::kKill, FaultKind::kTerminate, FaultKind::kPowerCutAtWrite,
-             FaultKind::kKillAtWrite, FaultKind::kReload, FaultKind::kDiskError, FaultKind::kDiskFull,
-             FaultKind::kSlowDisk, FaultKind::kLatency, FaultKind::kPartition, FaultKind::kReset,
-             FaultKind::kHalfClose, FaultKind::kRefuse, FaultKind::kBacklogFull, FaultKind::kTinySegments,
-             FaultKind::kClockJump, FaultKind::kDnsFailure, FaultKind::kSlowShard, FaultKind::kPause});
+            {FaultKind::kPowerCut,        FaultKind::kKill,        FaultKind::kTerminate,
+             FaultKind::kPowerCutAtWrite, FaultKind::kKillAtWrite, FaultKind::kReload,
+             FaultKind::kDiskError,       FaultKind::kDiskFull,    FaultKind::kSlowDisk,
+             FaultKind::kLatency,         FaultKind::kPartition,   FaultKind::kReset,
+             FaultKind::kHalfClose,       FaultKind::kRefuse,      FaultKind::kBacklogFull,
+             FaultKind::kTinySegments,    FaultKind::kClockJump,   FaultKind::kDnsFailure,
+             FaultKind::kSlowShard,       FaultKind::kPause});
 }
 
 void MakeStorm(Plan& plan, Dice& dice) {
@@ -271,7 +280,11 @@ struct Maker {
 };
 constexpr Maker kMakers[] = {
     {{"calm", "volume: correct peers, no faults"}, 30, MakeCalm},
-    {{"sweep", "one power cut or kill at one write of a short run; consecutive seeds take consecutive writes"}, 10, MakeSweep},
+    {{"sweep",
+      "one power cut or kill at one write of a short run; consecutive seeds take consecutive "
+      "writes"},
+     10,
+     MakeSweep},
     {{"crash", "power cuts, kills and restarts with other numbers of shards"}, 12, MakeCrash},
     {{"disk", "errors, full and slow disks"}, 8, MakeDisk},
     {{"rot", "bits that flip in records written long ago"}, 3, MakeRot},

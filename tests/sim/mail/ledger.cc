@@ -15,15 +15,17 @@ uint32_t Excuses(const std::vector<Delivery>& copies) {
 }
 
 std::string PathsOf(const MessageBook& book, uint32_t recipient) {
-  return fmt::format("<{}> (queued as {})", ForwardPathOf(*book.plan, recipient), fmt::join(book.queue_ids, ", "));
+  return fmt::format("<{}> (queued as {})", ForwardPathOf(*book.plan, recipient),
+                     fmt::join(book.queue_ids, ", "));
 }
 
 std::string Describe(const RecipientBook& r) {
   return fmt::format(
-      "acknowledged {}, unanswered {}, delivered {}, of those with a lost answer {}, reported {}, warned of {}, refused "
+      "acknowledged {}, unanswered {}, delivered {}, of those with a lost answer {}, reported {}, "
+      "warned of {}, refused "
       "for good {}, deferred {}",
-      r.acknowledged, r.unanswered, r.deliveries.size(), Excuses(r.deliveries), r.reports.size(), r.warnings.size(),
-      r.refused_for_good, r.deferred);
+      r.acknowledged, r.unanswered, r.deliveries.size(), Excuses(r.deliveries), r.reports.size(),
+      r.warnings.size(), r.refused_for_good, r.deferred);
 }
 
 // A report may then expire as well, and that of a report is nobody's.
@@ -48,13 +50,14 @@ MessageBook* Ledger::Find(uint32_t message) {
 }
 
 void Ledger::Violation(std::string_view kind, std::string what) {
-  if (std::find(violation_kinds_.begin(), violation_kinds_.end(), kind) != violation_kinds_.end()) return;
+  if (std::find(violation_kinds_.begin(), violation_kinds_.end(), kind) != violation_kinds_.end())
+    return;
   violation_kinds_.emplace_back(kind);
   violations_.push_back(fmt::format("{}: {}", kind, what));
 }
 
-void Ledger::Acknowledged(uint32_t message, const std::vector<uint32_t>& accepted, std::string_view reply,
-                          MonotonicTime now) {
+void Ledger::Acknowledged(uint32_t message, const std::vector<uint32_t>& accepted,
+                          std::string_view reply, MonotonicTime now) {
   MessageBook& book = *Find(message);
   if (book.queue_ids.empty()) book.acknowledged_first = now;
   // "250 2.0.0 Accepted: queued as ID"
@@ -73,8 +76,9 @@ void Ledger::Unanswered(uint32_t message, const std::vector<uint32_t>& accepted)
 }
 
 void Ledger::PutOff(uint32_t message, const std::vector<uint32_t>& recipients) {
-  const bool may_fail = std::any_of(plan_.faults.begin(), plan_.faults.end(),
-                                    [](const FaultPlan& f) { return f.kind == FaultKind::kDiskError; });
+  const bool may_fail =
+      std::any_of(plan_.faults.begin(), plan_.faults.end(),
+                  [](const FaultPlan& f) { return f.kind == FaultKind::kDiskError; });
   if (may_fail) Unanswered(message, recipients);
 }
 
@@ -90,8 +94,10 @@ void Ledger::CheckContent(const MessageBook& book, std::string_view content, uin
     const size_t header = content.find("\r\nFrom: ");
     const std::string_view came = header == content.npos ? content : content.substr(header + 2);
     const auto [a, b] = std::mismatch(came.begin(), came.end(), sent.begin(), sent.end());
-    Violation("content", fmt::format("message {} came to peer {} with other octets: {} for {}, differing from {} on",
-                                     book.plan->number, peer, came.size(), sent.size(), a - came.begin()));
+    Violation(
+        "content",
+        fmt::format("message {} came to peer {} with other octets: {} for {}, differing from {} on",
+                    book.plan->number, peer, came.size(), sent.size(), a - came.begin()));
     return;
   }
   std::string_view trace = content.substr(0, content.size() - sent.size());
@@ -101,31 +107,37 @@ void Ledger::CheckContent(const MessageBook& book, std::string_view content, uin
     fields += trace.starts_with("Received: ");
     const size_t end = trace.find("\r\n");
     if ((!folded && !trace.starts_with("Received: ")) || end == trace.npos) {
-      Violation("trace", fmt::format("message {} came to peer {} behind: {}", book.plan->number, peer, trace));
+      Violation("trace", fmt::format("message {} came to peer {} behind: {}", book.plan->number,
+                                     peer, trace));
       return;
     }
     trace.remove_prefix(end + 2);
   }
   if (fields > plan_.servers) {
-    Violation("trace", fmt::format("message {} came to peer {} with {} Received fields", book.plan->number, peer, fields));
+    Violation("trace", fmt::format("message {} came to peer {} with {} Received fields",
+                                   book.plan->number, peer, fields));
   }
 }
 
-uint64_t Ledger::Took(uint32_t peer, std::string_view reverse_path, const std::vector<std::string>& forward_paths,
-                      std::string_view content, MonotonicTime now) {
+uint64_t Ledger::Took(uint32_t peer, std::string_view reverse_path,
+                      const std::vector<std::string>& forward_paths, std::string_view content,
+                      MonotonicTime now) {
   Transaction transaction{.answered = now};
   const Delivery delivery{.peer = peer, .transaction = transactions_.size(), .answered = now};
   const MessageBook* checked = nullptr;
   for (const std::string& path : forward_paths) {
     uint32_t message = 0, recipient = 0;
     if (path.ends_with("@home.example")) {
-      if (!reverse_path.empty()) Violation("report", fmt::format("<{}> got mail from <{}>", path, reverse_path));
+      if (!reverse_path.empty())
+        Violation("report", fmt::format("<{}> got mail from <{}>", path, reverse_path));
       TookReport(transaction, delivery, content);
       continue;
     }
     MessageBook* book = ReadForwardPath(path, message, recipient) ? Find(message) : nullptr;
-    if (book == nullptr || recipient >= book->recipients.size() || path != ForwardPathOf(*book->plan, recipient)) {
-      Violation("recipient", fmt::format("peer {} got mail to <{}>, which nobody sent", peer, path));
+    if (book == nullptr || recipient >= book->recipients.size() ||
+        path != ForwardPathOf(*book->plan, recipient)) {
+      Violation("recipient",
+                fmt::format("peer {} got mail to <{}>, which nobody sent", peer, path));
       continue;
     }
     if (book->plan->recipients[recipient] != peer) {
@@ -147,7 +159,8 @@ uint64_t Ledger::Took(uint32_t peer, std::string_view reverse_path, const std::v
   return delivery.transaction;
 }
 
-void Ledger::TookReport(Transaction& transaction, const Delivery& delivery, std::string_view content) {
+void Ledger::TookReport(Transaction& transaction, const Delivery& delivery,
+                        std::string_view content) {
   constexpr std::string_view kField = "Final-Recipient: rfc822; ";
   for (size_t at = 0; (at = content.find(kField, at)) != content.npos;) {
     at += kField.size();
@@ -162,7 +175,8 @@ void Ledger::TookReport(Transaction& transaction, const Delivery& delivery, std:
       Violation("report", fmt::format("a report of <{}>, to which nobody sent", path));
       continue;
     }
-    if (book->plan->null_path) Violation("report", fmt::format("a report of <{}>, whose reverse-path is null", path));
+    if (book->plan->null_path)
+      Violation("report", fmt::format("a report of <{}>, whose reverse-path is null", path));
     const auto copies = failed ? &RecipientBook::reports : &RecipientBook::warnings;
     (book->recipients[recipient].*copies).push_back(delivery);
     counts_.reports += failed;
@@ -179,7 +193,8 @@ Delivery* Ledger::FindDelivery(const Place& place, uint64_t transaction) {
 }
 
 void Ledger::AnswerSeen(uint64_t transaction) {
-  for (const Place& place : transactions_[transaction].places) FindDelivery(place, transaction)->answer_seen = true;
+  for (const Place& place : transactions_[transaction].places)
+    FindDelivery(place, transaction)->answer_seen = true;
 }
 
 void Ledger::Denied(std::string_view forward_path, int code) {
@@ -187,21 +202,26 @@ void Ledger::Denied(std::string_view forward_path, int code) {
   if (!ReadForwardPath(forward_path, message, recipient)) return;
   MessageBook* book = Find(message);
   if (book == nullptr || recipient >= book->recipients.size()) {
-    Violation("recipient", fmt::format("somebody was asked for <{}>, to which nobody sent", forward_path));
+    Violation("recipient",
+              fmt::format("somebody was asked for <{}>, to which nobody sent", forward_path));
     return;
   }
-  ++(code >= 500 ? book->recipients[recipient].refused_for_good : book->recipients[recipient].deferred);
+  ++(code >= 500 ? book->recipients[recipient].refused_for_good
+                 : book->recipients[recipient].deferred);
 }
 
 void Ledger::ServerEnded(MonotonicTime now, Nanoseconds window) {
-  for (uint64_t i = transactions_.size(); i > 0 && transactions_[i - 1].answered + window >= now; --i) {
-    for (const Place& place : transactions_[i - 1].places) FindDelivery(place, i - 1)->excused = true;
+  for (uint64_t i = transactions_.size(); i > 0 && transactions_[i - 1].answered + window >= now;
+       --i) {
+    for (const Place& place : transactions_[i - 1].places)
+      FindDelivery(place, i - 1)->excused = true;
   }
 }
 
 bool Ledger::Settled(const MessageBook& book, uint32_t recipient) {
   const RecipientBook& r = book.recipients[recipient];
-  return !r.deliveries.empty() || !r.reports.empty() || (book.plan->null_path && r.refused_for_good > 0);
+  return !r.deliveries.empty() || !r.reports.empty() ||
+         (book.plan->null_path && r.refused_for_good > 0);
 }
 
 bool Ledger::MayFail(const MessageBook& book, uint32_t recipient, MonotonicTime now) const {
@@ -213,11 +233,12 @@ bool Ledger::MayFail(const MessageBook& book, uint32_t recipient, MonotonicTime 
   const bool jumped = std::any_of(plan_.faults.begin(), plan_.faults.end(), [](const FaultPlan& f) {
     return f.kind == FaultKind::kClockJump || f.kind == FaultKind::kRot;
   });
-  return r.refused_for_good > 0 || now - book.acknowledged_first > plan_.expire_after || jumped || too_big ||
-         (narrow && book.plan->eight_bit);
+  return r.refused_for_good > 0 || now - book.acknowledged_first > plan_.expire_after || jumped ||
+         too_big || (narrow && book.plan->eight_bit);
 }
 
-void Ledger::AuditRecipient(const MessageBook& book, uint32_t recipient, bool queued, MonotonicTime now) {
+void Ledger::AuditRecipient(const MessageBook& book, uint32_t recipient, bool queued,
+                            MonotonicTime now) {
   const RecipientBook& r = book.recipients[recipient];
   const auto say = [&](std::string_view kind) {
     Violation(kind, PathsOf(book, recipient) + ": " + Describe(r));
@@ -226,13 +247,15 @@ void Ledger::AuditRecipient(const MessageBook& book, uint32_t recipient, bool qu
   const size_t told = r.reports.size();
   const uint32_t taken = r.acknowledged + r.unanswered;
   if (r.acknowledged > 0 && came == 0 && told == 0 && !queued &&
-      !(book.plan->null_path && MayFail(book, recipient, now)) && !(r.refused_for_good > 0 && ClockJumps(plan_))) {
+      !(book.plan->null_path && MayFail(book, recipient, now)) &&
+      !(r.refused_for_good > 0 && ClockJumps(plan_))) {
     say("lost");
   }
   if (taken == 0 && (came > 0 || told > 0)) say("never accepted");
   if (told > 0 && !MayFail(book, recipient, now)) say("reported without a cause");
   // Between two servers of ours nobody here sees which answers were lost.
-  if (plan_.servers > 1 && book.plan->recipients[recipient] % 2 == 1 && !plan_.faults.empty()) return;
+  if (plan_.servers > 1 && book.plan->recipients[recipient] % 2 == 1 && !plan_.faults.empty())
+    return;
   const uint32_t excuses = Excuses(r.deliveries);
   if (came > taken + excuses) say("delivered too often");
   if (told > taken + Excuses(r.reports)) say("reported too often");

@@ -1,9 +1,9 @@
-// The ledger of a simulated mail world: what senders were told and what peers took, and whether both agree with what a mail
-// server owes: each recipient that was acknowledged is delivered byte for byte, reported, or still queued; once, but where
-// an answer was lost.
+// The ledger of a simulated mail world: what senders were told and what peers took, and whether
+// both agree with what a mail server owes: each recipient that was acknowledged is delivered byte
+// for byte, reported, or still queued; once, but where an answer was lost.
 //
-// Written to by senders, receivers and the world; nothing of the product writes here. The first violation of each kind is
-// kept in words, with the time, the message and what was seen.
+// Written to by senders, receivers and the world; nothing of the product writes here. The first
+// violation of each kind is kept in words, with the time, the message and what was seen.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,8 @@ struct Delivery {
   uint64_t transaction = 0;  // of the world, counting up
   MonotonicTime answered;    // when the receiver wrote its 2yz
   bool answer_seen = false;  // the client went on after the answer: it had read it
-  bool excused = false;      // the server ended, or its disk failed, before it had to have noted the outcome
+  bool excused =
+      false;  // the server ended, or its disk failed, before it had to have noted the outcome
 };
 
 struct RecipientBook {
@@ -36,7 +37,7 @@ struct RecipientBook {
   std::vector<Delivery> deliveries;
   uint32_t refused_for_good = 0;  // 5yz to its RCPT, to its MAIL, or to content that it belonged to
   uint32_t deferred = 0;          // 4yz likewise
-  std::vector<Delivery> reports;   // as failed, in a DSN that home took
+  std::vector<Delivery> reports;  // as failed, in a DSN that home took
   std::vector<Delivery> warnings;  // as delayed, likewise
 };
 
@@ -48,15 +49,15 @@ struct MessageBook {
 };
 
 struct Counts {
-  uint64_t messages = 0;         // acknowledged
-  uint64_t recipients = 0;       // acknowledged
-  uint64_t deliveries = 0;       // of recipients
-  uint64_t reports = 0;          // recipients reported as failed
-  uint64_t duplicates = 0;       // deliveries beyond the first
-  uint64_t excused = 0;          // of those, with a lost answer behind each
-  uint64_t refusals = 0;         // recipients the server refused for good
-  uint64_t transactions = 0;     // at receivers
-  uint64_t resends = 0;          // by senders, after 4yz or a lost connection
+  uint64_t messages = 0;      // acknowledged
+  uint64_t recipients = 0;    // acknowledged
+  uint64_t deliveries = 0;    // of recipients
+  uint64_t reports = 0;       // recipients reported as failed
+  uint64_t duplicates = 0;    // deliveries beyond the first
+  uint64_t excused = 0;       // of those, with a lost answer behind each
+  uint64_t refusals = 0;      // recipients the server refused for good
+  uint64_t transactions = 0;  // at receivers
+  uint64_t resends = 0;       // by senders, after 4yz or a lost connection
 };
 
 class Ledger {
@@ -71,25 +72,29 @@ class Ledger {
   void Acknowledged(uint32_t message, const std::vector<uint32_t>& accepted, std::string_view reply,
                     MonotonicTime now);
   void Unanswered(uint32_t message, const std::vector<uint32_t>& accepted);
-  // 4yz to the content. Where a disk failed under it, recovery may find the message all the same (RFC 5321 §4.2.5).
+  // 4yz to the content. Where a disk failed under it, recovery may find the message all the same
+  // (RFC 5321 §4.2.5).
   void PutOff(uint32_t message, const std::vector<uint32_t>& recipients);
   void Refused(uint32_t message, uint32_t recipient);
 
-  // By receivers: a transaction whose content came whole; `taken`: it will be answered 2yz. Checks envelope and content.
-  // The number of the transaction; later AnswerSeen(number).
-  uint64_t Took(uint32_t peer, std::string_view reverse_path, const std::vector<std::string>& forward_paths,
-                std::string_view content, MonotonicTime now);
+  // By receivers: a transaction whose content came whole; `taken`: it will be answered 2yz. Checks
+  // envelope and content. The number of the transaction; later AnswerSeen(number).
+  uint64_t Took(uint32_t peer, std::string_view reverse_path,
+                const std::vector<std::string>& forward_paths, std::string_view content,
+                MonotonicTime now);
   void AnswerSeen(uint64_t transaction);
   // 4yz or 5yz to this path, whatever the stage.
   void Denied(std::string_view forward_path, int code);
 
-  // By the world. Answers given within `window` before now may not have been noted by the server that got them.
+  // By the world. Answers given within `window` before now may not have been noted by the server
+  // that got them.
   void ServerEnded(MonotonicTime now, Nanoseconds window);
 
-  // Whether this recipient needs its message no more: it was delivered, or reported, or refused for good without anybody
-  // to report to.
+  // Whether this recipient needs its message no more: it was delivered, or reported, or refused for
+  // good without anybody to report to.
   static bool Settled(const MessageBook& book, uint32_t recipient);
-  // Whether the server may have given this recipient up: a peer said so, it expired, or the peer cannot take such content.
+  // Whether the server may have given this recipient up: a peer said so, it expired, or the peer
+  // cannot take such content.
   bool MayFail(const MessageBook& book, uint32_t recipient, MonotonicTime now) const;
   // At the end, each recipient's account. Still queued: as far as the servers' queues say.
   using StillQueued = std::function<bool(const MessageBook& book, uint32_t recipient)>;

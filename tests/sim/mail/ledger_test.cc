@@ -35,12 +35,13 @@ class LedgerTest : public testing::Test {
   }
   void Deliver(uint32_t message, uint32_t recipient, bool seen = true) {
     const MessagePlan& plan = plan_.messages[message - 1];
-    const uint64_t transaction = ledger_->Took(plan.recipients[recipient], ReversePathOf(plan), {Path(message, recipient)},
-                                               Content(message), kNow);
+    const uint64_t transaction = ledger_->Took(plan.recipients[recipient], ReversePathOf(plan),
+                                               {Path(message, recipient)}, Content(message), kNow);
     if (seen) ledger_->AnswerSeen(transaction);
   }
   void ReportFailed(uint32_t message, uint32_t recipient) {
-    const std::string text = "Received: x\r\n\r\nFinal-Recipient: rfc822; " + Path(message, recipient) + "\r\nAction: failed\r\n";
+    const std::string text = "Received: x\r\n\r\nFinal-Recipient: rfc822; " +
+                             Path(message, recipient) + "\r\nAction: failed\r\n";
     ledger_->AnswerSeen(ledger_->Took(UINT32_MAX, "", {"s0.m1@home.example"}, text, kNow));
   }
   // The kind of the first violation; "" for none.

@@ -24,7 +24,9 @@ constexpr uint64_t kCacheBytes = 4u << 20;
 // What a reload reads: the text lies where a path would, since the simulated machine has no /etc.
 ConfigResult ReadConfig(const std::string& text) { return server::ParseConfig(text, ""); }
 
-int64_t Seconds(Nanoseconds time) { return std::chrono::duration_cast<std::chrono::seconds>(time).count(); }
+int64_t Seconds(Nanoseconds time) {
+  return std::chrono::duration_cast<std::chrono::seconds>(time).count();
+}
 
 std::string ConfigText(const Plan& plan, const Node& node, uint32_t index, std::string_view routes,
                        std::string_view log_level) {
@@ -36,12 +38,13 @@ std::string ConfigText(const Plan& plan, const Node& node, uint32_t index, std::
       "[relay]\nnetworks = [\"10.0.0.0/8\"]\n"
       "{}"
       "[limits]\nconnections = {}\nconnections_per_network = 100000\nmessage_size = \"4MiB\"\n"
-      "[retry]\nfirst_delay = \"5s\"\ndelay_max = \"60s\"\nexpire_after = \"{}s\"\ndelay_warning_after = \"{}s\"\n"
+      "[retry]\nfirst_delay = \"5s\"\ndelay_max = \"60s\"\nexpire_after = "
+      "\"{}s\"\ndelay_warning_after = \"{}s\"\n"
       "[destination]\nconnections = {}\n"
       "[log]\nlevel = \"{}\"\n"
       "[store]\nsegment_size = \"1MiB\"\nreserve = \"4MiB\"\ncache = \"{}KiB\"\n",
-      index, kStore, node.ip().ToString(), routes, plan.connections_max,
-      Seconds(plan.expire_after), Seconds(plan.warn_after), kDestinationConnectionsMax, log_level, kCacheBytes / 1024);
+      index, kStore, node.ip().ToString(), routes, plan.connections_max, Seconds(plan.expire_after),
+      Seconds(plan.warn_after), kDestinationConnectionsMax, log_level, kCacheBytes / 1024);
 }
 
 struct FsckRun {
@@ -57,7 +60,8 @@ io::Task<void> FsckMain(void* context) {
   } else if (!report->clean()) {
     for (const auto* list : {&report->recovery.damages, &report->missing_references}) {
       for (const storage::Damage& one : *list) {
-        run.wrong += fmt::format("{} at {}, {} octets: {}; ", one.file, one.offset, one.bytes, one.what);
+        run.wrong +=
+            fmt::format("{} at {}, {} octets: {}; ", one.file, one.offset, one.bytes, one.what);
       }
     }
   }
@@ -96,7 +100,9 @@ void MailServer::Start(uint16_t shards) {
   if (shards != 0) shards_ = shards;
   life_ = std::make_unique<Life>();
   ConfigResult parsed = ReadConfig(config_);
-  if (!parsed.ok()) CheckFailed(server::FormatDiagnostics("config", parsed.diagnostics).c_str(), __FILE__, __LINE__);
+  if (!parsed.ok())
+    CheckFailed(server::FormatDiagnostics("config", parsed.diagnostics).c_str(), __FILE__,
+                __LINE__);
   server::Boot& boot = life_->boot;
   boot.config_path = config_;
   boot.read_config = &ReadConfig;
@@ -136,7 +142,9 @@ QueueCount MailServer::queue() const {
     count.messages += one->queue().size();
     one->queue().Visit(
         QueueId(), SIZE_MAX,
-        [](void* held, storage::QueuedMessage& message) { *static_cast<uint64_t*>(held) += message.held(); },
+        [](void* held, storage::QueuedMessage& message) {
+          *static_cast<uint64_t*>(held) += message.held();
+        },
         &count.held);
   }
   return count;
@@ -165,7 +173,8 @@ std::string MailServer::ExceededLimit() const {
       uint64_t value = 0;
       const std::string_view digits = line.substr(line.rfind(' ') + 1);
       std::from_chars(digits.data(), digits.data() + digits.size(), value);
-      if (value > limit.max) return fmt::format("{}{}, of {} allowed", limit.metric, line, limit.max);
+      if (value > limit.max)
+        return fmt::format("{}{}, of {} allowed", limit.metric, line, limit.max);
     }
   }
   return {};
@@ -187,7 +196,8 @@ bool MailServer::Pending(std::string_view queue_id, std::string_view forward_pat
     message::EnvelopeView::RecipientView recipient;
     auto cursor = message->envelope().recipients();
     for (uint32_t i = 0; cursor.Next(recipient); ++i) {
-      if (recipient.path == forward_path) return message->state(i) == storage::RecipientState::kPending;
+      if (recipient.path == forward_path)
+        return message->state(i) == storage::RecipientState::kPending;
     }
   }
   return false;

@@ -1,8 +1,8 @@
-// A whole ringmail server on a simulated machine: the same ServerMain that `ringmail serve` runs, with a configuration in TOML,
-// started, ended in every way and started again.
+// A whole ringmail server on a simulated machine: the same ServerMain that `ringmail serve` runs,
+// with a configuration in TOML, started, ended in every way and started again.
 //
-// Made by: the mail world. Order: Start; one of the ends; Start again, any number of times. What is on the machine's disk
-// stays.
+// Made by: the mail world. Order: Start; one of the ends; Start again, any number of times. What is
+// on the machine's disk stays.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,8 @@ struct QueueCount {
 class MailServer {
  public:
   // `routes` in TOML: what this server does with each domain. `log_level` as in the configuration.
-  MailServer(World& world, const Plan& plan, uint32_t index, std::string routes, std::string_view log_level);
+  MailServer(World& world, const Plan& plan, uint32_t index, std::string routes,
+             std::string_view log_level);
   MailServer(const MailServer&) = delete;
   MailServer& operator=(const MailServer&) = delete;
   ~MailServer();
@@ -48,12 +49,13 @@ class MailServer {
   std::string ExceededLimit() const;
   // Whether some shard's log has failed: nothing is accepted until a restart.
   bool log_failed() const;
-  // Whether the message of this id (as in the reply that acknowledged it) is queued with this forward-path pending.
+  // Whether the message of this id (as in the reply that acknowledged it) is queued with this
+  // forward-path pending.
   bool Pending(std::string_view queue_id, std::string_view forward_path) const;
   // What the last run said as it ended by itself; "" is good.
   std::string problem() const;
-  // Reads the store as `ringmail fsck` does; "" where every checksum and every reference is good. REQUIRES: not running.
-  // Runs the world meanwhile.
+  // Reads the store as `ringmail fsck` does; "" where every checksum and every reference is good.
+  // REQUIRES: not running. Runs the world meanwhile.
   std::string Fsck();
 
  private:

@@ -1,10 +1,11 @@
-// Plays a plan: servers, peers, senders and faults in one world, from the first start to an empty queue and an orderly stop;
-// and judges what happened.
+// Plays a plan: servers, peers, senders and faults in one world, from the first start to an empty
+// queue and an orderly stop; and judges what happened.
 //
-// The checks, by the numbers of README.md: (1) nothing acknowledged is lost, (2) no duplicate without a lost answer, (3)
-// nothing is delivered that was never accepted, (4) outcomes agree with what peers said: the ledger's. (5) limits hold, (6)
-// everything drains, and nothing leaks, (7) every store that a crash leaves is good: the world's, at each restart and at the
-// end. (8) the trace hash, for whoever plays a plan twice.
+// The checks, by the numbers of README.md: (1) nothing acknowledged is lost, (2) no duplicate
+// without a lost answer, (3) nothing is delivered that was never accepted, (4) outcomes agree with
+// what peers said: the ledger's. (5) limits hold, (6) everything drains, and nothing leaks, (7)
+// every store that a crash leaves is good: the world's, at each restart and at the end. (8) the
+// trace hash, for whoever plays a plan twice.
 #pragma once
 
 #include <array>
@@ -18,8 +19,8 @@
 namespace ringmail::sim {
 
 struct PlayOptions {
-  bool timeline = false;     // keep the servers' log lines and the faults, for people
-  bool print = false;        // and print them as they come
+  bool timeline = false;  // keep the servers' log lines and the faults, for people
+  bool print = false;     // and print them as they come
 };
 
 struct Outcome {

@@ -27,7 +27,8 @@ TEST_P(ScenarioTest, ItsFirstSeedsAreGood) {
   uint64_t messages = 0;
   for (uint64_t seed = 1; seed <= 8; ++seed) {
     const Outcome outcome = Play(MakePlan(GetParam().name, seed));
-    EXPECT_EQ(Said(outcome), "") << "tools/sim --scenario " << GetParam().name << " --seed " << seed;
+    EXPECT_EQ(Said(outcome), "") << "tools/sim --scenario " << GetParam().name << " --seed "
+                                 << seed;
     messages += outcome.counts.messages;
   }
   EXPECT_GT(messages, 8u * 10);
@@ -56,9 +57,11 @@ TEST(PlanTest, SeedsDiffer) {
 
 TEST(PlanTest, AWrongLineIsNamed) {
   const std::string good = Print(MakePlan("sweep", 1));
-  const StatusOr<Plan> plan = ParsePlan(good + "fault 9 kind=flood at=0 lasts=0 server=0 peer=0 place=0 number=0\n");
+  const StatusOr<Plan> plan =
+      ParsePlan(good + "fault 9 kind=flood at=0 lasts=0 server=0 peer=0 place=0 number=0\n");
   ASSERT_FALSE(plan.ok());
-  EXPECT_NE(plan.status().message().find("kind is missing or wrong"), std::string::npos) << plan.status();
+  EXPECT_NE(plan.status().message().find("kind is missing or wrong"), std::string::npos)
+      << plan.status();
   EXPECT_FALSE(ParsePlan("message 1\n").ok());
   EXPECT_FALSE(ParsePlan("").ok());
 }
@@ -68,8 +71,10 @@ TEST(ShrinkTest, FindsWhatMatters) {
   const Plan big = MakePlan("storm", 3);
   ASSERT_GE(big.faults.size(), 3u);
   const auto fails = [](const Plan& plan) {
-    const bool message = std::any_of(plan.messages.begin(), plan.messages.end(), [](const auto& m) { return m.number == 7; });
-    const bool fault = std::any_of(plan.faults.begin(), plan.faults.end(), [](const auto& f) { return f.id == 3; });
+    const bool message = std::any_of(plan.messages.begin(), plan.messages.end(),
+                                     [](const auto& m) { return m.number == 7; });
+    const bool fault = std::any_of(plan.faults.begin(), plan.faults.end(),
+                                   [](const auto& f) { return f.id == 3; });
     return message && fault;
   };
   const Plan small = Shrink(big, fails, 500);

@@ -1,4 +1,5 @@
-// The program behind tools/sim: plays seeds, says which failed and why, and makes each failure small.
+// The program behind tools/sim: plays seeds, says which failed and why, and makes each failure
+// small.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -82,21 +83,27 @@ struct Totals {
 
   void Print(double seconds) const {
     fmt::print(
-        "{} plans, {} failed; {} messages acknowledged for {} recipients; {} deliveries in {} transactions, {} reports, {} "
-        "duplicates (each with a lost answer behind it); {} power cuts, {} kills, {} restarts; {:.0f} h of virtual time\n",
-        plans, failures, counts.messages, counts.recipients, counts.deliveries, counts.transactions, counts.reports,
-        counts.duplicates, power_cuts, kills, restarts, std::chrono::duration<double>(virtual_time).count() / 3600);
+        "{} plans, {} failed; {} messages acknowledged for {} recipients; {} deliveries in {} "
+        "transactions, {} reports, {} "
+        "duplicates (each with a lost answer behind it); {} power cuts, {} kills, {} restarts; "
+        "{:.0f} h of virtual time\n",
+        plans, failures, counts.messages, counts.recipients, counts.deliveries, counts.transactions,
+        counts.reports, counts.duplicates, power_cuts, kills, restarts,
+        std::chrono::duration<double>(virtual_time).count() / 3600);
     fmt::print("faults:");
     for (size_t i = 0; i < faults.size(); ++i) {
       if (faults[i] > 0) fmt::print(" {} {}", Name(static_cast<FaultKind>(i)), faults[i]);
     }
     fmt::print("\n{:.1f} s: {:.0f} messages/s, {:.0f} crashes/s; trace {:016x}\n", seconds,
-               static_cast<double>(counts.messages) / seconds, static_cast<double>(power_cuts + kills) / seconds, hash);
+               static_cast<double>(counts.messages) / seconds,
+               static_cast<double>(power_cuts + kills) / seconds, hash);
     std::fflush(stdout);
   }
 };
 
-std::string KindOf(const std::string& violation) { return violation.substr(0, violation.find(':')); }
+std::string KindOf(const std::string& violation) {
+  return violation.substr(0, violation.find(':'));
+}
 
 void KeepOnly(Plan& plan, std::string_view kinds) {
   if (kinds.empty()) return;
@@ -128,12 +135,15 @@ void Report(const Plan& plan, const Outcome& outcome, const Options& options) {
 
 // Whether it was good.
 bool PlayOne(const Plan& plan, const Options& options, Totals& totals) {
-  std::strcpy(current, fmt::format("\nwhile playing --scenario {} --seed {}\n", plan.scenario, plan.seed).c_str());
+  std::strcpy(
+      current,
+      fmt::format("\nwhile playing --scenario {} --seed {}\n", plan.scenario, plan.seed).c_str());
   alarm(300);
   Outcome outcome = Play(plan, {.timeline = options.timeline, .print = options.timeline});
   if (options.twice && outcome.violations.empty()) {
     const Outcome again = Play(plan);
-    if (again.trace_hash != outcome.trace_hash) outcome.violations.push_back("trace: a second run went another way");
+    if (again.trace_hash != outcome.trace_hash)
+      outcome.violations.push_back("trace: a second run went another way");
   }
   totals.Add(outcome);
   if (options.timeline) fmt::print("{}", outcome.timeline);
@@ -195,7 +205,8 @@ int PlayFile(const Options& options, Totals& totals) {
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const StatusOr<Plan> plan = ParsePlan(text);
   if (!file || !plan.ok()) {
-    fmt::print(stderr, "mail_sim: {}: {}\n", options.plan_file, file ? Std(plan.status().message()) : "cannot be read");
+    fmt::print(stderr, "mail_sim: {}: {}\n", options.plan_file,
+               file ? Std(plan.status().message()) : "cannot be read");
     return 2;
   }
   return PlayOne(*plan, options, totals) ? 0 : 1;
@@ -203,9 +214,12 @@ int PlayFile(const Options& options, Totals& totals) {
 
 int PlaySeeds(const Options& options, Totals& totals) {
   const auto begin = std::chrono::steady_clock::now();
-  const auto passed = [begin] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
+  const auto passed = [begin] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
   double said = 0;
-  for (uint64_t seed = options.first; options.minutes > 0 || seed <= options.last; seed += options.step) {
+  for (uint64_t seed = options.first; options.minutes > 0 || seed <= options.last;
+       seed += options.step) {
     if (options.minutes > 0 && passed() > options.minutes * 60) break;
     Plan plan = MakePlan(options.scenario, seed);
     KeepOnly(plan, options.faults);

@@ -12,14 +12,15 @@ namespace ringmail::sim {
 namespace {
 
 constexpr std::array<std::string_view, static_cast<size_t>(PeerKind::kCount)> kPeerNames = {
-    "correct", "greylister", "tarpit", "refuser",      "closer",
+    "correct", "greylister", "tarpit",       "refuser",  "closer",
     "late",    "liar",       "size-breaker", "old-host", "one-at-a-time"};
 
 constexpr std::array<std::string_view, static_cast<size_t>(FaultKind::kCount)> kFaultNames = {
-    "power-cut", "kill",      "terminate", "power-cut-at-write", "kill-at-write", "reload",
-    "disk-error", "disk-full", "slow-disk", "rot",
-    "latency",   "partition", "reset",     "half-close",         "refuse",        "backlog-full",
-    "tiny-segments", "clock-jump", "dns-failure", "slow-shard", "pause"};
+    "power-cut",    "kill",          "terminate",  "power-cut-at-write", "kill-at-write",
+    "reload",       "disk-error",    "disk-full",  "slow-disk",          "rot",
+    "latency",      "partition",     "reset",      "half-close",         "refuse",
+    "backlog-full", "tiny-segments", "clock-jump", "dns-failure",        "slow-shard",
+    "pause"};
 
 // Text of the bodies: lines of several lengths, some with dots in front; a body is a piece of it.
 const std::string& BodyText() {
@@ -47,7 +48,9 @@ class Fields {
       line.remove_prefix(std::min(end + 1, line.size()));
     }
   }
-  std::string_view word(size_t i) const { return i < words_.size() ? words_[i] : std::string_view(); }
+  std::string_view word(size_t i) const {
+    return i < words_.size() ? words_[i] : std::string_view();
+  }
   std::string_view Text(std::string_view key) {
     for (const std::string_view word : words_) {
       const size_t equals = word.find('=');
@@ -168,21 +171,26 @@ uint64_t Mix(uint64_t a, uint64_t b) {
 
 std::string Print(const Plan& plan) {
   std::string out = fmt::format(
-      "plan scenario={} seed={} servers={} shards={} senders={} messages_per_connection={} expire_after={} "
+      "plan scenario={} seed={} servers={} shards={} senders={} messages_per_connection={} "
+      "expire_after={} "
       "warn_after={} connections_max={}\n",
-      plan.scenario, plan.seed, plan.servers, plan.shards, plan.senders, plan.messages_per_connection,
-      plan.expire_after.count(), plan.warn_after.count(), plan.connections_max);
+      plan.scenario, plan.seed, plan.servers, plan.shards, plan.senders,
+      plan.messages_per_connection, plan.expire_after.count(), plan.warn_after.count(),
+      plan.connections_max);
   for (const PeerPlan& peer : plan.peers) {
-    out += fmt::format("peer kind={} number={} by_name={}\n", Name(peer.kind), peer.number, int{peer.by_name});
+    out += fmt::format("peer kind={} number={} by_name={}\n", Name(peer.kind), peer.number,
+                       int{peer.by_name});
   }
   for (const MessagePlan& m : plan.messages) {
-    out += fmt::format("message {} sender={} at={} to={} bytes={} flags={}{}{}{}-\n", m.number, m.sender, m.at.count(),
-                       fmt::join(m.recipients, ","), m.bytes, m.null_path ? "n" : "", m.eight_bit ? "8" : "",
-                       m.chunks ? "c" : "", m.dots ? "d" : "");
+    out += fmt::format("message {} sender={} at={} to={} bytes={} flags={}{}{}{}-\n", m.number,
+                       m.sender, m.at.count(), fmt::join(m.recipients, ","), m.bytes,
+                       m.null_path ? "n" : "", m.eight_bit ? "8" : "", m.chunks ? "c" : "",
+                       m.dots ? "d" : "");
   }
   for (const FaultPlan& f : plan.faults) {
-    out += fmt::format("fault {} kind={} at={} lasts={} server={} peer={} place={} number={}\n", f.id, Name(f.kind),
-                       f.at.count(), f.lasts.count(), f.server, f.peer, f.place, f.number);
+    out += fmt::format("fault {} kind={} at={} lasts={} server={} peer={} place={} number={}\n",
+                       f.id, Name(f.kind), f.at.count(), f.lasts.count(), f.server, f.peer, f.place,
+                       f.number);
   }
   return out;
 }
@@ -199,7 +207,8 @@ StatusOr<Plan> ParsePlan(std::string_view text) {
     Fields fields(line);
     ReadLine(fields, plan);
     if (!fields.wrong().empty()) {
-      return absl::InvalidArgumentError(fmt::format("line {}: {} is missing or wrong", number, fields.wrong()));
+      return absl::InvalidArgumentError(
+          fmt::format("line {}: {} is missing or wrong", number, fields.wrong()));
     }
   }
   if (plan.peers.empty()) return absl::InvalidArgumentError("a plan without peers");
@@ -211,8 +220,8 @@ std::string ContentOf(const Plan& plan, const MessagePlan& message) {
   std::string out;
   out.reserve(message.bytes + 256);
   fmt::format_to(std::back_inserter(out),
-                 "From: s{}.m{}@home.example\r\nX-Sim: m{}\r\nSubject: message {}\r\n\r\n", message.sender,
-                 message.number, message.number, message.number);
+                 "From: s{}.m{}@home.example\r\nX-Sim: m{}\r\nSubject: message {}\r\n\r\n",
+                 message.sender, message.number, message.number, message.number);
   const std::string& text = BodyText();
   size_t left = message.bytes;
   size_t at = mix % text.size();
@@ -227,7 +236,8 @@ std::string ContentOf(const Plan& plan, const MessagePlan& message) {
   if (message.eight_bit) out += "gr\xc3\xbc\xc3\x9f \xff\xfe\x80";
   if (!out.ends_with("\r\n")) out += "\r\n";
   if (message.dots) {
-    for (uint64_t i = 0; i < 1 + mix % 40; ++i) out += i % 3 == 0 ? ".\r\n" : i % 3 == 1 ? "..a\r\n" : ".. \r\n";
+    for (uint64_t i = 0; i < 1 + mix % 40; ++i)
+      out += i % 3 == 0 ? ".\r\n" : i % 3 == 1 ? "..a\r\n" : ".. \r\n";
     out += ".\r\n";
   }
   // A piece may begin with the second half of a CRLF.
@@ -242,14 +252,16 @@ std::string ReversePathOf(const MessagePlan& message) {
 }
 
 std::string ForwardPathOf(const MessagePlan& message, size_t recipient) {
-  return fmt::format("m{}.r{}@d{}.example", message.number, recipient, message.recipients[recipient]);
+  return fmt::format("m{}.r{}@d{}.example", message.number, recipient,
+                     message.recipients[recipient]);
 }
 
 bool ReadForwardPath(std::string_view path, uint32_t& message, uint32_t& recipient) {
   if (!path.starts_with('m')) return false;
   const char* const end = path.data() + path.size();
   auto part = std::from_chars(path.data() + 1, end, message);
-  if (part.ec != std::errc() || end - part.ptr < 3 || part.ptr[0] != '.' || part.ptr[1] != 'r') return false;
+  if (part.ec != std::errc() || end - part.ptr < 3 || part.ptr[0] != '.' || part.ptr[1] != 'r')
+    return false;
   part = std::from_chars(part.ptr + 2, end, recipient);
   return part.ec == std::errc() && part.ptr != end && *part.ptr == '@';
 }

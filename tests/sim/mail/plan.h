@@ -1,9 +1,10 @@
-// What will happen in one simulated mail world: who sends what to whom, how the peers behave, and which faults strike when.
-// All of it follows from a scenario and a seed, and a run of the same plan does the same again.
+// What will happen in one simulated mail world: who sends what to whom, how the peers behave, and
+// which faults strike when. All of it follows from a scenario and a seed, and a run of the same
+// plan does the same again.
 //
-// A plan has a text form (one line an item), so that a failure, made small (shrink.h), can be kept under scenarios/ and
-// read by a person. Messages and faults keep their numbers when others are taken out.
-// Times are since the beginning of the run.
+// A plan has a text form (one line an item), so that a failure, made small (shrink.h), can be kept
+// under scenarios/ and read by a person. Messages and faults keep their numbers when others are
+// taken out. Times are since the beginning of the run.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +19,15 @@ namespace ringmail::sim {
 
 enum class PeerKind : uint8_t {
   kCorrect,
-  kGreylister,     // 451 to each recipient until `number` seconds after it first asked
-  kTarpit,         // each reply comes `number` milliseconds late
-  kRefuser,        // by plan: of each recipient and content, `number` percent 4yz, half as many 5yz
-  kCloser,         // closes: after any reply, before any, or in the middle of a line
-  kLate,           // now and then answers later than the client waits
-  kLiar,           // offers what it does not do: PIPELINING, CHUNKING, SIZE, 8BITMIME, DSN, LIMITS
-  kSizeBreaker,    // offers a SIZE and refuses less, at MAIL, in the content or at its end
-  kOldHost,        // knows HELO only
-  kOneAtATime,     // 421 to all connections but one; one recipient a transaction, 452 to more
+  kGreylister,   // 451 to each recipient until `number` seconds after it first asked
+  kTarpit,       // each reply comes `number` milliseconds late
+  kRefuser,      // by plan: of each recipient and content, `number` percent 4yz, half as many 5yz
+  kCloser,       // closes: after any reply, before any, or in the middle of a line
+  kLate,         // now and then answers later than the client waits
+  kLiar,         // offers what it does not do: PIPELINING, CHUNKING, SIZE, 8BITMIME, DSN, LIMITS
+  kSizeBreaker,  // offers a SIZE and refuses less, at MAIL, in the content or at its end
+  kOldHost,      // knows HELO only
+  kOneAtATime,   // 421 to all connections but one; one recipient a transaction, 452 to more
   kCount
 };
 std::string_view Name(PeerKind kind);
@@ -39,45 +40,50 @@ struct PeerPlan {
 };
 
 struct MessagePlan {
-  uint32_t number = 0;                // unique in the plan; content and marks follow from it
-  uint32_t sender = 0;                // which sender brings it
-  Nanoseconds at{0};                  // not before this
-  std::vector<uint32_t> recipients;   // the peer of each; recipient i of message n is <mn.ri@dP.example>
-  uint32_t bytes = 0;                 // of the body, about
-  bool null_path = false;             // MAIL FROM:<>
-  bool eight_bit = false;             // octets over 127, BODY=8BITMIME
-  bool chunks = false;                // by BDAT, in several chunks
-  bool dots = false;                  // many lines that begin with dots, and a last line that is one
+  uint32_t number = 0;  // unique in the plan; content and marks follow from it
+  uint32_t sender = 0;  // which sender brings it
+  Nanoseconds at{0};    // not before this
+  std::vector<uint32_t>
+      recipients;          // the peer of each; recipient i of message n is <mn.ri@dP.example>
+  uint32_t bytes = 0;      // of the body, about
+  bool null_path = false;  // MAIL FROM:<>
+  bool eight_bit = false;  // octets over 127, BODY=8BITMIME
+  bool chunks = false;     // by BDAT, in several chunks
+  bool dots = false;       // many lines that begin with dots, and a last line that is one
   friend bool operator==(const MessagePlan&, const MessagePlan&) = default;
 };
 
 enum class FaultKind : uint8_t {
-  // The server's machine. `number`: its shards at the next start; 0 keeps them. It starts again after `lasts`.
+  // The server's machine. `number`: its shards at the next start; 0 keeps them. It starts again
+  // after `lasts`.
   kPowerCut,
   kKill,
   kTerminate,
   // At its `place`-th write or sync since this fault's time, otherwise as kPowerCut and kKill.
   kPowerCutAtWrite,
   kKillAtWrite,
-  kReload,        // SIGHUP
+  kReload,  // SIGHUP
   // Its disk.
-  kDiskError,     // EIO at the `place`-th request since then, of any kind; the operator restarts after `lasts`
-  kDiskFull,      // ENOSPC for new blocks, while it lasts
-  kSlowDisk,      // `number` times slower
-  kRot,           // a bit of a record that was written long ago; seen at the next reading
+  kDiskError,  // EIO at the `place`-th request since then, of any kind; the operator restarts after
+               // `lasts`
+  kDiskFull,   // ENOSPC for new blocks, while it lasts
+  kSlowDisk,   // `number` times slower
+  kRot,        // a bit of a record that was written long ago; seen at the next reading
   // Network between the server and `peer` (senders too where peer is kEveryone).
-  kLatency,       // `number` milliseconds more, with as much jitter
-  kPartition,     // packets are lost, both ways
-  kReset,         // of a live connection after `place` more octets (number 0, 1); 2: it stalls while this lasts; 3: for ever
+  kLatency,    // `number` milliseconds more, with as much jitter
+  kPartition,  // packets are lost, both ways
+  kReset,  // of a live connection after `place` more octets (number 0, 1); 2: it stalls while this
+           // lasts; 3: for ever
   kHalfClose,     // the peer's side of a live connection ends, and it still reads
   kRefuse,        // connections are refused
   kBacklogFull,   // connections are neither accepted nor refused
   kTinySegments,  // one octet at a time
   // Others.
-  kClockJump,     // the wall clock jumps by `number` seconds, back where `place` is odd
-  kDnsFailure,    // names are not found (number 0), or the resolver fails (1), or is slow (2), or lies (3)
-  kSlowShard,     // shard `place` is `number` times slower
-  kPause,         // the process stands still, while kernel, disk and network go on
+  kClockJump,   // the wall clock jumps by `number` seconds, back where `place` is odd
+  kDnsFailure,  // names are not found (number 0), or the resolver fails (1), or is slow (2), or
+                // lies (3)
+  kSlowShard,   // shard `place` is `number` times slower
+  kPause,       // the process stands still, while kernel, disk and network go on
   kCount
 };
 std::string_view Name(FaultKind kind);
@@ -98,13 +104,13 @@ struct FaultPlan {
 struct Plan {
   std::string scenario;
   uint64_t seed = 1;
-  uint32_t servers = 1;        // 2: the first relays what is for peers of odd number to the second
+  uint32_t servers = 1;  // 2: the first relays what is for peers of odd number to the second
   uint16_t shards = 1;
   uint32_t senders = 4;
   uint32_t messages_per_connection = 100;  // of a sender
   Nanoseconds expire_after = std::chrono::hours(6);
   Nanoseconds warn_after = std::chrono::hours(4);  // senders are told of a delay
-  uint32_t connections_max = 200;  // of one shard of a server
+  uint32_t connections_max = 200;                  // of one shard of a server
   std::vector<PeerPlan> peers;
   std::vector<MessagePlan> messages;
   std::vector<FaultPlan> faults;

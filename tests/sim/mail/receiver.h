@@ -1,7 +1,9 @@
-// A next hop that behaves as its kind says (plan.h), and writes down what it took and what it refused.
+// A next hop that behaves as its kind says (plan.h), and writes down what it took and what it
+// refused.
 //
-// Whatever its kind it tells the truth to the ledger: what it answered 2yz it has. Its choices follow from the plan's seed,
-// the forward-path and how often that was tried, never from the moment, so that a smaller plan finds the same behaviour.
+// Whatever its kind it tells the truth to the ledger: what it answered 2yz it has. Its choices
+// follow from the plan's seed, the forward-path and how often that was tried, never from the
+// moment, so that a smaller plan finds the same behaviour.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +18,9 @@ namespace ringmail::sim {
 // The peer that takes DSNs: the domain home.example.
 inline constexpr uint32_t kHomePeer = UINT32_MAX;
 
-// Made by: the mail world, for a node of its own. Order: Start once; Behave at any time: from then on it is a correct
-// receiver (but a refuser still says 5yz to those it refuses for good), so that everything can drain.
+// Made by: the mail world, for a node of its own. Order: Start once; Behave at any time: from then
+// on it is a correct receiver (but a refuser still says 5yz to those it refuses for good), so that
+// everything can drain.
 class Receiver {
  public:
   // `index` is the peer's in the plan, or kHomePeer, which is correct.

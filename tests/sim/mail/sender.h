@@ -1,7 +1,8 @@
-// A mail client that brings its messages to a ringmail server and retries as RFC 5321 §4.5.4.1 asks, for as long as it takes.
+// A mail client that brings its messages to a ringmail server and retries as RFC 5321 §4.5.4.1
+// asks, for as long as it takes.
 //
-// It keeps to the protocol, writes down every answer in the ledger, and believes nothing else: what was answered 4yz, or lost
-// with a connection, is sent again; what was answered 5yz is given up.
+// It keeps to the protocol, writes down every answer in the ledger, and believes nothing else: what
+// was answered 4yz, or lost with a connection, is sent again; what was answered 5yz is given up.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@
 
 namespace ringmail::sim {
 
-// Made by: the mail world, for a node of its own. Order: Start once. The node runs until every message has been acknowledged
-// or refused for all recipients, or the world is done with it.
+// Made by: the mail world, for a node of its own. Order: Start once. The node runs until every
+// message has been acknowledged or refused for all recipients, or the world is done with it.
 class Sender {
  public:
   Sender(Node& node, const Plan& plan, uint32_t index, Ledger& ledger, io::Endpoint server);

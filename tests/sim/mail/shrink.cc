@@ -42,9 +42,13 @@ class Shrinker {
       });
     }
     for (size_t i = 0; i < plan_.peers.size(); ++i) Change([i](Plan& p) { p.peers[i] = {}; });
-    for (size_t i = 0; i < plan_.faults.size(); ++i) Change([i](Plan& p) { p.faults[i].number = 0; });
+    for (size_t i = 0; i < plan_.faults.size(); ++i)
+      Change([i](Plan& p) { p.faults[i].number = 0; });
     Change([](Plan& p) { p.shards = 1; });
-    Change([](Plan& p) { p.senders = 1; for (MessagePlan& m : p.messages) m.sender = 0; });
+    Change([](Plan& p) {
+      p.senders = 1;
+      for (MessagePlan& m : p.messages) m.sender = 0;
+    });
   }
 
   Plan Take() { return std::move(plan_); }

@@ -1,4 +1,5 @@
-// Makes a plan that fails small: takes messages, faults, recipients and peculiar peers out while it still fails in the same way.
+// Makes a plan that fails small: takes messages, faults, recipients and peculiar peers out while it
+// still fails in the same way.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,8 @@
 
 namespace ringmail::sim {
 
-// The smallest plan found for which `fails` still holds, in at most `trials_max` calls of it. REQUIRES: fails(plan).
+// The smallest plan found for which `fails` still holds, in at most `trials_max` calls of it.
+// REQUIRES: fails(plan).
 Plan Shrink(Plan plan, const std::function<bool(const Plan& plan)>& fails, uint32_t trials_max);
 
 }  // namespace ringmail::sim
