@@ -99,8 +99,8 @@ io::Task<void> SegmentSupply::RefreshFree() {
 
 io::Task<Status> SegmentSupply::PrepareOne() {
   const std::string path = Path(SegmentName(next_sequence_));
-  // Where the rest failed the last time, the name is there: a number that is skipped would be a segment without a header
-  // between others, which recovery takes for damage.
+  // Where the rest failed the last time, the name is there: a number that is skipped would be a
+  // segment without a header between others, which recovery takes for damage.
   if (!named_) {
     if (spares_.empty()) CO_RETURN_IF_ERROR(co_await MakeSpare());
     CO_RETURN_IF_ERROR(co_await io::Rename(Path(SpareName(spares_.back())), path));

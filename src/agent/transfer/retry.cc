@@ -19,8 +19,10 @@ Nanoseconds RetryDelay(const RetryPolicy& policy, uint32_t attempts, std::chrono
 
 Nanoseconds RetryDelayLongest(const RetryPolicy& policy) {
   const double seconds = static_cast<double>(policy.delay_max.count()) * (1 + policy.jitter);
-  // A report that could not be written waits longer than a short policy; and the log keeps whole seconds.
-  return std::max<Nanoseconds>(std::chrono::seconds(static_cast<int64_t>(seconds)), kReportAgainAfter) +
+  // A report that could not be written waits longer than a short policy; and the log keeps whole
+  // seconds.
+  return std::max<Nanoseconds>(std::chrono::seconds(static_cast<int64_t>(seconds)),
+                               kReportAgainAfter) +
          std::chrono::seconds(2);
 }
 

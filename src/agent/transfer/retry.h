@@ -17,7 +17,8 @@ inline constexpr std::chrono::minutes kReportAgainAfter(5);
 Nanoseconds RetryDelay(const RetryPolicy& policy, uint32_t attempts, std::chrono::seconds delay_max,
                        uint64_t random);
 
-// No next attempt is further away than this. One that seems to be was set before the wall clock was put back.
+// No next attempt is further away than this. One that seems to be was set before the wall clock was
+// put back.
 Nanoseconds RetryDelayLongest(const RetryPolicy& policy);
 
 }  // namespace ringmail::agent

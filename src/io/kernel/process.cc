@@ -130,13 +130,15 @@ DirectoryLock::~DirectoryLock() {
 
 namespace {
 
-// A directory's own name is durable once the directory above it is synced. Where an earlier start made `directory` and the
-// sync did not come to pass, this one makes up for it; whoever made it for us, and keeps us from reading what is above it, has
-// answered for it.
+// A directory's own name is durable once the directory above it is synced. Where an earlier start
+// made `directory` and the sync did not come to pass, this one makes up for it; whoever made it for
+// us, and keeps us from reading what is above it, has answered for it.
 Status SyncParent(const std::string& directory, bool made) {
   const size_t end = directory.find_last_not_of('/');
   const size_t slash = end == directory.npos ? directory.npos : directory.find_last_of('/', end);
-  const std::string parent = slash == directory.npos ? "." : slash == 0 ? "/" : directory.substr(0, slash);
+  const std::string parent = slash == directory.npos ? "."
+                             : slash == 0            ? "/"
+                                                     : directory.substr(0, slash);
   const int fd = open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return made ? ErrnoStatus(errno, parent) : absl::OkStatus();
   const int error = fsync(fd) == 0 ? 0 : errno;
