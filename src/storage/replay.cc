@@ -198,6 +198,7 @@ io::Task<Status> Replay::ReplaySegment(const SegmentInfo& info, uint64_t limit, 
       ReplaySummary(*view, segment);
       report_.bytes_read += file.size();
       segment.end = limit;
+      State(info.log).last_batch = 0;
       JudgeHeader(info, State(info.log), last, 0);
       read = true;
     }
@@ -222,7 +223,7 @@ io::Task<Status> Replay::ScanSegment(const SegmentInfo& info, uint64_t limit, bo
   CO_RETURN_IF_ERROR(co_await scan.Open());
   const uint64_t damages = damage_count_;
   SegmentSummary summary;
-  uint64_t batches = 0;
+  uint64_t batches = 0, last_batch = 0;
   for (;;) {
     auto step = co_await scan.Next();
     CO_RETURN_IF_ERROR(step.status());
@@ -234,11 +235,13 @@ io::Task<Status> Replay::ScanSegment(const SegmentInfo& info, uint64_t limit, bo
       continue;
     }
     report_.bytes_read += step->bytes;
+    last_batch = step->offset;
     if (ReplayBatch(segment, *step, salt, bodies_ == Bodies::kVerifyAll || last))
       summary.Add(step->batch.substr(0, step->header.used), step->offset);
   }
   co_await scan.Close();
   segment.end = scan.end();
+  if (info.sequence > State(info.log).last_sequence) State(info.log).last_batch = last_batch;
   report_.torn_tail_bytes += scan.torn_bytes();
   JudgeHeader(info, State(info.log), last, batches);
   if (!info.header.header) co_return absl::OkStatus();

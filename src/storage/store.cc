@@ -105,6 +105,8 @@ io::Task<Status> StoreCore::Recover() {
     const LogState* known = state == states.end() ? nullptr : &*state;
     if (known != nullptr && known->last_header_bad)
       CO_RETURN_IF_ERROR(co_await MendHeader(*known, replay));
+    if (known != nullptr && known->last_batch != 0)
+      CO_RETURN_IF_ERROR(co_await WriteTailAgain(*known));
     if (Mine(files.log)) CO_RETURN_IF_ERROR(co_await ClearLeftovers(files, known, spares));
     if (files.log != own_) continue;
     sequences_ = {replay.NextQueueSequence(own_), replay.NextContentSequence(own_)};
@@ -227,6 +229,29 @@ io::Task<Status> StoreCore::ClearLeftovers(const LogFiles& files, const LogState
     }
   }
   co_return co_await io::SyncDirectory(LogDirectory(options_.data_dir, files.log));
+}
+
+// What can be read is not yet durable: the last batch may be what a killed process had in flight, or what a failed write left
+// behind. Before anything is done because of it, it is written again where it stands, octet for octet.
+io::Task<Status> StoreCore::WriteTailAgain(const LogState& state) {
+  // The header is written with the first batch.
+  const uint64_t begin = state.last_batch == kSegmentHeaderBytes ? 0 : state.last_batch;
+  auto file =
+      co_await io::File::Open(SegmentPath(options_.data_dir, state.log, state.last_sequence),
+                              io::OpenMode::kReadWrite, io::Access::kDirect);
+  CO_RETURN_IF_ERROR(file.status());
+  io::DmaBuffer buffer(RoundUp(state.last_end - begin, io::kBlockBytes));
+  Status written;
+  // Of a segment that was cut the last block is not whole: there is nothing behind it.
+  const auto read = co_await file->Read(begin, {buffer.data(), buffer.size()});
+  if (!read.ok()) {
+    written = read.status();
+  } else {
+    written = co_await file->Write(begin, {buffer.data(), buffer.size()}, io::Durability::kDurable,
+                                   &buffer);
+  }
+  co_await file->Close();
+  co_return written;
 }
 
 // A crash in the first write of a segment may leave its header half written though the batch is

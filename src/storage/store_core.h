@@ -85,6 +85,7 @@ class StoreCore final : public ShardStore, public Queue {
                          const Replay& replay);
   io::Task<void> ClearSummaries(const std::vector<LogFiles>& logs, const Replay& replay);
   void WriteReplayed(Replay& replay);
+  io::Task<Status> WriteTailAgain(const LogState& state);
   io::Task<Status> MendHeader(const LogState& state, const Replay& replay);
   void HoldDamaged();
   Status CheckOptions();
