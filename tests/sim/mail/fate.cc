@@ -41,6 +41,8 @@ struct Fate::Machine {
   std::vector<uint64_t> failures;  // requests until each error; 0: it has been
   bool end_planned = false;        // at one of its writes
   bool end_is_power_cut = false;
+  Nanoseconds longest_way{0};  // that an answer may have taken to it
+  Nanoseconds slowest{0};    // that a request of its disk may have taken
   DiskOptions disk;  // as it should be
 };
 
@@ -91,8 +93,10 @@ void Fate::StartLater(Machine& machine, Nanoseconds after, uint16_t shards) {
 
 void Fate::Ended(Machine& machine, bool power_cut, Nanoseconds ago) {
   const DiskOptions& disk = machine.server->node().disk().options();
-  const Nanoseconds slow = std::max(disk.latency, disk.durable_latency) * 20;
-  Nanoseconds window = kNotedWithin + slow + ago;
+  // A request that began while the disk was slow may be under way long after.
+  machine.slowest = std::max({machine.slowest, disk.latency, disk.durable_latency});
+  const Nanoseconds slow = machine.slowest * 20;
+  Nanoseconds window = kNotedWithin + slow + machine.longest_way + ago;
   // Seen by Poll some time after it happened.
   if (machine.disk_failed) window += cast_.world.now() - machine.disk_failed_at + seconds(2);
   machine.disk_failed = false;
@@ -176,6 +180,7 @@ void Fate::StrikeDisk(const FaultPlan& fault, Machine& machine) {
       const int64_t times = static_cast<int64_t>(fault.number);
       disk.options().latency = machine.disk.latency * times;
       disk.options().durable_latency = machine.disk.durable_latency * times;
+      machine.slowest = std::max(machine.slowest, disk.options().durable_latency);
       After(fault.lasts, [&machine, &disk] {
         disk.options().latency = machine.disk.latency;
         disk.options().durable_latency = machine.disk.durable_latency;
@@ -344,6 +349,7 @@ void Fate::StrikeNetwork(const FaultPlan& fault, Machine& machine) {
   const Nanoseconds delay = milliseconds(static_cast<int64_t>(fault.number));
   switch (fault.kind) {
     case FaultKind::kLatency:
+      machine.longest_way = std::max(machine.longest_way, delay * 2);
       SetPaths(fault, machine, {.delay = delay, .jitter = delay});
       break;
     case FaultKind::kPartition:

@@ -132,7 +132,7 @@ void FillFault(FaultPlan& fault, const Plan& plan, Dice& dice) {
       fault.number = dice.Below(4);
       break;
     case FaultKind::kClockJump:
-      fault.number = dice.Any<uint64_t>({1, 60, 3600, 86400});
+      fault.number = dice.Any<uint64_t>({1, 60, 7200, 86400});
       fault.place = dice.Below(2);
       break;
     case FaultKind::kDnsFailure:
@@ -206,7 +206,7 @@ void MakeSweep(Plan& plan, Dice& dice) {
 }
 
 void MakeDisk(Plan& plan, Dice& dice) {
-  AddCorrectPeers(plan, dice, dice.Between(1, 4));
+  AddAnyPeers(plan, dice, dice.Between(1, 4), 60);
   AddMessages(plan, dice, {.messages = 200, .recipients_max = 3, .large_percent = 4});
   AddFaults(plan, dice, dice.Between(1, 6),
             {FaultKind::kDiskError, FaultKind::kDiskFull, FaultKind::kSlowDisk,
@@ -247,6 +247,18 @@ void MakeCrowd(Plan& plan, Dice& dice) {
   plan.messages_per_connection = static_cast<uint32_t>(dice.Between(1, 5));
   AddAnyPeers(plan, dice, dice.Between(1, 3), 50);
   AddMessages(plan, dice, {.messages = 300, .recipients_max = 40, .horizon = seconds(1)});
+}
+
+// More content than the cache holds, to peers that take their time.
+void MakeLarge(Plan& plan, Dice& dice) {
+  for (uint64_t i = dice.Between(1, 3); i > 0; --i) {
+    const bool slow = dice.Percent(60);
+    plan.peers.push_back({.kind = slow ? PeerKind::kTarpit : PeerKind::kCorrect,
+                          .number = slow ? static_cast<uint32_t>(dice.Between(200, 5000)) : 0});
+  }
+  AddMessages(plan, dice, {.messages = 80, .recipients_max = 3, .large_percent = 40, .horizon = seconds(1)});
+  AddFaults(plan, dice, dice.Between(0, 3),
+            {FaultKind::kLatency, FaultKind::kSlowDisk, FaultKind::kKill, FaultKind::kReset});
 }
 
 void AddStorm(Plan& plan, Dice& dice) {
@@ -292,6 +304,7 @@ constexpr Maker kMakers[] = {
     {{"peers", "next hops that greylist, refuse, close, lie and stall"}, 10, MakePeers},
     {{"time", "clocks that jump, names that fail, slow shards, reloads"}, 4, MakeTime},
     {{"crowd", "more connections, recipients and mail than the limits allow"}, 4, MakeCrowd},
+    {{"large", "more content than the cache holds, to slow peers"}, 1, MakeLarge},
     {{"chain", "two servers in a row, mostly with faults of every kind"}, 4, MakeChain},
     {{"storm", "everything at once"}, 5, MakeStorm},
 };
@@ -333,6 +346,7 @@ Plan MakePlan(std::string_view scenario, uint64_t seed) {
   plan.shards = static_cast<uint16_t>(dice.Between(1, 3));
   plan.senders = static_cast<uint32_t>(dice.Between(1, 6));
   plan.messages_per_connection = static_cast<uint32_t>(dice.Any<uint64_t>({1, 5, 1000}));
+  plan.shard_queue = static_cast<uint32_t>(dice.Any<uint64_t>({1, 8, 1024}));
   plan.warn_after = dice.Any<Nanoseconds>({hours(4), hours(4), seconds(30)});
   maker.make(plan, dice);
   return plan;

@@ -28,10 +28,14 @@ std::string Describe(const RecipientBook& r) {
       r.warnings.size(), r.refused_for_good, r.deferred);
 }
 
-// A report may then expire as well, and that of a report is nobody's.
-bool ClockJumps(const Plan& plan) {
-  return std::any_of(plan.faults.begin(), plan.faults.end(),
-                     [](const FaultPlan& f) { return f.kind == FaultKind::kClockJump; });
+// By how much the wall clock may be ahead of the time that passed.
+Nanoseconds ClockAhead(const Plan& plan) {
+  Nanoseconds ahead{0};
+  for (const FaultPlan& fault : plan.faults) {
+    const bool forward = fault.kind == FaultKind::kClockJump && fault.place % 2 == 0;
+    if (forward) ahead += std::chrono::seconds(static_cast<int64_t>(fault.number));
+  }
+  return ahead;
 }
 
 }  // namespace
@@ -193,8 +197,12 @@ Delivery* Ledger::FindDelivery(const Place& place, uint64_t transaction) {
 }
 
 void Ledger::AnswerSeen(uint64_t transaction) {
-  for (const Place& place : transactions_[transaction].places)
-    FindDelivery(place, transaction)->answer_seen = true;
+  for (const Place& place : transactions_[transaction].places) {
+    Delivery& delivery = *FindDelivery(place, transaction);
+    // With one that threw commands away nobody can tell which answer the client took it for.
+    const bool liar = delivery.peer < plan_.peers.size() && plan_.peers[delivery.peer].kind == PeerKind::kLiar;
+    delivery.answer_seen = !liar;
+  }
 }
 
 void Ledger::Denied(std::string_view forward_path, int code) {
@@ -229,12 +237,11 @@ bool Ledger::MayFail(const MessageBook& book, uint32_t recipient, MonotonicTime 
   const PeerKind kind = plan_.peers[book.plan->recipients[recipient]].kind;
   const bool narrow = kind == PeerKind::kOldHost || kind == PeerKind::kLiar;
   const bool too_big = kind == PeerKind::kSizeBreaker || kind == PeerKind::kLiar;
-  // Expired by another clock, or kept unreadable until it expired.
-  const bool jumped = std::any_of(plan_.faults.begin(), plan_.faults.end(), [](const FaultPlan& f) {
-    return f.kind == FaultKind::kClockJump || f.kind == FaultKind::kRot;
-  });
-  return r.refused_for_good > 0 || now - book.acknowledged_first > plan_.expire_after || jumped ||
-         too_big || (narrow && book.plan->eight_bit);
+  // Kept unreadable until it expired.
+  const bool rotten = std::any_of(plan_.faults.begin(), plan_.faults.end(),
+                                  [](const FaultPlan& f) { return f.kind == FaultKind::kRot; });
+  const bool expired = now - book.acknowledged_first + ClockAhead(plan_) > plan_.expire_after;
+  return r.refused_for_good > 0 || expired || rotten || too_big || (narrow && book.plan->eight_bit);
 }
 
 void Ledger::AuditRecipient(const MessageBook& book, uint32_t recipient, bool queued,
@@ -248,7 +255,7 @@ void Ledger::AuditRecipient(const MessageBook& book, uint32_t recipient, bool qu
   const uint32_t taken = r.acknowledged + r.unanswered;
   if (r.acknowledged > 0 && came == 0 && told == 0 && !queued &&
       !(book.plan->null_path && MayFail(book, recipient, now)) &&
-      !(r.refused_for_good > 0 && ClockJumps(plan_))) {
+      !(r.refused_for_good > 0 && ClockAhead(plan_) > plan_.expire_after)) {
     say("lost");
   }
   if (taken == 0 && (came > 0 || told > 0)) say("never accepted");

@@ -19,7 +19,7 @@ using server::ConfigResult;
 
 constexpr std::string_view kStore = "/data";
 constexpr uint32_t kDestinationConnectionsMax = 5;
-constexpr uint64_t kCacheBytes = 4u << 20;
+constexpr uint64_t kCacheBytes = 1u << 20;
 
 // What a reload reads: the text lies where a path would, since the simulated machine has no /etc.
 ConfigResult ReadConfig(const std::string& text) { return server::ParseConfig(text, ""); }
@@ -86,7 +86,9 @@ struct MailServer::Life {
 MailServer::MailServer(World& world, const Plan& plan, uint32_t index, std::string routes,
                        std::string_view log_level)
     : world_(world),
-      node_(world.AddNode({.name = fmt::format("mx{}", index), .shards = plan.shards})),
+      node_(world.AddNode({.name = fmt::format("mx{}", index),
+                           .shards = plan.shards,
+                           .shard_queue_messages_max = plan.shard_queue})),
       config_(ConfigText(plan, node_, index, routes, log_level)),
       connections_max_(plan.connections_max),
       shards_(plan.shards) {}

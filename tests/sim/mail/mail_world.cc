@@ -48,6 +48,8 @@ class Stage {
   bool RunUntil(const std::function<bool()>& done, Nanoseconds at_most);
   bool SendersDone() const;
   bool Drained() const;
+  // Whether a bit was flipped, and some server said so: then what lay there may be missing.
+  bool Rotten() const;
   void CheckRecovered(MailServer& server);
   void CheckLimits();
   void Drain();
@@ -162,9 +164,17 @@ bool Stage::Drained() const {
   });
 }
 
+bool Stage::Rotten() const {
+  return fate_->rotten && std::any_of(servers_.begin(), servers_.end(), [](const auto& server) {
+           const std::string& log = server->node().log();
+           return log.find("event=damaged") != log.npos || log.find("event=content-unreadable") != log.npos;
+         });
+}
+
 // After a crash: whatever was acknowledged and is not settled is queued, and pending.
 void Stage::CheckRecovered(MailServer& server) {
-  if (fate_->rotten || &server != servers_.front().get()) return;
+  if (&server != servers_.front().get()) return;
+  if (Rotten()) return;
   for (const auto& [number, book] : ledger_.messages()) {
     for (uint32_t i = 0; i < book.recipients.size(); ++i) {
       const RecipientBook& r = book.recipients[i];
@@ -212,7 +222,7 @@ void Stage::Drain() {
   ledger_.Audit(
       [this](const MessageBook& book, uint32_t i) {
         const std::string path = ForwardPathOf(*book.plan, i);
-        return fate_->rotten || std::any_of(book.queue_ids.begin(), book.queue_ids.end(),
+        return Rotten() || std::any_of(book.queue_ids.begin(), book.queue_ids.end(),
                                             [&](const std::string& id) {
                                               return servers_.front()->Pending(id, path);
                                             });

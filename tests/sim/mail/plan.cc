@@ -135,6 +135,7 @@ void ReadHead(Fields& f, Plan& plan) {
   f.Set(plan.expire_after, "expire_after");
   f.Set(plan.warn_after, "warn_after");
   f.Set(plan.connections_max, "connections_max");
+  f.Set(plan.shard_queue, "shard_queue");
   if (plan.servers < 1 || plan.servers > 2) f.Wrong("servers");
   if (plan.shards < 1 || plan.shards > 16) f.Wrong("shards");
 }
@@ -173,10 +174,12 @@ std::string Print(const Plan& plan) {
   std::string out = fmt::format(
       "plan scenario={} seed={} servers={} shards={} senders={} messages_per_connection={} "
       "expire_after={} "
-      "warn_after={} connections_max={}\n",
+      "warn_after={} connections_max={} "
+      "shard_queue={}\n",
       plan.scenario, plan.seed, plan.servers, plan.shards, plan.senders,
       plan.messages_per_connection, plan.expire_after.count(), plan.warn_after.count(),
-      plan.connections_max);
+      plan.connections_max,
+      plan.shard_queue);
   for (const PeerPlan& peer : plan.peers) {
     out += fmt::format("peer kind={} number={} by_name={}\n", Name(peer.kind), peer.number,
                        int{peer.by_name});
