@@ -25,7 +25,7 @@ struct LogState {
   uint64_t log_key = 0;        // 0: unknown
   uint64_t last_sequence = 0;  // of the last segment with anything in it
   uint64_t last_end = 0;
-  uint64_t last_batch = 0;     // offset of the last batch in it that is whole; 0: none
+  uint64_t last_batch = 0;  // offset of the last batch in it that is whole; 0: none
   uint64_t next_batch = 1;
   std::vector<uint64_t> empty;   // segments made ready but never begun
   bool last_header_bad = false;  // the last segment's header must be written again

@@ -231,8 +231,9 @@ io::Task<Status> StoreCore::ClearLeftovers(const LogFiles& files, const LogState
   co_return co_await io::SyncDirectory(LogDirectory(options_.data_dir, files.log));
 }
 
-// What can be read is not yet durable: the last batch may be what a killed process had in flight, or what a failed write left
-// behind. Before anything is done because of it, it is written again where it stands, octet for octet.
+// What can be read is not yet durable: the last batch may be what a killed process had in flight,
+// or what a failed write left behind. Before anything is done because of it, it is written again
+// where it stands, octet for octet.
 io::Task<Status> StoreCore::WriteTailAgain(const LogState& state) {
   // The header is written with the first batch.
   const uint64_t begin = state.last_batch == kSegmentHeaderBytes ? 0 : state.last_batch;

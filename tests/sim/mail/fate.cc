@@ -19,6 +19,7 @@ constexpr Nanoseconds kSupervisorWaits = seconds(1);
 constexpr Nanoseconds kNotedWithin = milliseconds(200);
 // The world asks so often, at most.
 constexpr Nanoseconds kPolledWithin = milliseconds(1100);
+constexpr Nanoseconds kStopsWithin = seconds(25);
 constexpr uint16_t kShardsMax = 16;
 
 DiskLoss LossOf(uint64_t random) {
@@ -42,8 +43,8 @@ struct Fate::Machine {
   bool end_planned = false;        // at one of its writes
   bool end_is_power_cut = false;
   Nanoseconds longest_way{0};  // that an answer may have taken to it
-  Nanoseconds slowest{0};    // that a request of its disk may have taken
-  DiskOptions disk;  // as it should be
+  Nanoseconds slowest{0};      // that a request of its disk may have taken
+  DiskOptions disk;            // as it should be
 };
 
 Fate::Fate(Cast cast) : cast_(cast) {
@@ -91,7 +92,7 @@ void Fate::StartLater(Machine& machine, Nanoseconds after, uint16_t shards) {
   });
 }
 
-void Fate::Ended(Machine& machine, bool power_cut, Nanoseconds ago) {
+void Fate::Excuse(Machine& machine, Nanoseconds ago) {
   const DiskOptions& disk = machine.server->node().disk().options();
   // A request that began while the disk was slow may be under way long after.
   machine.slowest = std::max({machine.slowest, disk.latency, disk.durable_latency});
@@ -100,9 +101,13 @@ void Fate::Ended(Machine& machine, bool power_cut, Nanoseconds ago) {
   // Seen by Poll some time after it happened.
   if (machine.disk_failed) window += cast_.world.now() - machine.disk_failed_at + seconds(2);
   machine.disk_failed = false;
+  cast_.ledger.ServerEnded(cast_.world.now(), window);
+}
+
+void Fate::Ended(Machine& machine, bool power_cut, Nanoseconds ago) {
+  Excuse(machine, ago);
   machine.ending = false;
   machine.end_planned = false;
-  cast_.ledger.ServerEnded(cast_.world.now(), window);
   ++(power_cut ? power_cuts : kills);
 }
 
@@ -253,6 +258,8 @@ void Fate::Poll() {
         StartLater(machine, machine.start_after, machine.shards);
         continue;
       }
+      // In order, but with outcomes that a failed log did not take: as long as it may take to stop.
+      if (machine.disk_faulty) Excuse(machine, kStopsWithin);
       const std::string problem = server.problem();
       if (!problem.empty() && !machine.disk_faulty && !rotten)
         cast_.ledger.Violation("exit", problem);

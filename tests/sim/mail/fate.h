@@ -64,6 +64,8 @@ class Fate {
   void Rot(const FaultPlan& fault, Machine& machine);
   void SetNames(uint64_t how);
   void EndNow(Machine& machine, bool power_cut);
+  // Outcomes that it learned so long ago, or later, it may not have noted.
+  void Excuse(Machine& machine, Nanoseconds ago);
   // It has ended, `ago` at most.
   void Ended(Machine& machine, bool power_cut, Nanoseconds ago);
   void StartLater(Machine& machine, Nanoseconds after, uint16_t shards);

@@ -256,7 +256,8 @@ void MakeLarge(Plan& plan, Dice& dice) {
     plan.peers.push_back({.kind = slow ? PeerKind::kTarpit : PeerKind::kCorrect,
                           .number = slow ? static_cast<uint32_t>(dice.Between(200, 5000)) : 0});
   }
-  AddMessages(plan, dice, {.messages = 80, .recipients_max = 3, .large_percent = 40, .horizon = seconds(1)});
+  AddMessages(plan, dice,
+              {.messages = 80, .recipients_max = 3, .large_percent = 40, .horizon = seconds(1)});
   AddFaults(plan, dice, dice.Between(0, 3),
             {FaultKind::kLatency, FaultKind::kSlowDisk, FaultKind::kKill, FaultKind::kReset});
 }

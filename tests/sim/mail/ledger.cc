@@ -200,7 +200,8 @@ void Ledger::AnswerSeen(uint64_t transaction) {
   for (const Place& place : transactions_[transaction].places) {
     Delivery& delivery = *FindDelivery(place, transaction);
     // With one that threw commands away nobody can tell which answer the client took it for.
-    const bool liar = delivery.peer < plan_.peers.size() && plan_.peers[delivery.peer].kind == PeerKind::kLiar;
+    const bool liar =
+        delivery.peer < plan_.peers.size() && plan_.peers[delivery.peer].kind == PeerKind::kLiar;
     delivery.answer_seen = !liar;
   }
 }

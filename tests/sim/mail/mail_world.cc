@@ -167,7 +167,8 @@ bool Stage::Drained() const {
 bool Stage::Rotten() const {
   return fate_->rotten && std::any_of(servers_.begin(), servers_.end(), [](const auto& server) {
            const std::string& log = server->node().log();
-           return log.find("event=damaged") != log.npos || log.find("event=content-unreadable") != log.npos;
+           return log.find("event=damaged") != log.npos ||
+                  log.find("event=content-unreadable") != log.npos;
          });
 }
 
@@ -223,9 +224,9 @@ void Stage::Drain() {
       [this](const MessageBook& book, uint32_t i) {
         const std::string path = ForwardPathOf(*book.plan, i);
         return Rotten() || std::any_of(book.queue_ids.begin(), book.queue_ids.end(),
-                                            [&](const std::string& id) {
-                                              return servers_.front()->Pending(id, path);
-                                            });
+                                       [&](const std::string& id) {
+                                         return servers_.front()->Pending(id, path);
+                                       });
       },
       world_.now());
 }

@@ -178,8 +178,7 @@ std::string Print(const Plan& plan) {
       "shard_queue={}\n",
       plan.scenario, plan.seed, plan.servers, plan.shards, plan.senders,
       plan.messages_per_connection, plan.expire_after.count(), plan.warn_after.count(),
-      plan.connections_max,
-      plan.shard_queue);
+      plan.connections_max, plan.shard_queue);
   for (const PeerPlan& peer : plan.peers) {
     out += fmt::format("peer kind={} number={} by_name={}\n", Name(peer.kind), peer.number,
                        int{peer.by_name});

@@ -110,8 +110,8 @@ struct Plan {
   uint32_t messages_per_connection = 100;  // of a sender
   Nanoseconds expire_after = std::chrono::hours(6);
   Nanoseconds warn_after = std::chrono::hours(4);  // senders are told of a delay
-  uint32_t connections_max = 200;  // of one shard of a server
-  uint32_t shard_queue = 1024;     // messages between two shards, at most
+  uint32_t connections_max = 200;                  // of one shard of a server
+  uint32_t shard_queue = 1024;                     // messages between two shards, at most
   std::vector<PeerPlan> peers;
   std::vector<MessagePlan> messages;
   std::vector<FaultPlan> faults;
