@@ -30,11 +30,10 @@ class DirectoryLock {
     return *this;
   }
   ~DirectoryLock();
-  // Creates DIR (0700, owned by `owner` if given and we are root) where it is missing, and makes its
-  // name durable.
-  // kAlreadyExists: held by another process, whose pid the message names. Where that process has
-  // ended and only its requests have not, blocks until they have, for some seconds at most: before
-  // the shards run.
+  // Creates DIR (0700, owned by `owner` if given and we are root) where it is missing, and makes
+  // its name durable. kAlreadyExists: held by another process, whose pid the message names. Where
+  // that process has ended and only its requests have not, blocks until they have, for some seconds
+  // at most: before the shards run.
   static StatusOr<DirectoryLock> Acquire(const std::string& directory, const std::string& owner);
   int descriptor() const { return fd_; }  // the implementation's
 

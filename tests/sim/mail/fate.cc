@@ -381,6 +381,7 @@ void Fate::StrikeShard(const FaultPlan& fault, Machine& machine) {
   Node& node = machine.server->node();
   if (fault.kind == FaultKind::kPause) {
     node.Pause(fault.lasts);
+    machine.longest_way += fault.lasts;
     return;
   }
   const uint16_t shard = static_cast<uint16_t>(fault.place);

@@ -38,7 +38,7 @@ constexpr std::string_view kUsage =
 #ifdef RINGMAIL_CANARIES
     "  --canary NAME      plants a known fault; --canaries names them\n"
 #endif
-    "exit status: 0 good, 1 a violation, 2 a wrong option\n";
+    "exit code: 0 good, 1 a violation, 2 a wrong option\n";
 
 struct Options {
   uint64_t first = 1, last = 1, step = 1;
