@@ -150,6 +150,7 @@ def main():
         for name in subprocess.run(["tools/fuzz", "--list"], stdout=subprocess.PIPE, text=True,
                                    stdin=subprocess.DEVNULL).stdout.split():
             total.add(run_check(f"fuzz {name}", ["tools/fuzz", name, "--seconds", str(FUZZ_SECONDS)]))
+        total.add(run_check("canaries", ["python3", "tests/sim/canary_test.py"]))
     print(f"tools/test: {time.monotonic() - start:.0f} s")
     print(total, flush=True)
     return 1 if total.failed else 0

@@ -237,7 +237,8 @@ void MakeTime(Plan& plan, Dice& dice) {
   AddMessages(plan, dice, {.messages = 200, .recipients_max = 4});
   AddFaults(plan, dice, dice.Between(1, 8),
             {FaultKind::kClockJump, FaultKind::kDnsFailure, FaultKind::kSlowShard,
-             FaultKind::kPause, FaultKind::kReload, FaultKind::kTerminate});
+             FaultKind::kPause, FaultKind::kReload, FaultKind::kTerminate, FaultKind::kKill},
+            seconds(60), seconds(40));
 }
 
 // More of everything than the server may hold: connections, recipients, queue.

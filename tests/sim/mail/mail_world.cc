@@ -140,7 +140,8 @@ bool Stage::RunUntil(const std::function<bool()>& done, Nanoseconds at_most) {
     world_.RunFor(passed < seconds(20) ? milliseconds(100) : seconds(1));
     fate_->Poll();
     // Rendering metrics costs more than a quiet slice.
-    if (++slices_ % 64 == 8) CheckLimits();
+    ++slices_;
+    if (slices_ % (slices_ < 200 ? 16 : 64) == 8) CheckLimits();
   }
   return true;
 }
