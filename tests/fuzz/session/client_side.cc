@@ -397,7 +397,10 @@ class Reading {
   std::map<std::string, std::string> taken_;
 };
 
-void Judge(const Conversation& conversation) {
+void Judge(const Conversation& conversation, Ending ending) {
+  // A peer that closes at once does not read what came after: then nobody can say which command its
+  // early words were taken for.
+  const bool heard_all = ending != Ending::kClose && ending != Ending::kReset;
   const auto taken = Reading(conversation.asked, conversation.answered).Run();
   for (const Parcel& parcel : conversation.parcels) {
     if (parcel.untried) continue;
@@ -412,6 +415,7 @@ void Judge(const Conversation& conversation) {
         case Outcome::kDelivered: {
           Require(result.reply.completed(), "delivered without 2yz");
           Require(!parcel.ambiguous, "delivered, and nobody knows");
+          if (!heard_all) break;
           const auto found = taken.find(parcel.to[i]);
           Require(found != taken.end(), "delivered, and the peer never said so");
           std::string content = found->second;
@@ -452,12 +456,12 @@ bool Same(const Conversation& a, const Conversation& b) {
 void RunClientSide(const Plan& plan) {
   Conversation cut{.plan = &plan, .cuts = plan.cuts};
   Converse(cut);
-  Judge(cut);
+  Judge(cut, plan.ending);
   // A reset takes what was not yet read with it, whenever that is.
   if (plan.ending == Ending::kReset || plan.ending == Ending::kClose) return;
   Conversation whole{.plan = &plan, .cuts = kWhole};
   Converse(whole);
-  Judge(whole);
+  Judge(whole, plan.ending);
   Require(Same(cut, whole), "another cut has another outcome");
 }
 
