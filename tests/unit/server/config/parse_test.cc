@@ -270,6 +270,13 @@ constexpr Wrong kWrong[] = {
 
 INSTANTIATE_TEST_SUITE_P(Wrong, ConfigDiagnosticTest, testing::ValuesIn(kWrong));
 
+TEST(ConfigTest, WhatCannotBeginAKeyIsAFaultLikeAnyOther) {
+  for (const std::string_view text : {"ä = 1\n", "hostname = ä\n", "ˈ", "[ä]\n", "[\\x]\n",
+                                      "[[\\x]]\n", "a.\\ = 1\n", "a = {\\ = 1}\n"}) {
+    EXPECT_NE(Said(text).find("not TOML"), std::string::npos) << text << ": " << Said(text);
+  }
+}
+
 TEST(ConfigTest, AllFaultsAreSaidAtOnceInTheOrderOfTheFile) {
   EXPECT_EQ(
       Said("shards = 0\n"
