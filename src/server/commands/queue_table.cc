@@ -18,22 +18,31 @@ uint64_t Count(const element& object, std::string_view key) {
   return object[key].get(count) == simdjson::SUCCESS ? count : 0;
 }
 
-// A peer's words must not steer a terminal.
+// A peer's words must not steer a terminal: neither by C0 and DEL, nor by C1 (ECMA-48), which UTF-8
+// writes as C2 80 to C2 9F.
 std::string Shown(std::string_view text) {
   std::string out(text);
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  for (size_t i = 0; i < out.size(); ++i) {
+    const auto octet = static_cast<unsigned char>(out[i]);
+    if (octet < 0x20 || octet == 0x7f) out[i] = ' ';
+    if (octet == 0xc2 && i + 1 < out.size() && static_cast<unsigned char>(out[i + 1]) < 0xa0)
+      out[i] = out[i + 1] = ' ';
   }
   return out;
+}
+
+// What the server says itself goes the same way: it may not be our server that listens there.
+std::string ShownText(const element& object, std::string_view key) {
+  return Shown(Text(object, key));
 }
 
 std::string Path(std::string_view path) { return path.empty() ? "<>" : Shown(path); }
 
 void WriteRow(const element& message, std::string& out) {
-  out += fmt::format("{}  {:<7}  {}  {:>9}  {:>3}  {:<20}  {}\n", Text(message, "id"),
-                     Text(message, "state"), Text(message, "arrival"), Count(message, "bytes"),
-                     Count(message, "attempts"),
-                     Text(message, "next_attempt").empty() ? "-" : Text(message, "next_attempt"),
+  const std::string next = ShownText(message, "next_attempt");
+  out += fmt::format("{}  {:<7}  {}  {:>9}  {:>3}  {:<20}  {}\n", ShownText(message, "id"),
+                     ShownText(message, "state"), ShownText(message, "arrival"),
+                     Count(message, "bytes"), Count(message, "attempts"), next.empty() ? "-" : next,
                      Path(Text(message, "from")));
   simdjson::dom::array recipients;
   if (message["recipients"].get(recipients) != simdjson::SUCCESS) return;
@@ -81,14 +90,14 @@ bool WriteDetails(std::string_view json, std::string& out) {
   if (message["recipients"].get(recipients) != simdjson::SUCCESS) return false;
   out += fmt::format(
       "id            {}\nstate         {}\nfrom          {}\narrival       {}\nbytes         {}\n",
-      Text(message, "id"), Text(message, "state"), Path(Text(message, "from")),
-      Text(message, "arrival"), Count(message, "bytes"));
-  const std::string_view next = Text(message, "next_attempt");
+      ShownText(message, "id"), ShownText(message, "state"), Path(Text(message, "from")),
+      ShownText(message, "arrival"), Count(message, "bytes"));
+  const std::string next = ShownText(message, "next_attempt");
   out += fmt::format("attempts      {}\nnext attempt  {}\nrecipients    {}, {} pending\n",
                      Count(message, "attempts"), next.empty() ? "-" : next,
                      Count(message, "recipient_count"), Count(message, "pending_count"));
   for (const element one : recipients) {
-    out += fmt::format("  {}  {}\n", Text(one, "state"), Path(Text(one, "address")));
+    out += fmt::format("  {}  {}\n", ShownText(one, "state"), Path(Text(one, "address")));
     const std::string_view reply = Text(one, "reply"), host = Text(one, "host");
     if (!reply.empty())
       out += fmt::format("    {}{}{}\n", Shown(host), host.empty() ? "" : ": ", Shown(reply));
