@@ -136,7 +136,7 @@ bool SummaryView::WellFormed(uint64_t batches, uint64_t records) {
   uint64_t batches_seen = 0, records_seen = 0, at = kSegmentHeaderBytes;
   while (NextBatch(batch)) {
     // Without a gap: a segment with damage in it has no summary.
-    if (batch.offset != at) return false;
+    if (batch.offset != at || batch.bytes < sizeof(BatchHeader)) return false;
     at += batch.bytes;
     ++batches_seen;
     for (uint32_t i = 0; i < batch.records; ++i, ++records_seen) {
