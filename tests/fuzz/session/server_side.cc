@@ -261,8 +261,11 @@ class Reading {
       Require(answer.code == 500, "a line that is none was taken for a command");
       return;
     }
+    // RFC 5321 §4.1.1: white space at the end is tolerated.
+    while (line.ends_with(' ') || line.ends_with('\t')) line.remove_suffix(1);
     const size_t space = std::min(line.find(' '), line.size());
-    Command(line.substr(0, space), line.substr(std::min(space + 1, line.size())), answer);
+    const size_t argument = std::min(line.find_first_not_of(' ', space), line.size());
+    Command(line.substr(0, space), line.substr(argument), answer);
   }
 
   void Command(std::string_view verb, std::string_view argument, const Answer& answer) {

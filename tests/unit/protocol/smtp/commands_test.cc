@@ -1,6 +1,5 @@
 #include "protocol/smtp/commands.h"
 
-#include <fstream>
 #include <iterator>
 #include <string>
 
@@ -40,19 +39,6 @@ TEST(Commands, HaveAMetricEach) {
   metrics.commands[CommandIndex(*FindCommand("RCPT"))].Add(3);
   const std::string text = MetricRegistry::Render({&registry});
   EXPECT_NE(text.find("ringmail_smtp_commands_total{verb=\"rcpt\"} 3"), std::string::npos) << text;
-}
-
-TEST(Commands, AreAllKnownToTheFuzzersWithTheirParameters) {
-  std::ifstream file(RINGMAIL_TESTS "/fuzz/smtp_command.dict");
-  const std::string dictionary((std::istreambuf_iterator<char>(file)), {});
-  const auto has = [&dictionary](std::string_view word) {
-    return dictionary.find("\"" + std::string(word)) != std::string::npos;
-  };
-  for (const CommandRow& row : CommandRows()) EXPECT_TRUE(has(row.verb)) << row.verb;
-  for (const auto& row : ParameterRows(message::MailParameters()))
-    EXPECT_TRUE(has(row.keyword)) << row.keyword;
-  for (const auto& row : ParameterRows(RcptParameters()))
-    EXPECT_TRUE(has(row.keyword)) << row.keyword;
 }
 
 TEST(Extensions, AreAnnouncedOnALineEachAndTheLastEndsTheReply) {
