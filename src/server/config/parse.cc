@@ -33,9 +33,10 @@ namespace {
 
 using Severity = Diagnostic::Severity;
 
-std::string Quoted(std::string_view text) {
-  std::string out = "\"";
-  for (char c : text.substr(0, 80)) {
+// A terminal obeys control characters: nothing that a file holds is shown to it as one.
+std::string Escaped(std::string_view text) {
+  std::string out;
+  for (char c : text) {
     const auto octet = static_cast<unsigned char>(c);
     if (octet < 0x20 || octet == 0x7f) {
       char escape[5];
@@ -45,7 +46,11 @@ std::string Quoted(std::string_view text) {
       out += c;
     }
   }
-  return out + (text.size() > 80 ? "…\"" : "\"");
+  return out;
+}
+
+std::string Quoted(std::string_view text) {
+  return '"' + Escaped(text.substr(0, 80)) + (text.size() > 80 ? "…\"" : "\"");
 }
 
 std::string_view TypeName(toml::node_type type) {
@@ -427,9 +432,10 @@ ConfigResult ParseConfig(std::string_view text, std::string_view default_hostnam
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
     const toml::parse_error& error = parsed.error();
-    std::string_view what = error.description();
+    // The description quotes what stands in the file.
     result.diagnostics.push_back({Severity::kError, error.source().begin.line,
-                                  error.source().begin.column, "not TOML: " + std::string(what)});
+                                  error.source().begin.column,
+                                  "not TOML: " + Escaped(error.description())});
     return result;
   }
   Reader(result).Read(parsed.table());

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <algorithm>
 
 #include <fstream>
 #include <set>
@@ -275,6 +276,14 @@ TEST(ConfigTest, WhatCannotBeginAKeyIsAFaultLikeAnyOther) {
                                       "[[\\x]]\n", "a.\\ = 1\n", "a = {\\ = 1}\n"}) {
     EXPECT_NE(Said(text).find("not TOML"), std::string::npos) << text << ": " << Said(text);
   }
+}
+
+TEST(ConfigTest, NoFaultIsShownWithAControlCharacterOfTheFile) {
+  const std::string said = Said("hostname =f\001\033[2J\n");
+  EXPECT_NE(said.find("not TOML"), std::string::npos) << said;
+  const bool controls = std::any_of(said.begin(), said.end() - 1,
+                                    [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+  EXPECT_FALSE(controls) << said;
 }
 
 TEST(ConfigTest, AllFaultsAreSaidAtOnceInTheOrderOfTheFile) {
