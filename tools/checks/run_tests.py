@@ -14,6 +14,8 @@ FUZZ_SECONDS = 10
 # A test may say its own counts in a last line of the same form as tools/test.
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 
+BUILD_STEP = re.compile(r"\[\d+/\d+\] (?!.*FAILED)")
+
 
 class Counts:
     def __init__(self, passed=0, failed=0, skipped=0):
@@ -61,9 +63,10 @@ def report(name, counts, seconds, detail=""):
     cases = "" if counts.passed + counts.failed + counts.skipped == 1 else f"  ({counts})"
     print(f"{word:4} {name}  {seconds:.1f} s{cases}", flush=True)
     if counts.failed and detail.strip():
-        lines = detail.rstrip().split("\n")
-        if len(lines) > 150:
-            lines = lines[:60] + [f"... {len(lines) - 150} lines left out ..."] + lines[-90:]
+        lines = [line for line in detail.rstrip().split("\n") if not BUILD_STEP.match(line)]
+        # What went wrong stands near the end, what was asked near the beginning.
+        if len(lines) > 120:
+            lines = lines[:10] + [f"... {len(lines) - 120} lines left out ..."] + lines[-110:]
         print("\n".join("     | " + line for line in lines), flush=True)
 
 
@@ -149,7 +152,7 @@ def main():
     if not arguments.only and arguments.variant == "release":
         for name in subprocess.run(["tools/fuzz", "--list"], stdout=subprocess.PIPE, text=True,
                                    stdin=subprocess.DEVNULL).stdout.split():
-            total.add(run_check(f"fuzz {name}", ["tools/fuzz", name, "--seconds", str(FUZZ_SECONDS)]))
+            total.add(run_check(f"fuzz {name}", ["tools/fuzz", name, "--seconds", str(FUZZ_SECONDS), "--seed", "1"]))
         total.add(run_check("canaries", ["python3", "tests/sim/canary_test.py"]))
     print(f"tools/test: {time.monotonic() - start:.0f} s")
     print(total, flush=True)
