@@ -144,6 +144,13 @@ void MetricRegistry::Add(std::string_view name, std::string_view help, const His
       {.name = std::string(name), .help = std::string(help), .histogram = h, .unit = unit});
 }
 
+const Gauge* MetricRegistry::FindGauge(std::string_view name) const {
+  for (const Entry& entry : entries_) {
+    if (entry.gauge != nullptr && entry.labels.empty() && entry.name == name) return entry.gauge;
+  }
+  return nullptr;
+}
+
 std::string MetricRegistry::Render(const std::vector<const MetricRegistry*>& registries) {
   std::vector<Family> families;
   std::map<std::string, size_t> index_of;

@@ -62,6 +62,9 @@ class MetricRegistry {
   // `unit` divides what is observed for display: 1e6 shows microseconds as seconds.
   void Add(std::string_view name, std::string_view help, const Histogram* h, double unit = 1);
 
+  // Null: it has none of this name without labels. For those that look often.
+  const Gauge* FindGauge(std::string_view name) const;
+
   // Prometheus text (version 0.0.4), same names and labels of all registries added together.
   static std::string Render(const std::vector<const MetricRegistry*>& registries);
 

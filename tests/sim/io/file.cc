@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <vector>
 
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
@@ -127,17 +129,77 @@ namespace {
 // a recovery of a small log touches few of its large buffers.
 constexpr size_t kMappedBytesMin = 256u << 10;
 
+#ifndef RINGMAIL_SANITIZED
+// Large buffers of this thread that nobody uses, zeros throughout. Every start of a server asks for
+// the same few, and the faults of fresh pages would cost more than all that it does with them.
+class FreeBuffers {
+ public:
+  ~FreeBuffers() {
+    for (const auto& [bytes, data] : buffers_) ::munmap(data, bytes);
+  }
+  // Null: there is none of this size.
+  char* Take(size_t bytes) {
+    const auto found = buffers_.find(bytes);
+    if (found == buffers_.end()) return nullptr;
+    char* const data = found->second;
+    buffers_.erase(found);
+    kept_bytes_ -= bytes;
+    return data;
+  }
+  // False: too much is kept already.
+  bool Keep(char* data, size_t bytes) {
+    if (kept_bytes_ + bytes > kKeptBytesMax) return false;
+    // Most of it was never touched, and is not looked at; what was only read stays the kernel's
+    // page of zeros. (What was used a moment ago is not swapped out yet.)
+    static_assert(kBlockBytes == 4096, "a page");
+    pages_.resize(bytes / kBlockBytes);
+    CHECK_EQ(::mincore(data, bytes, pages_.data()), 0);
+    for (size_t i = 0; i < pages_.size(); ++i) {
+      char* const page = data + i * kBlockBytes;
+      if ((pages_[i] & 1) != 0 && !sim::AllZero({page, kBlockBytes}))
+        std::memset(page, 0, kBlockBytes);
+    }
+    buffers_.emplace(bytes, data);
+    kept_bytes_ += bytes;
+    return true;
+  }
+
+ private:
+  static constexpr size_t kKeptBytesMax = 64u << 20;
+  std::multimap<size_t, char*> buffers_;
+  std::vector<unsigned char> pages_;
+  size_t kept_bytes_ = 0;
+};
+FreeBuffers& Free() {
+  static thread_local FreeBuffers free;
+  return free;
+}
+#endif
+
+char* MapBuffer(size_t bytes) {
+#ifndef RINGMAIL_SANITIZED
+  if (char* const kept = Free().Take(bytes)) return kept;
+#endif
+  void* pages = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) CheckFailed("memory for a buffer", __FILE__, __LINE__);
+  // A huge page would be zeroed whole.
+  (void)::madvise(pages, bytes, MADV_NOHUGEPAGE);
+  return static_cast<char*>(pages);
+}
+
+void UnmapBuffer(char* data, size_t bytes) {
+#ifndef RINGMAIL_SANITIZED
+  if (Free().Keep(data, bytes)) return;
+#endif
+  ::munmap(data, bytes);
+}
+
 }  // namespace
 
 DmaBuffer::DmaBuffer(size_t bytes) : size_(bytes) {
   CHECK(bytes > 0 && bytes % kBlockBytes == 0);
   if (bytes >= kMappedBytesMin) {
-    void* pages =
-        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED) CheckFailed("memory for a buffer", __FILE__, __LINE__);
-    // A huge page would be zeroed whole.
-    (void)::madvise(pages, bytes, MADV_NOHUGEPAGE);
-    data_ = static_cast<char*>(pages);
+    data_ = MapBuffer(bytes);
     return;
   }
   data_ = static_cast<char*>(std::aligned_alloc(kBlockBytes, bytes));
@@ -146,7 +208,7 @@ DmaBuffer::DmaBuffer(size_t bytes) : size_(bytes) {
 }
 DmaBuffer::~DmaBuffer() {
   if (size_ >= kMappedBytesMin) {
-    ::munmap(data_, size_);
+    UnmapBuffer(data_, size_);
   } else {
     std::free(data_);
   }

@@ -31,8 +31,18 @@ constexpr size_t kFreeBlocksMax = 16384;
 }  // namespace
 
 bool AllZero(std::string_view bytes) {
-  return bytes.empty() ||
-         (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+  // A stride at a time, without a branch within, so that the compiler takes many octets at once.
+  constexpr size_t kWords = 32;
+  const char* at = bytes.data();
+  size_t left = bytes.size();
+  for (; left >= kWords * sizeof(uint64_t); left -= kWords * sizeof(uint64_t)) {
+    uint64_t words[kWords], any = 0;
+    std::memcpy(words, at, sizeof(words));
+    for (const uint64_t word : words) any |= word;
+    if (any != 0) return false;
+    at += sizeof(words);
+  }
+  return std::all_of(at, at + left, [](char c) { return c == 0; });
 }
 
 // --- BlockRef
@@ -179,7 +189,8 @@ size_t SparseBytes::Read(uint64_t offset, std::span<char> out) const {
     const size_t count = std::min<size_t>(total - done, kBlock - within);
     const BlockRef* block = Find((offset + done) / kBlock);
     if (block == nullptr || block->zeros()) {
-      std::memset(out.data() + done, 0, count);
+      // Memory that is zeros already is not written: it may be a page that nobody has touched.
+      if (!AllZero({out.data() + done, count})) std::memset(out.data() + done, 0, count);
     } else {
       std::memcpy(out.data() + done, block->bytes() + within, count);
     }

@@ -428,4 +428,10 @@ void World::RunFor(Nanoseconds time) {
   now_ = std::max(now_, end);
 }
 
+void World::RunFor(Nanoseconds time, const std::function<void()>& after_step) {
+  const MonotonicTime end = now_ + time;
+  while (now_ <= end && Step(end)) after_step();
+  now_ = std::max(now_, end);
+}
+
 }  // namespace ringmail::sim

@@ -239,6 +239,8 @@ class World {
   bool RunUntilIdle(Nanoseconds at_most = std::chrono::hours(24));
   // Runs for this long, and the clock then says so.
   void RunFor(Nanoseconds time);
+  // As RunFor, and asks after each step.
+  void RunFor(Nanoseconds time, const std::function<void()>& after_step);
 
   MonotonicTime now() const { return now_; }
   // When the world began.

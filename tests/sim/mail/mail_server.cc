@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <algorithm>
 #include <vector>
 
 #include "ringmail/base/check.h"
@@ -19,7 +19,8 @@ using server::ConfigResult;
 
 constexpr std::string_view kStore = "/data";
 constexpr uint32_t kDestinationConnectionsMax = 5;
-constexpr uint64_t kCacheBytes = 1u << 20;
+// What one content may take of the cache, with what is known about it.
+constexpr uint64_t kCachedContentBytesMax = (256u << 10) + 4096 * 4 + 4096;
 
 // What a reload reads: the text lies where a path would, since the simulated machine has no /etc.
 ConfigResult ReadConfig(const std::string& text) { return server::ParseConfig(text, ""); }
@@ -44,7 +45,11 @@ std::string ConfigText(const Plan& plan, const Node& node, uint32_t index, std::
       "[log]\nlevel = \"{}\"\n"
       "[store]\nsegment_size = \"1MiB\"\nreserve = \"4MiB\"\ncache = \"{}KiB\"\n",
       index, kStore, node.ip().ToString(), routes, plan.connections_max, Seconds(plan.expire_after),
-      Seconds(plan.warn_after), kDestinationConnectionsMax, log_level, kCacheBytes / 1024);
+      Seconds(plan.warn_after), kDestinationConnectionsMax, log_level, plan.cache_bytes / 1024);
+}
+
+std::string Exceeds(std::string_view what, uint64_t value, uint64_t max) {
+  return fmt::format("{} {}, of {} allowed", value, what, max);
 }
 
 struct FsckRun {
@@ -73,6 +78,13 @@ io::Task<void> FsckMain(void* context) {
 // One run of the process. Outlives it.
 struct MailServer::Life {
   server::Boot boot;
+  bool ending = false;  // some shard has ended: its server is gone, though boot still names it
+  // What ExceededLimit looks at, one for each shard; empty until the server is ready.
+  struct Gauges {
+    const Gauge *cache_bytes, *sessions, *next_hop_sessions;
+  };
+  std::vector<Gauges> gauges;
+  uint64_t next_hop_sessions_seen = 0;  // at once, at most
 
   static io::Task<void> Main(void* context) {
     Life& life = *static_cast<Life*>(context);
@@ -80,6 +92,7 @@ struct MailServer::Life {
     (void)co_await io::CreateDirectory(std::string(kStore));
     (void)co_await io::SyncDirectory("/");
     co_await server::ServerMain(&life.boot);
+    life.ending = true;
   }
 };
 
@@ -91,6 +104,7 @@ MailServer::MailServer(World& world, const Plan& plan, uint32_t index, std::stri
                            .shard_queue_messages_max = plan.shard_queue})),
       config_(ConfigText(plan, node_, index, routes, log_level)),
       connections_max_(plan.connections_max),
+      cache_bytes_(plan.cache_bytes),
       shards_(plan.shards) {}
 
 MailServer::~MailServer() {
@@ -126,7 +140,7 @@ void MailServer::Start(uint16_t shards) {
 io::Endpoint MailServer::endpoint() const { return {.ip = node_.ip(), .port = 25}; }
 
 bool MailServer::ready() const {
-  if (!running() || life_->boot.servers.size() != shards_) return false;
+  if (!running() || life_->ending || life_->boot.servers.size() != shards_) return false;
   for (const server::ShardServer* one : life_->boot.servers) {
     if (one == nullptr || !one->open()) return false;
   }
@@ -153,32 +167,37 @@ QueueCount MailServer::queue() const {
 }
 
 std::string MailServer::ExceededLimit() const {
-  std::vector<const MetricRegistry*> all;
-  for (server::ShardServer* one : life_->boot.servers) all.push_back(&one->metrics());
-  const std::string text = MetricRegistry::Render(all);
-  const struct {
-    std::string_view metric;
-    uint64_t max;
-  } limits[] = {
-      // What one session still sends stays beyond the limit of the cache.
-      {"ringmail_storage_cache_bytes", kCacheBytes + (4u << 20)},
-      {"ringmail_smtp_sessions", uint64_t{connections_max_} * shards_},
-      {"ringmail_destination_connections", kDestinationConnectionsMax},
-  };
-  for (const auto& limit : limits) {
-    for (size_t at = 0; (at = text.find(limit.metric, at)) != text.npos;) {
-      const bool line_begins = at == 0 || text[at - 1] == '\n';
-      at += limit.metric.size();
-      // "name 7" or "name{labels} 7"
-      if (!line_begins || (text[at] != ' ' && text[at] != '{')) continue;
-      const std::string_view line = std::string_view(text).substr(at, text.find('\n', at) - at);
-      uint64_t value = 0;
-      const std::string_view digits = line.substr(line.rfind(' ') + 1);
-      std::from_chars(digits.data(), digits.data() + digits.size(), value);
-      if (value > limit.max)
-        return fmt::format("{}{}, of {} allowed", limit.metric, line, limit.max);
+  Life& life = *life_;
+  if (life.gauges.empty()) {
+    for (server::ShardServer* one : life.boot.servers) {
+      const MetricRegistry& metrics = one->metrics();
+      const auto find = [&metrics](std::string_view name) {
+        const Gauge* const gauge = metrics.FindGauge(name);
+        CHECK(gauge != nullptr);
+        return gauge;
+      };
+      life.gauges.push_back({find("ringmail_storage_cache_bytes"), find("ringmail_smtp_sessions"),
+                             find("ringmail_transfer_sessions_open")});
     }
   }
+  uint64_t cached = 0, next_hop_sessions = 0;
+  for (size_t i = 0; i < life.gauges.size(); ++i) {
+    const auto value = [](const Gauge* gauge) { return static_cast<uint64_t>(gauge->value()); };
+    const Life::Gauges& gauges = life.gauges[i];
+    cached += value(gauges.cache_bytes);
+    next_hop_sessions += value(gauges.next_hop_sessions);
+    if (value(gauges.sessions) > connections_max_)
+      return Exceeds("sessions", value(gauges.sessions), connections_max_);
+    if (value(gauges.next_hop_sessions) <= kDestinationConnectionsMax) continue;
+    for (const agent::DestinationStatus& one : life.boot.servers[i]->transfer().Destinations()) {
+      if (one.sessions > kDestinationConnectionsMax)
+        return Exceeds("sessions to " + one.name, one.sessions, kDestinationConnectionsMax);
+    }
+  }
+  life.next_hop_sessions_seen = std::max(life.next_hop_sessions_seen, next_hop_sessions);
+  // What a session sends stays as long as it does, and until the next content comes.
+  const uint64_t cache_max = cache_bytes_ + life.next_hop_sessions_seen * kCachedContentBytesMax;
+  if (cached > cache_max) return Exceeds("octets of content in memory", cached, cache_max);
   return {};
 }
 

@@ -45,7 +45,8 @@ class MailServer {
   io::Endpoint endpoint() const;
   // REQUIRES: ready().
   QueueCount queue() const;
-  // The first limit that is exceeded now, in words; "" for none. REQUIRES: ready().
+  // The first limit that is exceeded now, in words; "" for none: little work, for each step.
+  // REQUIRES: ready().
   std::string ExceededLimit() const;
   // Whether some shard's log has failed: nothing is accepted until a restart.
   bool log_failed() const;
@@ -64,6 +65,7 @@ class MailServer {
   Node& node_;
   std::string config_;
   uint32_t connections_max_;
+  uint64_t cache_bytes_;
   uint16_t shards_;
   std::unique_ptr<Life> life_;
 };

@@ -37,6 +37,7 @@ class Stage {
     WorldOptions out;
     out.seed = plan.seed;
     out.print_log = options.print;
+    out.network.window_bytes = plan.window_bytes;
     // Unit tests of storage and io check who owns a buffer, octet by octet; here speed finds more.
     out.check_buffers = false;
     return out;
@@ -69,7 +70,6 @@ class Stage {
   Node* home_node_ = nullptr;
   std::vector<std::unique_ptr<Sender>> senders_;
   std::unique_ptr<Fate> fate_;
-  uint64_t slices_ = 0;
 };
 
 void Stage::End() {
@@ -134,14 +134,12 @@ void Stage::SetUp() {
 
 bool Stage::RunUntil(const std::function<bool()>& done, Nanoseconds at_most) {
   const MonotonicTime begin = world_.now();
+  const std::function<void()> check_limits = [this] { CheckLimits(); };
   while (!done()) {
     const Nanoseconds passed = world_.now() - begin;
     if (passed > at_most || !ledger_.violations().empty()) return false;
-    world_.RunFor(passed < seconds(20) ? milliseconds(100) : seconds(1));
+    world_.RunFor(passed < seconds(20) ? milliseconds(100) : seconds(1), check_limits);
     fate_->Poll();
-    // Rendering metrics costs more than a quiet slice.
-    ++slices_;
-    if (slices_ % (slices_ < 200 ? 16 : 64) == 8) CheckLimits();
   }
   return true;
 }

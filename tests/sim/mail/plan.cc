@@ -59,6 +59,11 @@ class Fields {
     wrong_ = key;
     return {};
   }
+  bool Has(std::string_view key) const {
+    return std::any_of(words_.begin(), words_.end(), [key](std::string_view word) {
+      return word.starts_with(key) && word.substr(key.size()).starts_with('=');
+    });
+  }
   uint64_t Number(std::string_view key) { return Read(Text(key), key); }
   uint64_t Read(std::string_view text, std::string_view key) {
     uint64_t value = 0;
@@ -136,6 +141,9 @@ void ReadHead(Fields& f, Plan& plan) {
   f.Set(plan.warn_after, "warn_after");
   f.Set(plan.connections_max, "connections_max");
   f.Set(plan.shard_queue, "shard_queue");
+  // Plans that were kept before these were there have the usual.
+  if (f.Has("cache_bytes")) f.Set(plan.cache_bytes, "cache_bytes");
+  if (f.Has("window_bytes")) f.Set(plan.window_bytes, "window_bytes");
   if (plan.servers < 1 || plan.servers > 2) f.Wrong("servers");
   if (plan.shards < 1 || plan.shards > 16) f.Wrong("shards");
 }
@@ -175,10 +183,10 @@ std::string Print(const Plan& plan) {
       "plan scenario={} seed={} servers={} shards={} senders={} messages_per_connection={} "
       "expire_after={} "
       "warn_after={} connections_max={} "
-      "shard_queue={}\n",
+      "shard_queue={} cache_bytes={} window_bytes={}\n",
       plan.scenario, plan.seed, plan.servers, plan.shards, plan.senders,
       plan.messages_per_connection, plan.expire_after.count(), plan.warn_after.count(),
-      plan.connections_max, plan.shard_queue);
+      plan.connections_max, plan.shard_queue, plan.cache_bytes, plan.window_bytes);
   for (const PeerPlan& peer : plan.peers) {
     out += fmt::format("peer kind={} number={} by_name={}\n", Name(peer.kind), peer.number,
                        int{peer.by_name});

@@ -112,6 +112,8 @@ struct Plan {
   Nanoseconds warn_after = std::chrono::hours(4);  // senders are told of a delay
   uint32_t connections_max = 200;                  // of one shard of a server
   uint32_t shard_queue = 1024;                     // messages between two shards, at most
+  uint32_t cache_bytes = 1u << 20;                 // of content that a server keeps in memory
+  uint32_t window_bytes = 256u << 10;              // of a connection: sent and not yet read
   std::vector<PeerPlan> peers;
   std::vector<MessagePlan> messages;
   std::vector<FaultPlan> faults;
