@@ -1,13 +1,13 @@
 // The log of one shard: records in, group commits out.
 //
-// Made by: the store, after recovery. Order: Start; then for each group of records that belongs
-// together
-//   if (!log.HasRoom(bytes)) co_await log.Room(bytes);  log.Append(…)…;  co_await log.Commit();
-// with no other await between. A group lies in one batch: recovery finds all of it or nothing.
+// Made by: the store, after recovery.
+// Order: Start; then for each group of records that belongs together if (!log.HasRoom(bytes))
+//   co_await log.Room(bytes);  log.Append(…)…;  co_await log.Commit(); with no other await between.
+//   A group lies in one batch: recovery finds all of it or nothing.
 // Promise: Commit returns OK when the batch is on stable storage. One batch is in flight; what is
-// appended meanwhile makes the
-//   next; a lone group is written at the end of the loop turn it was appended in. A failed write
-//   fails the log for good: everything waiting and everything later gets the error.
+//   appended meanwhile makes the next; a lone group is written at the end of the loop turn it was
+//   appended in. A failed write fails the log for good: everything waiting and everything later
+//   gets the error.
 #pragma once
 
 #include <coroutine>

@@ -1,8 +1,9 @@
 // Reads a segment from front to back, batch by batch, telling what was never finished from what was
 // damaged.
 //
-// Order: Open; Next until kEnd; Close. Limits: see kScanChunkBytes. Errors: the file cannot be read
-// at all.
+// Order: Open; Next until kEnd; Close.
+// Limits: see kScanChunkBytes.
+// Errors: the file cannot be read at all.
 #pragma once
 
 #include <array>

@@ -2,12 +2,12 @@
 // reads a few per cent of a full segment instead of all of it. It is a cache: the segment is the
 // truth.
 //
-// In the file, little endian: a header with a checksum of all, then for each batch
-//   SummaryBatch, and for each of its records SummaryRecord and the metadata.
-// Where a record lies follows from the lengths of those before it in its batch.
+// In the file, little endian: a header with a checksum of all, then for each batch SummaryBatch,
+// and for each of its records SummaryRecord and the metadata. Where a record lies follows from the
+// lengths of those before it in its batch.
 // Promise: what is decoded belongs to the segment asked for, by log, log key, sequence, first batch
-// and valid end, and was written whole; anything else is refused as one. Reads arbitrary bytes
-// without fear.
+//   and valid end, and was written whole; anything else is refused as one. Reads arbitrary bytes
+//   without fear.
 // Limits: kSummaryBytesMax; what is over it has no summary.
 #pragma once
 

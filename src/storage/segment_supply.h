@@ -2,13 +2,12 @@
 // ready before a commit wants one, so that no commit ever waits for a file to be made, as long as
 // the disk keeps up.
 //
-// Made by: the store, after recovery. Order: Start; Take; DropSegment; Stop.
-// Space: what is ready, what could still be made (quota and file system) and the rest of the active
-// segment are the headroom.
-//   New mail is taken while it exceeds the reserve; outcomes and compaction live on the reserve
-//   (StoreOptions).
+// Made by: the store, after recovery.
+// Order: Start; Take; DropSegment; Stop. Space: what is ready, what could still be made (quota and
+//   file system) and the rest of the active segment are the headroom. New mail is taken while it
+//   exceeds the reserve; outcomes and compaction live on the reserve (StoreOptions).
 // Errors: that no file can be made is no failure of the log: `status()` says why, and it is tried
-// again every second.
+//   again every second.
 #pragma once
 
 #include <cstdint>

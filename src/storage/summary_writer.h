@@ -1,9 +1,10 @@
 // Writes summaries of segments beside them, in the background.
 //
-// Made by: the store, after recovery. Order: Start; Submit, Remove; Stop, which writes what waits.
+// Made by: the store, after recovery.
+// Order: Start; Submit, Remove; Stop, which writes what waits.
 // Promise: nobody waits for it but Remove and Stop, and nothing depends on it: a summary that is
-// not written, or not whole after a power cut, costs the next start the reading of its segment.
-// Plain writes, nothing is synced.
+//   not written, or not whole after a power cut, costs the next start the reading of its segment.
+//   Plain writes, nothing is synced.
 // Limits: kSummaryWaitingBytesMax wait; what is over it is not written.
 #pragma once
 

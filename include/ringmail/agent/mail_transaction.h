@@ -2,12 +2,15 @@
 // which aborts.
 //
 // SMTP, submission, LMTP, JMAP, Sieve redirect, list explosion, sendmail and DSNs all enter here,
-// so durability, limits, trace fields, loop checks and relay control exist once. Made by:
-// MailDoor::Begin. Order: Mail once; Recipient any number; BeginContent once; Write and Drain;
-// Commit once. Promise: Commit answers 250 only when the message is on stable storage. Any other
-// answer: we did not take it. Shard: one. Limits: MailLimits. Errors: every answer is a Reply to
-// give the client as it stands: 5yz only where the same
-//   request can never succeed, every fault of ours 4yz.
+// so durability, limits, trace fields, loop checks and relay control exist once.
+// Made by: MailDoor::Begin.
+// Order: Mail once; Recipient any number; BeginContent once; Write and Drain; Commit once.
+// Promise: Commit answers 250 only when the message is on stable storage. Any other answer: we did
+//   not take it.
+// Shard: one.
+// Limits: MailLimits.
+// Errors: every answer is a Reply to give the client as it stands: 5yz only where the same request
+//   can never succeed, every fault of ours 4yz.
 #pragma once
 
 #include <cstdint>

@@ -4,10 +4,9 @@
 // One Transfer per shard, two halves: for the messages of its own queue it decides when to try,
 // groups recipients by destination and records outcomes; for the destinations that hash to it,
 // whoever's messages they are, it runs the sessions. The halves of different shards speak by
-// messages only, with credits, so that no queue between them grows without bound. Promise: no
-// message leaves the queue but by delivery, a DSN to its reverse-path in the same batch as the
-// failure, a null
-//   reverse-path (then logged), or the operator's command.
+// messages only, with credits, so that no queue between them grows without bound.
+// Promise: no message leaves the queue but by delivery, a DSN to its reverse-path in the same batch
+//   as the failure, a null reverse-path (then logged), or the operator's command.
 #pragma once
 
 #include <cstdint>

@@ -5,7 +5,8 @@
 //   build does until one is chosen. In any other build Planted is false at compile time: not an
 //   instruction of a canary remains, and none can be chosen.
 // Order: SetCanary before the first shard runs, or between two runs; then Planted, any number of
-//   times. Shard: one choice for the whole process, read by all.
+//   times.
+// Shard: one choice for the whole process, read by all.
 // Limits: one canary at a time, so that what is found is found for its own sake.
 //
 // A new canary: an enumerator here, a row of the table in src/base/canary.cc, and

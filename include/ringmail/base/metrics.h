@@ -1,8 +1,10 @@
 // Numbers that a room counts and the control interface shows as Prometheus text.
 //
 // A room keeps a plain struct of Counter, Gauge and Histogram, one per shard, and names them once
-// in a MetricRegistry. Shard: written by the shard that owns them; read by any thread (relaxed, so
-// a scrape may be a moment old). Limits: names and labels are ours, never a peer's words.
+// in a MetricRegistry.
+// Shard: written by the shard that owns them; read by any thread (relaxed, so a scrape may be a
+//   moment old).
+// Limits: names and labels are ours, never a peer's words.
 #pragma once
 
 #include <array>

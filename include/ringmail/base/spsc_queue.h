@@ -1,6 +1,7 @@
 // A bounded queue from one thread to one other thread.
 //
-// Made by: whoever wires two threads; lives longer than both. Order: first in, first out.
+// Made by: whoever wires two threads; lives longer than both.
+// Order: first in, first out.
 // Shard: TryPush on the producer's thread only, TryPop and empty on the consumer's only.
 // Limits: Capacity elements; a full queue refuses and the producer keeps the element.
 #pragma once

@@ -1,9 +1,11 @@
 // base64: RFC 4648 §4 and §5 (one run of text), and RFC 2045 §6.8 (lines of 76 octets and CRLF).
 //
 // Order: Feed any number of times, however the input is cut, then Finish once. What comes out does
-// not depend on the cuts. Promise: every kernel and every cut gives the same octets and the same
-// departures. Nothing is allocated. In place: `out` of a decoder may be the input's own start; in
-// every other case the two do not overlap. Shard: pure; one object per body.
+//   not depend on the cuts.
+// Promise: every kernel and every cut gives the same octets and the same departures. Nothing is
+//   allocated. In place: `out` of a decoder may be the input's own start; in every other case the
+//   two do not overlap.
+// Shard: pure; one object per body.
 //
 // A decoder always decodes all that it can, as RFC 2045 §6.8 asks, and says in departures() how the
 // text differs from what an encoder writes. Strict is the caller that allows none: a text is

@@ -1,10 +1,11 @@
 // The transparency of RFC 5321 §4.5.2 and RFC 1939 §3 (multi-line replies), and what content is
 // like line by line; both in one pass.
 //
-// Order: Feed any number of times, however the content is cut. Promise: every kernel and every cut
-// gives the same octets; nothing is allocated. A line begins at the content's start and after CRLF,
-// never after a lone CR or LF. Shard: pure; one object per body. The zero-copy way is DataScanner,
-// whose runs are the offsets of what stays; here the octets are copied.
+// Order: Feed any number of times, however the content is cut.
+// Promise: every kernel and every cut gives the same octets; nothing is allocated. A line begins at
+//   the content's start and after CRLF, never after a lone CR or LF.
+// Shard: pure; one object per body. The zero-copy way is DataScanner, whose runs are the offsets of
+//   what stays; here the octets are copied.
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,9 @@
 // Which set of instructions the kernels of codec use, chosen once at run time from what the CPU
 // has.
 //
-// Order: ForceKernel before other threads use codec (a test, or the program's start). Shard: read
-// by all. Promise: every kernel gives the same results, octet for octet; tests hold them to a
-// reference.
+// Order: ForceKernel before other threads use codec (a test, or the program's start).
+// Shard: read by all.
+// Promise: every kernel gives the same results, octet for octet; tests hold them to a reference.
 #pragma once
 
 #include <cstdint>

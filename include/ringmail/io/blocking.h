@@ -2,8 +2,9 @@
 // meanwhile.
 //
 // Limits: RuntimeOptions::blocking_threads threads, kBlockingCallsMax calls waiting over all
-// shards; beyond, callers queue. Shard: `call` runs on a pool thread and touches only what
-// `context` lends it; the waiter resumes on its own shard.
+//   shards; beyond, callers queue.
+// Shard: `call` runs on a pool thread and touches only what `context` lends it; the waiter resumes
+//   on its own shard.
 #pragma once
 
 #include <coroutine>
@@ -40,8 +41,8 @@ class [[nodiscard]] BlockingOp {
 inline BlockingOp RunBlocking(void (*call)(void*), void* context) { return {call, context}; }
 
 // Host name → addresses, in the order to try. The system's resolver today; the DNS room replaces
-// what stands behind it. Errors: kNotFound (no such name, permanent), kUnavailable (try later),
-// kDeadlineExceeded.
+// what stands behind it.
+// Errors: kNotFound (no such name, permanent), kUnavailable (try later), kDeadlineExceeded.
 Task<StatusOr<std::vector<IpAddress>>> ResolveHost(std::string name, MonotonicTime deadline);
 
 }  // namespace ringmail::io

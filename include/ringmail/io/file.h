@@ -1,14 +1,13 @@
 // Files and directories, as the log needs them: aligned, direct, durable when asked.
 //
 // Promise: Write with Durability::kDurable returns OK only when the bytes are on stable storage. A
-// write or sync that failed
-//   says nothing about what is on the disk, and a later success does not mend it: the caller must
-//   treat the range as lost. Rename, create and remove are durable after SyncDirectory.
+//   write or sync that failed says nothing about what is on the disk, and a later success does not
+//   mend it: the caller must treat the range as lost. Rename, create and remove are durable after
+//   SyncDirectory.
 // Shard: one; a File is used by any number of tasks of its shard. Paths are copied.
 // Limits: kDirect needs offset, length and memory in multiples of kBlockBytes (DmaBuffer). Where
-// the file system refuses
-//   direct access (tmpfs), Open falls back to buffered access and direct() says so; kDurable stays
-//   durable where it can be.
+//   the file system refuses direct access (tmpfs), Open falls back to buffered access and direct()
+//   says so; kDurable stays durable where it can be.
 // Errors: Status by ErrnoStatus, naming the file. kResourceExhausted is disk full or quota.
 #pragma once
 

@@ -1,8 +1,10 @@
 // A gate counts the tasks inside it and opens outward once: how shutdown ends every task in order.
 //
-// Made by: whoever spawns. Order: Spawn any number; Close once; after Close has returned nothing
-// runs inside any more. Close does not cancel: its owner first cancels what the tasks wait for
-// (Stream::Cancel, Listener::Cancel, Event::Notify). Shard: one. REQUIRES: empty when destroyed.
+// Made by: whoever spawns.
+// Order: Spawn any number; Close once; after Close has returned nothing runs inside any more. Close
+//   does not cancel: its owner first cancels what the tasks wait for (Stream::Cancel,
+//   Listener::Cancel, Event::Notify).
+// Shard: one. REQUIRES: empty when destroyed.
 #pragma once
 
 #include <cstdint>

@@ -2,9 +2,9 @@
 // accepts.
 //
 // Made by: OpenListeners, on the main thread before the shards run (so that low ports are bound
-// before root is given up), or
-//   on a shard at reload. Ends in: destruction. Order: on one shard: Accept repeatedly; Cancel
-//   once.
+//   before root is given up), or on a shard at reload.
+// Ends in: destruction.
+// Order: on one shard: Accept repeatedly; Cancel once.
 // Errors: a port in use, an address not ours, a missing right: one Status that names the address.
 #pragma once
 

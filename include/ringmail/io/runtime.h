@@ -31,7 +31,7 @@ struct RuntimeOptions {
 
 // Runs `shard_main(context)` on each shard and returns when all have returned.
 // Errors: the kernel or container forbids io_uring, no memory, no descriptors: one message that
-// says which and what to do.
+//   says which and what to do.
 Status RunShards(const RuntimeOptions& options, Task<void> (*shard_main)(void* context),
                  void* context);
 

@@ -2,12 +2,14 @@
 //
 // Made by: Listener::Accept, Connect. Ends in: Close, or destruction, which is Abort.
 // Order: any number of Receive, Write, Flush; one task uses a stream at a time (Cancel and Abort
-// may come from another). Promise: bytes arrive in order, once; what was written goes out in order.
-// Nothing is promised of what the peer has read. Shard: the one that accepted or connected it.
+//   may come from another).
+// Promise: bytes arrive in order, once; what was written goes out in order. Nothing is promised of
+//   what the peer has read.
+// Shard: the one that accepted or connected it.
 // Limits: input waiting in the kernel is not read ahead beyond kInputBytesAheadMax (then TCP closes
-// the window). A stream
-//   that waits with no input holds no buffer: kConnectionBytesMax bytes in all. Output: the caller
-//   flushes once output_bytes() passes what it is willing to hold; Write itself never refuses.
+//   the window). A stream that waits with no input holds no buffer: kConnectionBytesMax bytes in
+//   all. Output: the caller flushes once output_bytes() passes what it is willing to hold; Write
+//   itself never refuses.
 // Errors: StreamStatus. After anything but kOk and kTimedOut the stream is only good for Close.
 #pragma once
 

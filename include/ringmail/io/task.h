@@ -1,11 +1,13 @@
 // Task<T>: a lazy coroutine owned by whoever holds it; the conversation style of everything from
 // `session` up.
 //
-// Made by: calling a coroutine. Ends in: its result, delivered to the one co_await; or, if never
-// awaited, its destruction. Order: a Task does nothing until awaited (or given to Gate::Spawn), is
-// awaited at most once, and on the shard it was made on. Awaited at once, it may take references;
-// spawned, it takes values. No capturing lambda is ever a coroutine (src/STYLE.md). Limits: frames
-// come from the shard's pool (FrameAllocate), so steady conversations do not reach the allocator.
+// Made by: calling a coroutine.
+// Ends in: its result, delivered to the one co_await; or, if never awaited, its destruction.
+// Order: a Task does nothing until awaited (or given to Gate::Spawn), is awaited at most once, and
+//   on the shard it was made on. Awaited at once, it may take references; spawned, it takes values.
+//   No capturing lambda is ever a coroutine (src/STYLE.md).
+// Limits: frames come from the shard's pool (FrameAllocate), so steady conversations do not reach
+//   the allocator.
 // Errors: there are no exceptions; a Task that can fail returns Status or StatusOr.
 #pragma once
 

@@ -1,8 +1,8 @@
 // Timers and the one-waiter event: how anything above io waits for time or for a neighbour.
 //
-// Shard: made, used and destroyed on one shard. Limits: a million armed timers cost 48 bytes each
-// and O(1) to arm or disarm. Precision: fires in the first loop turn at or after its deadline,
-// rounded up to kTimerTick.
+// Shard: made, used and destroyed on one shard.
+// Limits: a million armed timers cost 48 bytes each and O(1) to arm or disarm. Precision: fires in
+//   the first loop turn at or after its deadline, rounded up to kTimerTick.
 #pragma once
 
 #include <coroutine>

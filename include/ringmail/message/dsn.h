@@ -1,7 +1,7 @@
 // Delivery status notifications (RFC 3461, 3462, 3464): the content of one report. Pure.
 //
 // Promise: valid RFC 3464 for any input; what a peer said (diagnostic text, ENVID, ORCPT) is
-// encoded, never trusted.
+//   encoded, never trusted.
 #pragma once
 
 #include <cstdint>

@@ -4,9 +4,9 @@
 // Two forms of one thing. `Envelope` is built by hand and owns its strings. `EnvelopeView` reads
 // the packed form, which is what the log stores and the queue holds in memory (a few bytes over the
 // paths' own length per recipient); it borrows. Paths are stored without angle brackets, validated
-// by message/path.h before they get here; the null reverse-path is "". Limits: the packed form is
-// at most kEnvelopeBytesMax; recipients at most kEnvelopeRecipientsMax. Errors: EnvelopeView::Parse
-// of damaged bytes gives nullopt, never reads out of bounds (fuzzed).
+// by message/path.h before they get here; the null reverse-path is "".
+// Limits: the packed form is at most kEnvelopeBytesMax; recipients at most kEnvelopeRecipientsMax.
+// Errors: EnvelopeView::Parse of damaged bytes gives nullopt, never reads out of bounds (fuzzed).
 #pragma once
 
 #include <cstdint>

@@ -32,8 +32,8 @@ void AppendDate(WallTime when, std::string& out);
 
 // Counts Received fields in the header section while content streams by in pieces, cut anywhere
 // (RFC 5321 §6.3), and notices those written by `own_host`: "by <own_host>" outside comments, any
-// case. O(1) memory; stops at the empty line. Borrows `own_host`. Limits: a host name over
-// kDomainBytesMax is never ours.
+// case. O(1) memory; stops at the empty line. Borrows `own_host`.
+// Limits: a host name over kDomainBytesMax is never ours.
 class HopCounter {
  public:
   explicit HopCounter(std::string_view own_host);

@@ -4,9 +4,9 @@
 // Made by: SmtpService::Make. Ends in: Stop, then destruction.
 // Order: Listen any number of times; Reconfigure and Unlisten at reload; Stop once.
 // Promise: 250 to the end of content is given only after the door's Commit said so. A session keeps
-// the options with which
-//   it began; a reload disturbs nobody.
-// Shard: one. Limits: SmtpOptions; the sizes of the protocol are in src/protocol/smtp/limits.h.
+//   the options with which it began; a reload disturbs nobody.
+// Shard: one.
+// Limits: SmtpOptions; the sizes of the protocol are in src/protocol/smtp/limits.h.
 // Errors: a peer's faults are replies; the world's are 4yz replies and log lines.
 #pragma once
 

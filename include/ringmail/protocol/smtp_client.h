@@ -1,12 +1,12 @@
 // The SMTP client: what carries mail to the next hop (RFC 5321 §2.1, the sending side) behind
 // agent/transport.h.
 //
-// Made by: MakeSmtpTransport, one per shard. Promise: a recipient is kDelivered only when the
-// peer's 2yz to the end of
-//   content was read; nothing is sent to a peer that it did not say it takes (8BITMIME, SMTPUTF8,
-//   BINARYMIME, SIZE).
+// Made by: MakeSmtpTransport, one per shard.
+// Promise: a recipient is kDelivered only when the peer's 2yz to the end of content was read;
+//   nothing is sent to a peer that it did not say it takes (8BITMIME, SMTPUTF8, BINARYMIME, SIZE).
 // Limits: SmtpClientTimeouts, each at least what RFC 5321 §4.5.3.2 asks; replies as in
-// reply_wire.h. Errors: every one a Reply for each recipient it concerns (agent/transport.h).
+//   reply_wire.h.
+// Errors: every one a Reply for each recipient it concerns (agent/transport.h).
 #pragma once
 
 #include <cstdint>

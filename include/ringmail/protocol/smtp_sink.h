@@ -2,13 +2,14 @@
 // as a file, and counts.
 //
 // It stands for a destination in benchmarks, tests and demonstrations: nothing it says 250 to is
-// durable. Made by: Sink::Make. Ends in: Stop, then destruction. Order: Listen any number of times;
-// Stop once. Kept messages: DIR/N.eml holds the content as it was sent, unstuffed; DIR/N.envelope
-// what HELO, MAIL and RCPT said, a line
-//   each. N counts up from first_number by number_step, so that shards that share a directory do
-//   not meet.
-// Shard: one. Limits: SinkOptions. Errors: a file that cannot be written is 451, counted in
-// failures.
+// durable.
+// Made by: Sink::Make. Ends in: Stop, then destruction.
+// Order: Listen any number of times; Stop once. Kept messages: DIR/N.eml holds the content as it
+//   was sent, unstuffed; DIR/N.envelope what HELO, MAIL and RCPT said, a line each. N counts up
+//   from first_number by number_step, so that shards that share a directory do not meet.
+// Shard: one.
+// Limits: SinkOptions.
+// Errors: a file that cannot be written is 451, counted in failures.
 #pragma once
 
 #include <cstdint>

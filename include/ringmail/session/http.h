@@ -1,14 +1,13 @@
 // HTTP/1.1 messages over a stream (RFC 9112), both sides: what the control interface speaks.
 //
 // Made by: a session around its stream, which outlives it. Order, server: ReadRequest, then one
-// answer (Respond, or
-//   BeginChunked, SendChunk..., EndChunked), and again while keep_alive(). Client: WriteRequest,
-//   ReadResponse, and ReadBody until it is empty.
+//   answer (Respond, or BeginChunked, SendChunk..., EndChunked), and again while keep_alive().
+//   Client: WriteRequest, ReadResponse, and ReadBody until it is empty.
 // Promise: one byte string means one message: only CRLF ends a line; a message whose length is told
-// twice, or in two ways, is
-//   refused (RFC 9112 §6.3).
-// Shard: the stream's. Limits: HttpLimits. Request bodies are held whole, response bodies are
-// streamed. Errors: HttpStatus; kRefused carries the status code to answer with.
+//   twice, or in two ways, is refused (RFC 9112 §6.3).
+// Shard: the stream's.
+// Limits: HttpLimits. Request bodies are held whole, response bodies are streamed.
+// Errors: HttpStatus; kRefused carries the status code to answer with.
 #pragma once
 
 #include <cstddef>

@@ -1,21 +1,19 @@
 // Reads the lines of a conversation: CRLF and nothing else ends one (RFC 5321 §2.3.8), judged once,
 // for all protocols.
 //
-// Made by: each session. Order: TryLine while there is input, ReadLine to wait; Release before the
-// stream's input is read by
-//   anything else (content). A returned line stays where it is until the next call of either, or
+// Made by: each session.
+// Order: TryLine while there is input, ReadLine to wait; Release before the stream's input is read
+//   by anything else (content). A returned line stays where it is until the next call of either, or
 //   Release.
 // Promise: zero-copy when the whole line lies in one receive buffer. Before it waits, a reader
-// copies an unfinished line into
-//   memory of its own (as much as the peer has sent), so that a waiting connection holds no receive
-//   buffer.
+//   copies an unfinished line into memory of its own (as much as the peer has sent), so that a
+//   waiting connection holds no receive buffer.
 // Limits: line_bytes_max without CRLF. Of a longer line the rest is thrown away unseen; every
-// kLineDiscardBytes of it are one
-//   kTooLong, so that the caller's error budget ends an endless line.
-// Errors: what is wrong with a line is a status of that line; reading goes on behind it. What
-// stands between a bare LF and
-//   the next CRLF is refused with it, piece by piece: to whoever ends lines strictly it is all one
+//   kLineDiscardBytes of it are one kTooLong, so that the caller's error budget ends an endless
 //   line.
+// Errors: what is wrong with a line is a status of that line; reading goes on behind it. What
+//   stands between a bare LF and the next CRLF is refused with it, piece by piece: to whoever ends
+//   lines strictly it is all one line.
 #pragma once
 
 #include <cstddef>

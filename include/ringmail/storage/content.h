@@ -62,7 +62,7 @@ class ContentWriter {
   void Append(std::string_view bytes, bool starts_with_dot_line);
   bool needs_drain() const;
   // Errors: kResourceExhausted: the disk or quota is full (452 4.3.1); others: the log has failed
-  // (451 4.3.0).
+  //   (451 4.3.0).
   io::Task<Status> Drain();
   uint64_t bytes() const;
   void set_flags(uint8_t flags);
@@ -92,8 +92,9 @@ class ContentSource {
 };
 
 // Reads lent content on the shard of `store`. Pieces are checked against their checksum before they
-// are handed out. Limits: 256 KiB of memory while reading from disk; none for content still in
-// memory. Errors: kDataLoss names log, segment and offset of the damage.
+// are handed out.
+// Limits: 256 KiB of memory while reading from disk; none for content still in memory.
+// Errors: kDataLoss names log, segment and offset of the damage.
 class ContentReader final : public ContentSource {
  public:
   ContentReader(ShardStore& store, const Content& content);

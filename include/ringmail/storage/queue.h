@@ -2,9 +2,11 @@
 // entries, in the log as records.
 //
 // The queue remembers; it decides nothing. When to try, where, and what an outcome means is
-// agent/transfer's business. Promise: what Enqueue and Record said OK to is on stable storage and
-// survives any crash (src/storage/README.md, the crash page). Shard: one. Limits: 400 bytes of
-// memory per message with one recipient and paths of ordinary length.
+// agent/transfer's business.
+// Promise: what Enqueue and Record said OK to is on stable storage and survives any crash
+//   (src/storage/README.md, the crash page).
+// Shard: one.
+// Limits: 400 bytes of memory per message with one recipient and paths of ordinary length.
 #pragma once
 
 #include <cstdint>
@@ -142,9 +144,9 @@ class Queue {
   // (a DSN and the failure that it reports). OK: durable. Otherwise: nothing of it is in the queue,
   // nor will be after a restart, except where the write itself failed, when recovery may find it
   // (the peer then has its 4yz and sends it again: RFC 5321 §4.2.5). With updates it may use the
-  // space that is reserved for outcomes, since it is one. Errors: kResourceExhausted, kUnavailable
-  // as Acceptance; kInvalidArgument: envelope and updates do not fit one group commit (some 40,000
-  // recipients): the caller splits.
+  // space that is reserved for outcomes, since it is one.
+  // Errors: kResourceExhausted, kUnavailable as Acceptance; kInvalidArgument: envelope and updates
+  //   do not fit one group commit (some 40,000 recipients): the caller splits.
   virtual io::Task<StatusOr<QueuedMessage*>> Enqueue(QueueId id, const message::Envelope& envelope,
                                                      ContentWriter content,
                                                      std::vector<MessageUpdate> updates) = 0;

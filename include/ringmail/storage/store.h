@@ -1,11 +1,12 @@
 // The store of one shard: its log, the content in it and the queue on top, opened and recovered as
 // one.
 //
-// Made by: Open, on the shard. Ends in: Close, after which every file is closed; destruction
-// without Close is what a crash is. Promise: see Queue and ContentWriter. Space comes back without
-// stopping: dead segments are recycled, mostly dead ones are
-//   compacted while running.
-// Limits: StoreOptions. Errors: at Open, one Status that names file and offset of what is wrong.
+// Made by: Open, on the shard.
+// Ends in: Close, after which every file is closed; destruction without Close is what a crash is.
+// Promise: see Queue and ContentWriter. Space comes back without stopping: dead segments are
+//   recycled, mostly dead ones are compacted while running.
+// Limits: StoreOptions.
+// Errors: at Open, one Status that names file and offset of what is wrong.
 #pragma once
 
 #include <cstdint>

@@ -2,17 +2,15 @@
 // tasks that may go on.
 //
 // Made by: the implementation, once per shard, on that shard's thread; made current by SetCurrent
-// while the shard runs. Order, each loop turn: SetTime, BeginTurn (fires timers), then the
-// implementation's completions (which only MakeReady),
-//   then RunReady. Tasks never run inside a completion or a timer, so no conversation can be
-//   re-entered.
-// core defines, over the current scheduler: Now, WallNow, ThisShard, ShardCount, OnShard, ShardLog,
-// Yield, timers, events,
+//   while the shard runs. Order, each loop turn: SetTime, BeginTurn (fires timers), then the
+//   implementation's completions (which only MakeReady), then RunReady. Tasks never run inside a
+//   completion or a timer, so no conversation can be re-entered. core defines, over the current
+//   scheduler: Now, WallNow, ThisShard, ShardCount, OnShard, ShardLog, Yield, timers, events,
 //   gates, frames, endpoints. The implementation defines the rest: RandomUint64, TryPost, PostOp,
 //   streams, listeners, files, RunBlocking, ResolveHost, Connect and what runtime.h and process.h
 //   promise.
 // Limits: the queue of ready tasks grows to the most tasks ever ready at once and stays there: no
-// allocation in steady state.
+//   allocation in steady state.
 #pragma once
 
 #include <coroutine>

@@ -1,17 +1,16 @@
 // A connected socket of one shard: its one receive request, its one send, and the one task that
 // waits for either.
 //
-// Made by: ConnectionPool::Make. Ends in: Release, after which it frees itself with its last
-// completion. At any time at most one receive request (a poll or a receive) and one send are with
-// the kernel. The object, its output
+// Made by: ConnectionPool::Make.
+// Ends in: Release, after which it frees itself with its last completion. At any time at most one
+//   receive request (a poll or a receive) and one send are with the kernel. The object, its output
 //   blocks and its references live until both have completed: `outstanding_` counts them, and
-//   Release never frees earlier (P4).
-// States of receiving: nothing armed → polling (idle) → receiving (active). Going back is by
-// cancelling; what comes after the
-//   request's own last completion decides what is armed next, never the cancel's.
+//   Release never frees earlier (P4). States of receiving: nothing armed → polling (idle) →
+//   receiving (active). Going back is by cancelling; what comes after the request's own last
+//   completion decides what is armed next, never the cancel's.
 // Limits: kConnectionBytesMax for the object. Input ahead of the reader: kInputBytesAheadMax in
-// receive buffers, less when the
-//   shard runs short of them; then nothing is armed and TCP closes the window (P2).
+//   receive buffers, less when the shard runs short of them; then nothing is armed and TCP closes
+//   the window (P2).
 #pragma once
 
 #include <coroutine>

@@ -4,8 +4,9 @@
 // A sender rings (eventfd or ring message) only where the receiver sleeps, so that busy shards
 // never make a system call for a message. Both sides use sequentially consistent operations on
 // `senders` and `asleep`: either the receiver sees the message before it sleeps, or the sender sees
-// it asleep. Limits: kShardQueueMessagesMax for each direction of a pair; a sender that waits for
-// room is rung when there is some.
+// it asleep.
+// Limits: kShardQueueMessagesMax for each direction of a pair; a sender that waits for room is rung
+//   when there is some.
 #pragma once
 
 #include <array>

@@ -41,8 +41,8 @@ inline constexpr FeatureName kFeatureNames[] = {
      "816 more bytes of kernel memory for each idle connection"},
 };
 
-// Takes the features named in `off` (comma-separated) away. Errors: kInvalidArgument names an
-// unknown one.
+// Takes the features named in `off` (comma-separated) away.
+// Errors: kInvalidArgument names an unknown one.
 Status TurnOff(std::string_view off, Features& features);
 
 // Why io_uring_setup failed with `error`, and what to do. `disabled` is kernel.io_uring_disabled

@@ -2,8 +2,8 @@
 //
 // Made by: Open, before the shards run. Ends in: Stop, which writes what is left.
 // Limits: looks every kLogPauseBusy while lines come, every kLogPauseIdle while none do. A line
-// that found its buffer full is counted there, and one line says how many are missing. A log that
-// cannot be written never stops the server.
+//   that found its buffer full is counted there, and one line says how many are missing. A log that
+//   cannot be written never stops the server.
 #pragma once
 
 #include <atomic>

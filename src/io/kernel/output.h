@@ -2,7 +2,7 @@
 // order, gathered for one send.
 //
 // Limits: blocks of kOutputBlockBytes from a pool of the shard; an empty output holds none. One
-// send gathers at most kGatherMax pieces; what is left follows in the next.
+//   send gathers at most kGatherMax pieces; what is left follows in the next.
 #pragma once
 
 #include <sys/socket.h>

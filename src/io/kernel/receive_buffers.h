@@ -2,8 +2,9 @@
 // shard.
 //
 // A connection holds buffers only between arrival and Consume. The kernel takes them from a ring
-// that both sides see. Limits: `count` buffers of `bytes`. Where they run out receives fail with
-// ENOBUFS and wait for Return (P1).
+// that both sides see.
+// Limits: `count` buffers of `bytes`. Where they run out receives fail with ENOBUFS and wait for
+//   Return (P1).
 #pragma once
 
 #include <cstdint>

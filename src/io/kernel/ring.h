@@ -1,13 +1,13 @@
 // One io_uring: requests out, completions in, one system call for each turn of the loop.
 //
-// Made by: Init, on the thread that will use it (single issuer). Ends in: destruction, when
-// in_flight() is 0. Order, each turn: Next until it says false; Sqe any number of times; Enter
-// once. Promise: Sqe never fails: where the submission queue is full it submits what is there, and
-// keeps completions that then
-//   arrive for Next. What a request refers to must live until its last completion (a completion
-//   without F_MORE).
+// Made by: Init, on the thread that will use it (single issuer).
+// Ends in: destruction, when in_flight() is 0. Order, each turn: Next until it says false; Sqe any
+//   number of times; Enter once.
+// Promise: Sqe never fails: where the submission queue is full it submits what is there, and keeps
+//   completions that then arrive for Next. What a request refers to must live until its last
+//   completion (a completion without F_MORE).
 // Limits: `entries` requests for each Enter; four times that completions; beyond, the kernel keeps
-// them for us (NODROP).
+//   them for us (NODROP).
 #pragma once
 
 #include <cstdint>

@@ -3,7 +3,8 @@
 //
 // A turn: clocks; timers; completions; messages; ready tasks; starved receives; then one
 // io_uring_enter that submits all of it and collects, or sleeps until the next deadline. Tasks run
-// nowhere else. Made by: the runtime, on the shard's own thread. Ends in: Drain, then destruction.
+// nowhere else.
+// Made by: the runtime, on the shard's own thread. Ends in: Drain, then destruction.
 #pragma once
 
 #include <array>

@@ -1,10 +1,11 @@
 // One conversation with a client (RFC 5321 §4): reads commands, runs them by the table, receives
 // content.
 //
-// Made by: the service, for a connection that it admits. Ends in: Run's end, which also ends the
-// session. Shard: one. Limits: while a session waits for a command it is this object, one coroutine
-// frame and the stream; a
-//   transaction and its content exist only while they are under way.
+// Made by: the service, for a connection that it admits.
+// Ends in: Run's end, which also ends the session.
+// Shard: one.
+// Limits: while a session waits for a command it is this object, one coroutine frame and the
+//   stream; a transaction and its content exist only while they are under way.
 #pragma once
 
 #include <cstdint>

@@ -3,9 +3,11 @@
 //
 // It stands for the destination in benchmarks and demonstrations, so it is fast and believes its
 // clients: no policy, no log lines, no durability. All extensions of the real server are offered.
-// Made by: Sink's constructor. Order: Listen any number of times; Stop once. Shard: one.
+// Made by: Sink's constructor.
+// Order: Listen any number of times; Stop once.
+// Shard: one.
 // Limits: kSinkRecipientsMax recipients and kSinkMessageBytesMax of content held per message where
-// it is kept.
+//   it is kept.
 #pragma once
 
 #include <cstdint>

@@ -18,8 +18,9 @@ struct ControlReply {
 };
 
 // One request on a connection of its own. Where `take` is given, the pieces of a 200's body go to
-// it as they arrive; false from it ends the reading. Errors: kNotFound: nobody listens at `socket`;
-// kPermissionDenied; others: the server did not answer in HTTP, or not whole.
+// it as they arrive; false from it ends the reading.
+// Errors: kNotFound: nobody listens at `socket`; kPermissionDenied; others: the server did not
+//   answer in HTTP, or not whole.
 io::Task<StatusOr<ControlReply>> Fetch(std::string socket, std::string method, std::string target,
                                        bool (*take)(void* context,
                                                     std::string_view piece) = nullptr,

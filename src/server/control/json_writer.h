@@ -1,14 +1,10 @@
 // Writes JSON (RFC 8259) into a string, commas and escapes included. Pure.
 //
-//   JsonWriter json(out);
-//   json.BeginObject();
-//   json.Key("id").String("0000000001a2");
-//   json.Key("recipients").BeginArray();
-//   json.EndArray();
-//   json.EndObject();
-// Order: what JSON's grammar allows; anything else is a CHECK. Limits: kJsonDepthMax levels.
-// Octets that are no UTF-8 become U+FFFD: a peer's words are shown, and never make the text
-// invalid.
+// JsonWriter json(out); json.BeginObject(); json.Key("id").String("0000000001a2");
+// json.Key("recipients").BeginArray(); json.EndArray(); json.EndObject();
+// Order: what JSON's grammar allows; anything else is a CHECK.
+// Limits: kJsonDepthMax levels. Octets that are no UTF-8 become U+FFFD: a peer's words are shown,
+//   and never make the text invalid.
 #pragma once
 
 #include <concepts>

@@ -1,10 +1,11 @@
 // The control interface of a running server: HTTP/1.1 and JSON on a Unix socket in the data
 // directory.
 //
-// Made by: the director, on shard 0. Order: Listen once; Stop once.
+// Made by: the director, on shard 0.
+// Order: Listen once; Stop once.
 // Limits: kControlConnectionsMax at one time, beyond which a connection is closed at once; a
-// request's head and body as http_message.h bounds them. Rights: whoever may open the socket (mode
-// 0600) may do everything.
+//   request's head and body as http_message.h bounds them. Rights: whoever may open the socket
+//   (mode 0600) may do everything.
 #pragma once
 
 #include <cstdint>

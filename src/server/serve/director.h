@@ -2,9 +2,10 @@
 // order.
 //
 // Made by: main, which has opened what needs its rights; ServerMain runs on each shard, and shard 0
-// directs. Order: every store is open before any transfer starts; at the end every session is over
-// before any transfer stops, and every transfer is stopped before any store closes, since shards
-// lend each other content.
+//   directs.
+// Order: every store is open before any transfer starts; at the end every session is over before
+//   any transfer stops, and every transfer is stopped before any store closes, since shards lend
+//   each other content.
 #pragma once
 
 #include <memory>

@@ -1,9 +1,10 @@
 // What one shard of a running server holds: store, door, transport, transfer and the SMTP service,
 // made and ended in order.
 //
-// Made by: the shard's main, on that shard. Order: Open once; Start once all shards are open;
-// Listen, Unlisten and Reconfigure at any time after; StopSmtp, StopTransfer, Close in this order,
-// each on all shards before the next. Shard: its own; others reach it by RunOn (on_shard.h).
+// Made by: the shard's main, on that shard.
+// Order: Open once; Start once all shards are open; Listen, Unlisten and Reconfigure at any time
+//   after; StopSmtp, StopTransfer, Close in this order, each on all shards before the next.
+// Shard: its own; others reach it by RunOn (on_shard.h).
 #pragma once
 
 #include <memory>
