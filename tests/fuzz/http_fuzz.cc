@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "ringmail/session/http.h"
-#include "unit/protocol/smtp/still_io.h"
+#include "support/io/still_io.h"
 
 namespace {
 

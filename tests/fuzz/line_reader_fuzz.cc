@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ringmail/session/line_reader.h"
-#include "unit/protocol/smtp/still_io.h"
+#include "support/io/still_io.h"
 
 namespace {
 

@@ -17,7 +17,7 @@
 #include "protocol/smtp/session.h"
 #include "protocol/smtp/wire.h"
 #include "unit/protocol/smtp/recording_door.h"
-#include "unit/protocol/smtp/still_io.h"
+#include "support/io/still_io.h"
 
 namespace ringmail::smtp {
 namespace {

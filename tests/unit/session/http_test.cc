@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/unit/protocol/smtp/still_io.h"
+#include "tests/support/io/still_io.h"
 
 namespace ringmail::session {
 namespace {

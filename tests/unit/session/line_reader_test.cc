@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "ringmail/io/shard.h"
-#include "tests/unit/protocol/smtp/still_io.h"
+#include "tests/support/io/still_io.h"
 
 namespace ringmail::session {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "protocol/smtp/session.h"
 #include "tests/unit/protocol/smtp/recording_door.h"
-#include "tests/unit/protocol/smtp/still_io.h"
+#include "tests/support/io/still_io.h"
 
 namespace ringmail::smtp {
 

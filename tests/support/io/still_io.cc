@@ -1,4 +1,4 @@
-#include "tests/unit/protocol/smtp/still_io.h"
+#include "tests/support/io/still_io.h"
 
 #include <utility>
 
