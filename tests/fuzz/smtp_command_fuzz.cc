@@ -16,8 +16,8 @@
 #include "protocol/smtp/hello.h"
 #include "protocol/smtp/session.h"
 #include "protocol/smtp/wire.h"
-#include "unit/protocol/smtp/recording_door.h"
 #include "support/io/still_io.h"
+#include "unit/protocol/smtp/recording_door.h"
 
 namespace ringmail::smtp {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "protocol/smtp/session.h"
-#include "tests/unit/protocol/smtp/recording_door.h"
 #include "tests/support/io/still_io.h"
+#include "tests/unit/protocol/smtp/recording_door.h"
 
 namespace ringmail::smtp {
 
