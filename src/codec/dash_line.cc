@@ -92,6 +92,8 @@ size_t FindDashLine(std::string_view text, size_t from) {
       return FindAvx512(text, from);
     case Kernel::kAvx2:
       return FindAvx2(text, from);
+    case Kernel::kSse42:
+    case Kernel::kNeon:
     case Kernel::kPortable:
       break;
   }

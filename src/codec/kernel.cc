@@ -12,7 +12,7 @@
 namespace ringmail::codec {
 namespace {
 
-constexpr std::array<std::string_view, 3> kNames = {"portable", "avx2", "avx512"};
+constexpr std::array<std::string_view, 5> kNames = {"portable", "sse42", "avx2", "avx512", "neon"};
 
 constinit const Kernels kPortableKernels = {.crc32c = Crc32cPortable,
                                             .read_lines = ReadLinesPortable,
@@ -24,6 +24,15 @@ constinit const Kernels kPortableKernels = {.crc32c = Crc32cPortable,
                                             .unstuff_dots = DotsPortable,
                                             .count_lines = CountLinesPortable};
 #if defined(__x86_64__)
+constinit const Kernels kSse42Kernels = {.crc32c = Crc32cSse42,
+                                         .read_lines = ReadLinesPortable,
+                                         .base64_encode = Base64EncodePortable,
+                                         .base64_encode_lines = Base64EncodeLinesPortable,
+                                         .base64_decode = Base64DecodePortable,
+                                         .base64_decode_lines = Base64DecodeLinesPortable,
+                                         .stuff_dots = DotsPortable,
+                                         .unstuff_dots = DotsPortable,
+                                         .count_lines = CountLinesPortable};
 constinit const Kernels kAvx2Kernels = {.crc32c = Crc32cSse42,
                                         .read_lines = ReadLinesAvx2,
                                         .base64_encode = Base64EncodeAvx2,
@@ -56,14 +65,18 @@ bool HasLzcnt() {
 const Kernels& KernelsOf(Kernel kernel) {
   switch (kernel) {
 #if defined(__x86_64__)
+    case Kernel::kSse42:
+      return kSse42Kernels;
     case Kernel::kAvx2:
       return kAvx2Kernels;
     case Kernel::kAvx512:
       return kAvx512Kernels;
 #else
+    case Kernel::kSse42:
     case Kernel::kAvx2:
     case Kernel::kAvx512:
 #endif
+    case Kernel::kNeon:
     case Kernel::kPortable:
       break;
   }
@@ -73,6 +86,7 @@ const Kernels& KernelsOf(Kernel kernel) {
 Kernel Best() {
   if (KernelSupported(Kernel::kAvx512)) return Kernel::kAvx512;
   if (KernelSupported(Kernel::kAvx2)) return Kernel::kAvx2;
+  if (KernelSupported(Kernel::kSse42)) return Kernel::kSse42;
   return Kernel::kPortable;
 }
 
@@ -96,18 +110,23 @@ bool KernelSupported(Kernel kernel) {
     case Kernel::kPortable:
       return true;
 #if defined(__x86_64__)
+    case Kernel::kSse42:
+      return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
     case Kernel::kAvx2:
-      return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("avx2") &&
+      return KernelSupported(Kernel::kSse42) && __builtin_cpu_supports("avx2") &&
              __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && HasLzcnt();
     case Kernel::kAvx512:
       return KernelSupported(Kernel::kAvx2) && __builtin_cpu_supports("avx512f") &&
              __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
              __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
 #else
+    case Kernel::kSse42:
     case Kernel::kAvx2:
     case Kernel::kAvx512:
       return false;
 #endif
+    case Kernel::kNeon:
+      return false;
   }
   return false;
 }
@@ -123,7 +142,7 @@ const Kernels& ActiveKernels() {
 
 Kernel ActiveKernel() {
   const Kernels* kernels = &ActiveKernels();
-  for (const Kernel kernel : {Kernel::kAvx512, Kernel::kAvx2}) {
+  for (const Kernel kernel : {Kernel::kAvx512, Kernel::kAvx2, Kernel::kSse42}) {
     if (kernels == &KernelsOf(kernel)) return kernel;
   }
   return Kernel::kPortable;

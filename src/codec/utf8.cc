@@ -45,23 +45,62 @@ bool IsAscii(std::string_view text) {
   return at == text.size();
 }
 
-bool Utf8Valid(std::string_view text) {
+size_t Utf8CharacterBytes(std::string_view text) {
+  if (text.empty()) return 0;
+  const auto octet = static_cast<uint8_t>(text[0]);
+  if (octet < 0x80) return 1;
+  const Lead lead = LeadOf(octet);
+  if (lead.tail == 0 || text.size() - 1 < lead.tail) return 0;
+  const auto second = static_cast<uint8_t>(text[1]);
+  if (second < lead.second_min || second > lead.second_max) return 0;
+  for (size_t i = 2; i <= lead.tail; ++i) {
+    if ((static_cast<uint8_t>(text[i]) & 0xC0) != 0x80) return 0;
+  }
+  return lead.tail + 1;
+}
+
+size_t Utf8ValidPrefix(std::string_view text) {
   size_t at = 0;
   while (true) {
     at += AsciiWords(text, at);
-    if (at == text.size()) return true;
-    const auto octet = static_cast<uint8_t>(text[at]);
-    ++at;
-    if (octet < 0x80) continue;
-    const Lead lead = LeadOf(octet);
-    if (lead.tail == 0 || text.size() - at < lead.tail) return false;
-    const auto second = static_cast<uint8_t>(text[at]);
-    if (second < lead.second_min || second > lead.second_max) return false;
-    for (size_t i = 1; i < lead.tail; ++i) {
-      if ((static_cast<uint8_t>(text[at + i]) & 0xC0) != 0x80) return false;
-    }
-    at += lead.tail;
+    const size_t bytes = Utf8CharacterBytes(text.substr(at));
+    if (bytes == 0) return at;
+    at += bytes;
   }
+}
+
+bool Utf8Valid(std::string_view text) { return Utf8ValidPrefix(text) == text.size(); }
+
+void Utf8Validator::Feed(std::string_view piece) {
+  while (valid_ && held_ != 0 && !piece.empty()) {
+    character_[held_++] = piece.front();
+    piece.remove_prefix(1);
+    Judge();
+  }
+  if (!valid_ || piece.empty()) return;
+  const size_t whole = Utf8ValidPrefix(piece);
+  const std::string_view rest = piece.substr(whole);
+  if (rest.empty()) return;
+  valid_ = rest.size() < sizeof(character_);
+  if (!valid_) return;
+  rest.copy(character_, rest.size());
+  held_ = static_cast<uint8_t>(rest.size());
+  Judge();
+}
+
+// Whether what is held is a character, the start of one, or neither.
+void Utf8Validator::Judge() {
+  if (Utf8CharacterBytes({character_, held_}) == held_) {
+    held_ = 0;
+    return;
+  }
+  const Lead lead = LeadOf(static_cast<uint8_t>(character_[0]));
+  valid_ = held_ <= lead.tail;
+  if (held_ > 1) {
+    const auto second = static_cast<uint8_t>(character_[1]);
+    valid_ = valid_ && second >= lead.second_min && second <= lead.second_max;
+  }
+  if (held_ > 2) valid_ = valid_ && (static_cast<uint8_t>(character_[2]) & 0xC0) == 0x80;
 }
 
 }  // namespace ringmail::codec

@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t cut = (size_t{data[1]} << 8 | data[2]) % (text.size() + 1);
   const auto want = ringmail::codec::ReferenceBase64Decode(text, form);
   const std::string encoded = ringmail::codec::ReferenceBase64Encode(text, form);
-  for (const Kernel kernel : {Kernel::kPortable, Kernel::kAvx2, Kernel::kAvx512}) {
+  for (const Kernel kernel : ringmail::codec::kKernels) {
     if (!ringmail::codec::ForceKernel(kernel)) continue;
     const auto got = Decode(text, form, cut);
     if (got.octets != want.octets || got.departures != want.departures) std::abort();

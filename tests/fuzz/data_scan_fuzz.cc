@@ -39,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::vector<size_t> cuts = Cuts(input.substr(0, kChoiceBytes), text.size());
   const ReferenceScan data_scan = ringmail::codec::ReferenceDataScan(text);
   const ReferenceScan content_scan = ringmail::codec::ReferenceContentScan(text);
-  for (const Kernel kernel : {Kernel::kPortable, Kernel::kAvx2, Kernel::kAvx512}) {
+  for (const Kernel kernel : ringmail::codec::kKernels) {
     if (!ringmail::codec::ForceKernel(kernel)) continue;
     using ringmail::codec::ContentScanner;
     using ringmail::codec::DataScanner;

@@ -12,9 +12,11 @@
 
 namespace ringmail::codec {
 
-enum class Kernel : uint8_t { kPortable, kAvx2, kAvx512 };
+enum class Kernel : uint8_t { kPortable, kSse42, kAvx2, kAvx512, kNeon };
+inline constexpr Kernel kKernels[] = {Kernel::kPortable, Kernel::kSse42, Kernel::kAvx2,
+                                      Kernel::kAvx512, Kernel::kNeon};
 
-// "portable", "avx2", "avx512".
+// "portable", "sse42", "avx2", "avx512", "neon".
 std::string_view KernelName(Kernel kernel);
 std::optional<Kernel> ParseKernelName(std::string_view name);
 

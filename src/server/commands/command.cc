@@ -99,7 +99,7 @@ bool ApplyCodecKernel(std::string& errors) {
   if (kernel && codec::ForceKernel(*kernel)) return true;
   errors += fmt::format(
       "ringmail: RINGMAIL_KERNEL={}: {}\n", *name,
-      kernel ? "this CPU lacks its instructions" : "there are portable, avx2 and avx512");
+      kernel ? "this CPU lacks its instructions" : "there are portable, sse42, avx2, avx512 and neon");
   return false;
 }
 

@@ -27,7 +27,7 @@ class Base64Test : public ::testing::TestWithParam<Kernel> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Kernels, Base64Test,
-                         ::testing::Values(Kernel::kPortable, Kernel::kAvx2, Kernel::kAvx512),
+                         ::testing::ValuesIn(kKernels),
                          [](const auto& test) { return std::string(KernelName(test.param)); });
 
 std::string RandomOctets(std::mt19937_64& random, size_t bytes) {

@@ -24,7 +24,7 @@ class DashLineTest : public ::testing::TestWithParam<Kernel> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Kernels, DashLineTest,
-                         ::testing::Values(Kernel::kPortable, Kernel::kAvx2, Kernel::kAvx512),
+                         ::testing::ValuesIn(kKernels),
                          [](const auto& test) { return std::string(KernelName(test.param)); });
 
 TEST_P(DashLineTest, IsFoundAtEveryPlaceOfEverySize) {

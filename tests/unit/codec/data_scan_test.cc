@@ -25,7 +25,7 @@ class DataScanTest : public ::testing::TestWithParam<Kernel> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Kernels, DataScanTest,
-                         ::testing::Values(Kernel::kPortable, Kernel::kAvx2, Kernel::kAvx512),
+                         ::testing::ValuesIn(kKernels),
                          [](const auto& test) { return std::string(KernelName(test.param)); });
 
 testing::AssertionResult Same(const ReferenceScan& got, const ReferenceScan& want) {

@@ -25,7 +25,7 @@ class DotsTest : public ::testing::TestWithParam<Kernel> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Kernels, DotsTest,
-                         ::testing::Values(Kernel::kPortable, Kernel::kAvx2, Kernel::kAvx512),
+                         ::testing::ValuesIn(kKernels),
                          [](const auto& test) { return std::string(KernelName(test.param)); });
 
 std::string RandomText(std::mt19937_64& random, size_t bytes, unsigned odd) {

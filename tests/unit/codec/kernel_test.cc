@@ -6,7 +6,7 @@ namespace ringmail::codec {
 namespace {
 
 TEST(KernelTest, NamesAreReadBack) {
-  for (const Kernel kernel : {Kernel::kPortable, Kernel::kAvx2, Kernel::kAvx512}) {
+  for (const Kernel kernel : kKernels) {
     EXPECT_EQ(ParseKernelName(KernelName(kernel)), kernel);
   }
   EXPECT_EQ(ParseKernelName("AVX2"), std::nullopt);
@@ -16,7 +16,7 @@ TEST(KernelTest, NamesAreReadBack) {
 TEST(KernelTest, AForcedKernelIsUsedAndAnUnsupportedOneRefused) {
   const Kernel before = ActiveKernel();
   EXPECT_TRUE(KernelSupported(before));
-  for (const Kernel kernel : {Kernel::kPortable, Kernel::kAvx2, Kernel::kAvx512}) {
+  for (const Kernel kernel : kKernels) {
     const Kernel current = ActiveKernel();
     EXPECT_EQ(ForceKernel(kernel), KernelSupported(kernel));
     EXPECT_EQ(ActiveKernel(), KernelSupported(kernel) ? kernel : current);
