@@ -4,6 +4,7 @@
 
 #include "fmt/format.h"
 #include "ringmail/base/canary.h"
+#include "ringmail/base/log.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/message/path.h"
 
@@ -665,6 +666,9 @@ Reply ClientSession::LostReply() const {
 void ClientSession::ContentUnreadable(Transaction& t, const Status& status) {
   usable_ = false;
   t.end_sent = false;
+  LogLine(io::ShardLog(), LogLevel::kError, "content-unreadable")
+      .Id(t.attempt.id)
+      .Field("error", Std(status.message()));
   Resolve(t,
           Ours(451, {4, 3, 0}, fmt::format("content cannot be read: {}", Std(status.message()))));
 }

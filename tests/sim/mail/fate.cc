@@ -59,7 +59,7 @@ Fate::~Fate() = default;
 
 void Fate::Schedule() {
   const MonotonicTime begin = cast_.world.now();
-  last_end_ = begin;
+  last_end_ = begin + cast_.plan.behave_after;
   for (const FaultPlan& fault : cast_.plan.faults) {
     last_end_ = std::max(last_end_, begin + fault.at + fault.lasts);
     cast_.world.At(begin + fault.at, nullptr, [this, &fault] { Strike(fault); });
@@ -313,6 +313,11 @@ void Fate::FailAtRequest(const FaultPlan& fault, Machine& machine) {
   };
 }
 
+// REQUIRES: not everyone.
+Node& Fate::PeerOf(const FaultPlan& fault) {
+  return fault.peer == FaultPlan::kHome ? *cast_.home : *cast_.peers[fault.peer];
+}
+
 void Fate::SetPaths(const FaultPlan& fault, Machine& machine, PathOptions options) {
   Node& server = machine.server->node();
   if (fault.peer == FaultPlan::kEveryone) {
@@ -320,14 +325,13 @@ void Fate::SetPaths(const FaultPlan& fault, Machine& machine, PathOptions option
     After(fault.lasts, [this, &server] { cast_.world.SetPaths(server, {}); });
     return;
   }
-  Node& peer = *cast_.peers[fault.peer];
+  Node& peer = PeerOf(fault);
   cast_.world.SetPathFor(server, peer, options, fault.lasts);
   cast_.world.SetPathFor(peer, server, options, fault.lasts);
 }
 
 void Fate::SetPort(const FaultPlan& fault, Machine& machine, PortState state) {
-  Node& node =
-      fault.peer == FaultPlan::kEveryone ? machine.server->node() : *cast_.peers[fault.peer];
+  Node& node = fault.peer == FaultPlan::kEveryone ? machine.server->node() : PeerOf(fault);
   node.SetPort(25, state);
   After(fault.lasts, [&node] { node.SetPort(25, PortState::kOpen); });
 }
@@ -344,9 +348,9 @@ void Fate::SpoilConnection(const FaultPlan& fault, Machine& machine) {
     (void)cast_.world.SpoilOne(server, spoil);
     return;
   }
-  const auto live = cast_.world.Connections(&server, cast_.peers[fault.peer]);
+  const auto live = cast_.world.Connections(&server, &PeerOf(fault));
   if (live.empty()) {
-    cast_.world.SpoilLater(&server, cast_.peers[fault.peer], 0, spoil);
+    cast_.world.SpoilLater(&server, &PeerOf(fault), 0, spoil);
   } else {
     (void)cast_.world.Spoil(live[fault.place % live.size()].id, spoil);
   }
@@ -393,6 +397,7 @@ void Fate::Heal() {
   SetNames(0);
   cast_.world.CancelSpoiling();
   for (Node* peer : cast_.peers) peer->SetPort(25, PortState::kOpen);
+  cast_.home->SetPort(25, PortState::kOpen);
   for (auto& one : machines_) {
     Machine& machine = *one;
     Node& node = machine.server->node();

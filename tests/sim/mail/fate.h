@@ -28,6 +28,7 @@ struct Cast {
   std::vector<std::unique_ptr<MailServer>>& servers;
   std::vector<Node*> peers;  // by index in the plan
   std::vector<Node*> senders;
+  Node* home = nullptr;
 };
 
 class Fate {
@@ -55,6 +56,7 @@ class Fate {
   void StrikeServer(const FaultPlan& fault, Machine& machine);
   void StrikeDisk(const FaultPlan& fault, Machine& machine);
   void StrikeNetwork(const FaultPlan& fault, Machine& machine);
+  Node& PeerOf(const FaultPlan& fault);
   void SetPaths(const FaultPlan& fault, Machine& machine, PathOptions options);
   void SetPort(const FaultPlan& fault, Machine& machine, PortState state);
   void SpoilConnection(const FaultPlan& fault, Machine& machine);

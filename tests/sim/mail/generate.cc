@@ -43,7 +43,9 @@ struct Shape {
   uint32_t messages = 100;
   uint32_t recipients_max = 3;
   uint32_t bytes_max = 8000;
+  uint32_t bytes_min = 0;
   uint32_t large_percent = 0;        // of messages: up to 600 KiB, streamed to the log as they come
+  bool whole = false;                // senders want it back
   Nanoseconds horizon = seconds(5);  // messages come within it
 };
 
@@ -60,13 +62,14 @@ void AddMessages(Plan& plan, Dice& dice, const Shape& shape) {
       message.recipients.push_back(
           dice.Percent(60) ? home : static_cast<uint32_t>(dice.Below(plan.peers.size())));
     }
-    message.bytes = static_cast<uint32_t>(dice.Skewed(0, shape.bytes_max));
+    message.bytes = static_cast<uint32_t>(dice.Skewed(shape.bytes_min, shape.bytes_max));
     if (dice.Percent(shape.large_percent))
       message.bytes = static_cast<uint32_t>(dice.Between(100, 600) << 10);
     message.null_path = dice.Percent(5);
     message.eight_bit = dice.Percent(10);
     message.chunks = dice.Percent(15);
     message.dots = dice.Percent(10);
+    message.whole = shape.whole;
     plan.messages.push_back(std::move(message));
   }
   std::stable_sort(plan.messages.begin(), plan.messages.end(),
@@ -250,17 +253,61 @@ void MakeCrowd(Plan& plan, Dice& dice) {
   AddMessages(plan, dice, {.messages = 300, .recipients_max = 40, .horizon = seconds(1)});
 }
 
-// More content than the cache holds, to peers that take their time.
+// More content than the cache holds, to peers that take their time; where a connection takes little
+// at once, content is on its way for long.
 void MakeLarge(Plan& plan, Dice& dice) {
+  plan.cache_bytes = dice.Any({256u << 10, 512u << 10, 1u << 20});
+  plan.window_bytes = dice.Any({8u << 10, 64u << 10, 256u << 10});
   for (uint64_t i = dice.Between(1, 3); i > 0; --i) {
     const bool slow = dice.Percent(60);
     plan.peers.push_back({.kind = slow ? PeerKind::kTarpit : PeerKind::kCorrect,
                           .number = slow ? static_cast<uint32_t>(dice.Between(200, 5000)) : 0});
   }
   AddMessages(plan, dice,
-              {.messages = 80, .recipients_max = 3, .large_percent = 40, .horizon = seconds(1)});
+              {.messages = 80,
+               .recipients_max = 3,
+               .bytes_max = 200u << 10,
+               .large_percent = 20,
+               .horizon = seconds(1)});
   AddFaults(plan, dice, dice.Between(0, 3),
             {FaultKind::kLatency, FaultKind::kSlowDisk, FaultKind::kKill, FaultKind::kReset});
+}
+
+// A disk that is full before much is refused. What is left of it is for outcomes and reports, and
+// does not last: nobody takes the reports, and some mail is for a peer that nobody reaches, so that
+// little comes free.
+void MakeFull(Plan& plan, Dice& dice) {
+  plan.shards = static_cast<uint16_t>(dice.Between(1, 2));
+  for (uint64_t i = dice.Between(1, 2); i > 0; --i) {
+    plan.peers.push_back(
+        {.kind = PeerKind::kRefuser, .number = static_cast<uint32_t>(dice.Between(60, 95))});
+  }
+  AddAnyPeers(plan, dice, 1, 50);
+  AddMessages(plan, dice,
+              {.messages = 250,
+               .recipients_max = 2,
+               .bytes_max = 60u << 10,
+               .bytes_min = 30u << 10,
+               .whole = true,
+               .horizon = seconds(2)});
+  const Nanoseconds lasts = dice.Time(seconds(30), minutes(3));
+  const auto unreachable = [&plan](uint32_t peer, Nanoseconds time) {
+    plan.faults.push_back({.id = static_cast<uint32_t>(plan.faults.size() + 1),
+                           .kind = FaultKind::kRefuse,
+                           .lasts = time,
+                           .peer = peer});
+  };
+  const auto last = static_cast<uint32_t>(plan.peers.size() - 1);
+  unreachable(FaultPlan::kHome, lasts);
+  unreachable(last, lasts);
+  for (uint32_t peer = 0; peer < last; ++peer) unreachable(peer, seconds(4));
+  plan.faults.push_back({.id = static_cast<uint32_t>(plan.faults.size() + 1),
+                         .kind = FaultKind::kDiskFull,
+                         .at = dice.Time(seconds(1), seconds(4)),
+                         .lasts = lasts,
+                         .place = dice.Below(64)});
+  AddFaults(plan, dice, dice.Between(0, 2),
+            {FaultKind::kKill, FaultKind::kPowerCut, FaultKind::kSlowDisk, FaultKind::kDiskFull});
 }
 
 void AddStorm(Plan& plan, Dice& dice) {
@@ -301,6 +348,7 @@ constexpr Maker kMakers[] = {
      MakeSweep},
     {{"crash", "power cuts, kills and restarts with other numbers of shards"}, 12, MakeCrash},
     {{"disk", "errors, full and slow disks"}, 8, MakeDisk},
+    {{"full", "full disks while much is refused, and reports bring it back whole"}, 1, MakeFull},
     {{"rot", "bits that flip in records written long ago"}, 3, MakeRot},
     {{"network", "resets, partitions, delays, refusals, one octet at a time"}, 10, MakeNetwork},
     {{"peers", "next hops that greylist, refuse, close, lie and stall"}, 10, MakePeers},
@@ -351,6 +399,10 @@ Plan MakePlan(std::string_view scenario, uint64_t seed) {
   plan.shard_queue = static_cast<uint32_t>(dice.Any<uint64_t>({1, 8, 1024}));
   plan.warn_after = dice.Any<Nanoseconds>({hours(4), hours(4), seconds(30)});
   maker.make(plan, dice);
+  const auto never_wrong = [](const PeerPlan& peer) { return peer.kind == PeerKind::kCorrect; };
+  if (!std::all_of(plan.peers.begin(), plan.peers.end(), never_wrong))
+    plan.behave_after =
+        plan.messages.back().at + dice.Any<Nanoseconds>({seconds(20), minutes(3), minutes(30)});
   return plan;
 }
 

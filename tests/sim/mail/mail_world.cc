@@ -55,6 +55,7 @@ class Stage {
   void CheckLimits();
   void Drain();
   void CheckIdle();
+  void CheckLogs();
   void Stop();
   void CheckStores();
   std::string WhatIsStuck() const;
@@ -123,7 +124,7 @@ void Stage::SetUp() {
     senders_.push_back(std::make_unique<Sender>(node, plan_, i, ledger_, servers_[0]->endpoint()));
   }
   fate_ = std::make_unique<Fate>(
-      Cast{world_, plan_, ledger_, servers_, receiver_nodes_, sender_nodes_});
+      Cast{world_, plan_, ledger_, servers_, receiver_nodes_, sender_nodes_, home_node_});
   fate_->on_recovered = [this](MailServer& server) { CheckRecovered(server); };
   home_->Start();
   for (auto& receiver : receivers_) receiver->Start();
@@ -246,6 +247,23 @@ void Stage::CheckIdle() {
   ledger_.Violation("leak", "connections that are open an hour after the last message: " + where);
 }
 
+// An error in the log is for the operator: where no disk failed there is none.
+void Stage::CheckLogs() {
+  const bool disk_may_fail =
+      std::any_of(plan_.faults.begin(), plan_.faults.end(), [](const FaultPlan& fault) {
+        return fault.kind == FaultKind::kDiskError || fault.kind == FaultKind::kDiskFull ||
+               fault.kind == FaultKind::kRot;
+      });
+  if (disk_may_fail) return;
+  for (auto& server : servers_) {
+    const std::string& log = server->node().log();
+    const size_t at = log.find("level=error");
+    if (at == log.npos) continue;
+    const size_t begin = log.rfind('\n', at) + 1;
+    ledger_.Violation("error", log.substr(begin, log.find('\n', at) - begin));
+  }
+}
+
 // SIGTERM: in order, in time, and with nothing left.
 void Stage::Stop() {
   for (auto& server : servers_) {
@@ -296,6 +314,7 @@ Outcome Stage::Play() {
   Drain();
   if (ledger_.violations().empty()) CheckIdle();
   if (ledger_.violations().empty()) Stop();
+  if (ledger_.violations().empty()) CheckLogs();
   if (ledger_.violations().empty()) CheckStores();
   Outcome outcome;
   outcome.violations = ledger_.violations();

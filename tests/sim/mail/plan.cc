@@ -108,6 +108,7 @@ void ReadMessage(Fields& f, Plan& plan) {
   message.null_path = flags.find('n') != flags.npos;
   message.eight_bit = flags.find('8') != flags.npos;
   message.chunks = flags.find('c') != flags.npos;
+  message.whole = flags.find('r') != flags.npos;
   message.dots = flags.find('d') != flags.npos;
   if (message.number == 0 || message.sender >= plan.senders || message.recipients.empty()) {
     f.Wrong("message");
@@ -126,7 +127,7 @@ void ReadFault(Fields& f, Plan& plan) {
   f.Set(fault.place, "place");
   f.Set(fault.number, "number");
   if (fault.server >= plan.servers) f.Wrong("server");
-  if (fault.peer != FaultPlan::kEveryone && fault.peer >= plan.peers.size()) f.Wrong("peer");
+  if (fault.peer < FaultPlan::kHome && fault.peer >= plan.peers.size()) f.Wrong("peer");
   plan.faults.push_back(fault);
 }
 
@@ -144,6 +145,7 @@ void ReadHead(Fields& f, Plan& plan) {
   // Plans that were kept before these were there have the usual.
   if (f.Has("cache_bytes")) f.Set(plan.cache_bytes, "cache_bytes");
   if (f.Has("window_bytes")) f.Set(plan.window_bytes, "window_bytes");
+  if (f.Has("behave_after")) f.Set(plan.behave_after, "behave_after");
   if (plan.servers < 1 || plan.servers > 2) f.Wrong("servers");
   if (plan.shards < 1 || plan.shards > 16) f.Wrong("shards");
 }
@@ -183,19 +185,20 @@ std::string Print(const Plan& plan) {
       "plan scenario={} seed={} servers={} shards={} senders={} messages_per_connection={} "
       "expire_after={} "
       "warn_after={} connections_max={} "
-      "shard_queue={} cache_bytes={} window_bytes={}\n",
+      "shard_queue={} cache_bytes={} window_bytes={} behave_after={}\n",
       plan.scenario, plan.seed, plan.servers, plan.shards, plan.senders,
       plan.messages_per_connection, plan.expire_after.count(), plan.warn_after.count(),
-      plan.connections_max, plan.shard_queue, plan.cache_bytes, plan.window_bytes);
+      plan.connections_max, plan.shard_queue, plan.cache_bytes, plan.window_bytes,
+      plan.behave_after.count());
   for (const PeerPlan& peer : plan.peers) {
     out += fmt::format("peer kind={} number={} by_name={}\n", Name(peer.kind), peer.number,
                        int{peer.by_name});
   }
   for (const MessagePlan& m : plan.messages) {
-    out += fmt::format("message {} sender={} at={} to={} bytes={} flags={}{}{}{}-\n", m.number,
+    out += fmt::format("message {} sender={} at={} to={} bytes={} flags={}{}{}{}{}-\n", m.number,
                        m.sender, m.at.count(), fmt::join(m.recipients, ","), m.bytes,
                        m.null_path ? "n" : "", m.eight_bit ? "8" : "", m.chunks ? "c" : "",
-                       m.dots ? "d" : "");
+                       m.whole ? "r" : "", m.dots ? "d" : "");
   }
   for (const FaultPlan& f : plan.faults) {
     out += fmt::format("fault {} kind={} at={} lasts={} server={} peer={} place={} number={}\n",

@@ -49,6 +49,7 @@ struct MessagePlan {
   bool null_path = false;  // MAIL FROM:<>
   bool eight_bit = false;  // octets over 127, BODY=8BITMIME
   bool chunks = false;     // by BDAT, in several chunks
+  bool whole = false;      // RET=FULL: a report is to bring it back
   bool dots = false;       // many lines that begin with dots, and a last line that is one
   friend bool operator==(const MessagePlan&, const MessagePlan&) = default;
 };
@@ -90,6 +91,7 @@ std::string_view Name(FaultKind kind);
 
 struct FaultPlan {
   static constexpr uint32_t kEveryone = UINT32_MAX;
+  static constexpr uint32_t kHome = UINT32_MAX - 1;  // where reports go
   uint32_t id = 0;
   FaultKind kind = FaultKind::kKill;
   Nanoseconds at{0};
@@ -114,6 +116,7 @@ struct Plan {
   uint32_t shard_queue = 1024;                     // messages between two shards, at most
   uint32_t cache_bytes = 1u << 20;                 // of content that a server keeps in memory
   uint32_t window_bytes = 256u << 10;              // of a connection: sent and not yet read
+  Nanoseconds behave_after{0};  // peers are as their kinds say until then, and while faults last
   std::vector<PeerPlan> peers;
   std::vector<MessagePlan> messages;
   std::vector<FaultPlan> faults;

@@ -61,6 +61,7 @@ void SenderLine::Extension(std::string_view line) {
   chunking_ = chunking_ || word == "CHUNKING";
   eight_bit_ = eight_bit_ || word == "8BITMIME";
   size_ = size_ || word == "SIZE";
+  dsn_ = dsn_ || word == "DSN";
   codes_ = codes_ || word == "ENHANCEDSTATUSCODES";
 }
 
@@ -106,7 +107,7 @@ io::Task<bool> SenderLine::Read(Nanoseconds patience) {
 io::Task<bool> SenderLine::Open() {
   buffer_.Clear();
   transactions_ = 0;
-  bad_ = pipelining_ = chunking_ = eight_bit_ = size_ = codes_ = hello_ = false;
+  bad_ = pipelining_ = chunking_ = eight_bit_ = size_ = dsn_ = codes_ = hello_ = false;
   io::ConnectResult connected = co_await io::Connect(server_, {}, io::Now() + kConnect);
   if (connected.status != StreamStatus::kOk) co_return false;
   stream_ = std::move(connected.stream);
@@ -172,6 +173,7 @@ void SenderLine::AppendMail(const Errand& errand) {
   if (size_ && errand.dice % 3 == 0) {
     fmt::format_to(std::back_inserter(out_), " SIZE={}", content_.size());
   }
+  if (errand.message->whole && dsn_) out_ += " RET=FULL";
   out_ += "\r\n";
 }
 

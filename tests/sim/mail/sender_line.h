@@ -78,7 +78,8 @@ class SenderLine {
   bool hello_ = false;     // the next reply is EHLO's
   bool bad_ = false;       // a reply was none
   std::string out_, content_, scratch_;
-  bool pipelining_ = false, chunking_ = false, eight_bit_ = false, size_ = false, codes_ = false;
+  bool pipelining_ = false, chunking_ = false, eight_bit_ = false, size_ = false, dsn_ = false,
+       codes_ = false;
   uint32_t transactions_ = 0;
 };
 
