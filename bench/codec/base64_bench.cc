@@ -95,10 +95,10 @@ void BM_Decode(benchmark::State& state) {
 
 constexpr int64_t kInCache = 64 << 10, kOutOfCache = 64 << 20;
 BENCHMARK(BM_Memcpy)->Args({0, kInCache})->Args({0, kOutOfCache});
-BENCHMARK(BM_Encode<Base64Form::kFlat>)->ArgsProduct({{0, 1, 2}, {kInCache, kOutOfCache}});
-BENCHMARK(BM_Encode<Base64Form::kMime>)->ArgsProduct({{0, 1, 2}, {kInCache, kOutOfCache}});
-BENCHMARK(BM_Decode<Base64Form::kFlat>)->ArgsProduct({{0, 1, 2}, {kInCache, kOutOfCache}});
-BENCHMARK(BM_Decode<Base64Form::kMime>)->ArgsProduct({{0, 1, 2}, {kInCache, kOutOfCache}});
+BENCHMARK(BM_Encode<Base64Form::kFlat>)->ArgsProduct({{0, 1, 2, 3}, {kInCache, kOutOfCache}});
+BENCHMARK(BM_Encode<Base64Form::kMime>)->ArgsProduct({{0, 1, 2, 3}, {kInCache, kOutOfCache}});
+BENCHMARK(BM_Decode<Base64Form::kFlat>)->ArgsProduct({{0, 1, 2, 3}, {kInCache, kOutOfCache}});
+BENCHMARK(BM_Decode<Base64Form::kMime>)->ArgsProduct({{0, 1, 2, 3}, {kInCache, kOutOfCache}});
 
 }  // namespace
 }  // namespace ringmail::codec

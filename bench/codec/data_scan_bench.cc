@@ -48,11 +48,11 @@ void BM_DataDotOnEveryLine(benchmark::State& state) { Scan<DataScanner>(state, T
 void BM_DataShortLines(benchmark::State& state) { Scan<DataScanner>(state, Text(6, 0)); }
 void BM_ContentText(benchmark::State& state) { Scan<ContentScanner>(state, Text(76, 0)); }
 
-BENCHMARK(BM_DataText)->DenseRange(0, 2);
-BENCHMARK(BM_DataDotEvery20Lines)->DenseRange(0, 2);
-BENCHMARK(BM_DataDotOnEveryLine)->DenseRange(0, 2);
-BENCHMARK(BM_DataShortLines)->DenseRange(0, 2);
-BENCHMARK(BM_ContentText)->DenseRange(0, 2);
+BENCHMARK(BM_DataText)->DenseRange(0, 3);
+BENCHMARK(BM_DataDotEvery20Lines)->DenseRange(0, 3);
+BENCHMARK(BM_DataDotOnEveryLine)->DenseRange(0, 3);
+BENCHMARK(BM_DataShortLines)->DenseRange(0, 3);
+BENCHMARK(BM_ContentText)->DenseRange(0, 3);
 
 }  // namespace
 }  // namespace ringmail::codec

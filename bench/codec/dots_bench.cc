@@ -69,9 +69,9 @@ void BM_Lines(benchmark::State& state) {
   Rate(state, in.size());
 }
 
-BENCHMARK(BM_Stuff)->ArgsProduct({{0, 1, 2}, {64 << 10, 64 << 20}});
-BENCHMARK(BM_Unstuff)->ArgsProduct({{0, 1, 2}, {64 << 10, 64 << 20}});
-BENCHMARK(BM_Lines)->ArgsProduct({{0, 1, 2}, {64 << 10, 64 << 20}});
+BENCHMARK(BM_Stuff)->ArgsProduct({{0, 1, 2, 3}, {64 << 10, 64 << 20}});
+BENCHMARK(BM_Unstuff)->ArgsProduct({{0, 1, 2, 3}, {64 << 10, 64 << 20}});
+BENCHMARK(BM_Lines)->ArgsProduct({{0, 1, 2, 3}, {64 << 10, 64 << 20}});
 
 }  // namespace
 }  // namespace ringmail::codec

@@ -14,15 +14,18 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kNames = {"portable", "sse42", "avx2", "avx512", "neon"};
 
-constinit const Kernels kPortableKernels = {.crc32c = Crc32cPortable,
-                                            .read_lines = ReadLinesPortable,
-                                            .base64_encode = Base64EncodePortable,
-                                            .base64_encode_lines = Base64EncodeLinesPortable,
-                                            .base64_decode = Base64DecodePortable,
-                                            .base64_decode_lines = Base64DecodeLinesPortable,
-                                            .stuff_dots = DotsPortable,
-                                            .unstuff_dots = DotsPortable,
-                                            .count_lines = CountLinesPortable};
+constinit const Kernels kPortableKernels = {
+    .crc32c = Crc32cPortable,
+    .read_lines = ReadLinesPortable,
+    .base64_encode = Base64EncodePortable,
+    .base64_encode_lines = Base64EncodeLinesPortable,
+    .base64_decode = Base64DecodePortable,
+    .base64_decode_lines = Base64DecodeLinesPortable,
+    .stuff_dots = DotsPortable,
+    .unstuff_dots = DotsPortable,
+    .count_lines = CountLinesPortable,
+    .quoted_printable_decode = QuotedPrintableDecodePortable,
+    .quoted_printable_encode = QuotedPrintableEncodeNone};
 #if defined(__x86_64__)
 constinit const Kernels kSse42Kernels = {.crc32c = Crc32cSse42,
                                          .read_lines = ReadLinesPortable,
@@ -32,7 +35,9 @@ constinit const Kernels kSse42Kernels = {.crc32c = Crc32cSse42,
                                          .base64_decode_lines = Base64DecodeLinesPortable,
                                          .stuff_dots = DotsPortable,
                                          .unstuff_dots = DotsPortable,
-                                         .count_lines = CountLinesPortable};
+                                         .count_lines = CountLinesPortable,
+                                         .quoted_printable_decode = QuotedPrintableDecodeSse42,
+                                         .quoted_printable_encode = QuotedPrintableEncodeSse42};
 constinit const Kernels kAvx2Kernels = {.crc32c = Crc32cSse42,
                                         .read_lines = ReadLinesAvx2,
                                         .base64_encode = Base64EncodeAvx2,
@@ -41,7 +46,9 @@ constinit const Kernels kAvx2Kernels = {.crc32c = Crc32cSse42,
                                         .base64_decode_lines = Base64DecodeLinesAvx2,
                                         .stuff_dots = DotsAvx2,
                                         .unstuff_dots = DotsAvx2,
-                                        .count_lines = CountLinesAvx2};
+                                        .count_lines = CountLinesAvx2,
+                                        .quoted_printable_decode = QuotedPrintableDecodeAvx2,
+                                        .quoted_printable_encode = QuotedPrintableEncodeAvx2};
 constinit const Kernels kAvx512Kernels = {.crc32c = Crc32cSse42,
                                           .read_lines = ReadLinesAvx512,
                                           .base64_encode = Base64EncodeAvx512,
@@ -50,7 +57,9 @@ constinit const Kernels kAvx512Kernels = {.crc32c = Crc32cSse42,
                                           .base64_decode_lines = Base64DecodeLinesAvx512,
                                           .stuff_dots = StuffDotsAvx512,
                                           .unstuff_dots = UnstuffDotsAvx512,
-                                          .count_lines = CountLinesAvx512};
+                                          .count_lines = CountLinesAvx512,
+                                          .quoted_printable_decode = QuotedPrintableDecodeAvx512,
+                                          .quoted_printable_encode = QuotedPrintableEncodeAvx512};
 #endif
 
 #if defined(__x86_64__)

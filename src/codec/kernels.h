@@ -71,12 +71,38 @@ size_t CountLinesPortable(std::string_view input, LineState& state, uint64_t& li
 size_t CountLinesAvx2(std::string_view input, LineState& state, uint64_t& lines);
 size_t CountLinesAvx512(std::string_view input, LineState& state, uint64_t& lines);
 
+// What is known about quoted-printable text before: nothing waits but a CR.
+struct QuotedPrintableScan {
+  bool after_cr;
+  uint8_t departures;  // kQuotedPrintable…
+};
+// Reads as far as nothing has to wait for what follows and no escape is invalid. `out` has room for
+// in.size().
+using QuotedPrintableDecodeKernel = KernelSpan (*)(std::string_view in, char* out,
+                                                   QuotedPrintableScan& scan);
+KernelSpan QuotedPrintableDecodePortable(std::string_view in, char* out, QuotedPrintableScan& scan);
+KernelSpan QuotedPrintableDecodeSse42(std::string_view in, char* out, QuotedPrintableScan& scan);
+KernelSpan QuotedPrintableDecodeAvx2(std::string_view in, char* out, QuotedPrintableScan& scan);
+KernelSpan QuotedPrintableDecodeAvx512(std::string_view in, char* out, QuotedPrintableScan& scan);
+KernelSpan QuotedPrintableDecodeNeon(std::string_view in, char* out, QuotedPrintableScan& scan);
+// Reads as far as its blocks go. With `text` CRLF ends lines; `column` counts the octets of the
+// current line. `out` has room for QuotedPrintableEncodedBytesMax.
+using QuotedPrintableEncodeKernel = KernelSpan (*)(std::string_view in, bool text, uint8_t& column,
+                                                   char* out);
+KernelSpan QuotedPrintableEncodeNone(std::string_view in, bool text, uint8_t& column, char* out);
+KernelSpan QuotedPrintableEncodeSse42(std::string_view in, bool text, uint8_t& column, char* out);
+KernelSpan QuotedPrintableEncodeAvx2(std::string_view in, bool text, uint8_t& column, char* out);
+KernelSpan QuotedPrintableEncodeAvx512(std::string_view in, bool text, uint8_t& column, char* out);
+KernelSpan QuotedPrintableEncodeNeon(std::string_view in, bool text, uint8_t& column, char* out);
+
 struct Kernels {
   uint32_t (*crc32c)(uint32_t crc, std::string_view bytes);
   ReadLinesKernel read_lines;
   CodeKernel base64_encode, base64_encode_lines, base64_decode, base64_decode_lines;
   DotKernel stuff_dots, unstuff_dots;
   CountLinesKernel count_lines;
+  QuotedPrintableDecodeKernel quoted_printable_decode;
+  QuotedPrintableEncodeKernel quoted_printable_encode;
 };
 
 const Kernels& ActiveKernels();

@@ -28,13 +28,44 @@ constexpr Literals kLiterals = MakeLiterals();
 
 enum class End : uint8_t { kMore, kFinal };
 
+// Whether the eight octets are between SP and '~', and none is '='.
+bool IsPlain(uint64_t word) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = kOnes * 0x80;
+  const auto zero = [](uint64_t x) { return (x - kOnes) & ~x; };
+  const uint64_t low = (word - kOnes * ' ') & ~word;
+  return ((word | low | zero(word ^ kOnes * '=') | zero(word ^ kOnes * 0x7F)) & kHigh) == 0;
+}
+
+// How many octets of the eight at `from` stand for themselves whatever follows: blanks at the end
+// wait for it.
+size_t PlainOctets(const char* from) {
+  uint64_t word;
+  std::memcpy(&word, from, sizeof(word));
+  if (!IsPlain(word)) return 0;
+  size_t octets = sizeof(word);
+  while (octets != 0 && from[octets - 1] == ' ') --octets;
+  return octets;
+}
+
 // Writes what is decided: with kMore, an octet or two at the end wait for what follows them.
 KernelSpan Encode(std::string_view in, QuotedPrintableInput input, End end, uint8_t& column,
                   char* out) {
   const bool text = input == QuotedPrintableInput::kText, final = end == End::kFinal;
   KernelSpan span;
+  size_t next_try = 0;  // where eight octets at once are tried again
   while (span.read < in.size()) {
     const std::string_view rest = in.substr(span.read);
+    if (rest.size() >= 9 && column + 8 < kLineMax && span.read >= next_try) {
+      next_try = span.read + 8;
+      if (const size_t plain = PlainOctets(rest.data()); plain != 0) {
+        std::memcpy(out + span.written, rest.data(), 8);
+        next_try = 0;
+        span.read += plain;
+        span.written += plain;
+        column = static_cast<uint8_t>(column + plain);
+        continue;
+      }
+    }
     const auto octet = static_cast<uint8_t>(rest[0]);
     if (rest.size() == 1 && !final) break;
     if (text && octet == '\r' && rest.starts_with("\r\n")) {
@@ -70,6 +101,53 @@ KernelSpan Encode(std::string_view in, QuotedPrintableInput input, End end, uint
 
 }  // namespace
 
+KernelSpan QuotedPrintableEncodeNone(std::string_view, bool, uint8_t&, char*) { return {}; }
+
+// Stops where a run of blanks, an escape or a line end is not whole, or is not what it should be.
+KernelSpan QuotedPrintableDecodePortable(std::string_view in, char* out,
+                                         QuotedPrintableScan& scan) {
+  KernelSpan span;
+  if (scan.after_cr) return span;
+  size_t at = 0, next_try = 0;  // where eight octets at once are tried again
+  char* to = out;
+  while (in.size() - at >= 3) {
+    if (in.size() - at >= 8 && at >= next_try) {
+      next_try = at + 8;
+      if (const size_t plain = PlainOctets(in.data() + at); plain != 0) {
+        std::memcpy(to, in.data() + at, 8);
+        next_try = 0;
+        to += plain;
+        at += plain;
+        continue;
+      }
+    }
+    const auto octet = static_cast<uint8_t>(in[at]);
+    if (kLiterals.is[octet]) {
+      *to++ = in[at++];
+    } else if (IsBlank(octet) && kLiterals.is[static_cast<uint8_t>(in[at + 1])]) {
+      std::memcpy(to, in.data() + at, 2);
+      to += 2;
+      at += 2;
+    } else if (octet == '\r' && in[at + 1] == '\n') {
+      std::memcpy(to, "\r\n", 2);
+      to += 2;
+      at += 2;
+    } else if (octet == '=') {
+      const unsigned high = HexDigitValue(in[at + 1]), low = HexDigitValue(in[at + 2]);
+      if (((high | low) & 16) == 0) {
+        if (in[at + 1] >= 'a' || in[at + 2] >= 'a') scan.departures |= kQuotedPrintableLowerHex;
+        *to++ = static_cast<char>(high << 4 | low);
+      } else if (in[at + 1] != '\r' || in[at + 2] != '\n') {
+        break;
+      }
+      at += 3;
+    } else {
+      break;
+    }
+  }
+  return {at, static_cast<size_t>(to - out)};
+}
+
 size_t QuotedPrintableEncoder::Feed(std::string_view in, char* out) {
   char* const begin = out;
   if (held_count_ != 0) {
@@ -91,7 +169,11 @@ size_t QuotedPrintableEncoder::Feed(std::string_view in, char* out) {
     in.remove_prefix(span.read - held_count_);
     held_count_ = 0;
   }
-  const KernelSpan span = Encode(in, input_, End::kMore, column_, out);
+  const bool text = input_ == QuotedPrintableInput::kText;
+  KernelSpan span = ActiveKernels().quoted_printable_encode(in, text, column_, out);
+  out += span.written;
+  in.remove_prefix(span.read);
+  span = Encode(in, input_, End::kMore, column_, out);
   out += span.written;
   const std::string_view left = in.substr(span.read);
   CHECK_LE(left.size(), held_.size());
@@ -221,8 +303,39 @@ char* QuotedPrintableDecoder::Octet(uint8_t octet, char* out) {
 
 size_t QuotedPrintableDecoder::Feed(std::string_view in, char* out) {
   char* const begin = out;
-  for (const char octet : in) out = Octet(static_cast<uint8_t>(octet), out);
+  constexpr size_t kBlock = 64;
+  while (!in.empty()) {
+    const bool plain = state_ == State::kText && blanks_ == 0 && !blanks_kept_;
+    if (plain) {
+      QuotedPrintableScan scan{.after_cr = after_cr_, .departures = departures_};
+      const KernelSpan span = ActiveKernels().quoted_printable_decode(in, out, scan);
+      in.remove_prefix(span.read);
+      out += span.written;
+      after_cr_ = scan.after_cr;
+      departures_ = scan.departures;
+    }
+    // What made the kernel stop, and its block's rest: not each octet of a hostile text costs a
+    // block.
+    out = Some(in.substr(0, kBlock), out);
+    in.remove_prefix(std::min(in.size(), kBlock));
+  }
   return static_cast<size_t>(out - begin);
+}
+
+char* QuotedPrintableDecoder::Some(std::string_view in, char* out) {
+  while (!in.empty()) {
+    if (state_ == State::kText && blanks_ == 0 && !blanks_kept_ && !after_cr_) {
+      QuotedPrintableScan scan{.after_cr = false, .departures = departures_};
+      const KernelSpan span = QuotedPrintableDecodePortable(in, out, scan);
+      in.remove_prefix(span.read);
+      out += span.written;
+      departures_ = scan.departures;
+      if (in.empty()) break;
+    }
+    out = Octet(static_cast<uint8_t>(in.front()), out);
+    in.remove_prefix(1);
+  }
+  return out;
 }
 
 size_t QuotedPrintableDecoder::Finish(char* out) {

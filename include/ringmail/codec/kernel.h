@@ -13,8 +13,15 @@
 namespace ringmail::codec {
 
 enum class Kernel : uint8_t { kPortable, kSse42, kAvx2, kAvx512, kNeon };
+// Those that this build has; the CPU may lack some.
+#if defined(__x86_64__)
 inline constexpr Kernel kKernels[] = {Kernel::kPortable, Kernel::kSse42, Kernel::kAvx2,
-                                      Kernel::kAvx512, Kernel::kNeon};
+                                      Kernel::kAvx512};
+#elif defined(__aarch64__)
+inline constexpr Kernel kKernels[] = {Kernel::kPortable, Kernel::kNeon};
+#else
+inline constexpr Kernel kKernels[] = {Kernel::kPortable};
+#endif
 
 // "portable", "sse42", "avx2", "avx512", "neon".
 std::string_view KernelName(Kernel kernel);

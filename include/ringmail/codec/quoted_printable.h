@@ -83,6 +83,7 @@ class QuotedPrintableDecoder {
 
  private:
   enum class State : uint8_t { kText, kEscape, kDigit, kEscapeBlanks, kEscapeCr };
+  char* Some(std::string_view in, char* out);
   char* Octet(uint8_t octet, char* out);
   char* Text(uint8_t octet, char* out);
   char* Blanks(char* out);

@@ -1,0 +1,31 @@
+// The kernels that are written once for all blocks, with the instructions of AVX2.
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include "codec/block_x86.h"
+#include "codec/kernels.h"
+#include "ringmail/codec/quoted_printable.h"
+
+#if defined(__x86_64__)
+
+#pragma clang attribute push(__attribute__((target(RINGMAIL_TARGET_AVX2))), apply_to = function)
+
+#include "codec/quoted_printable_blocks.h"
+
+namespace ringmail::codec {
+
+KernelSpan QuotedPrintableDecodeAvx2(std::string_view in, char* out, QuotedPrintableScan& scan) {
+  return quoted_printable::Decode<BlockAvx2>(in, out, scan);
+}
+
+KernelSpan QuotedPrintableEncodeAvx2(std::string_view in, bool text, uint8_t& column, char* out) {
+  return quoted_printable::Encode<BlockAvx2>(in, text, column, out);
+}
+
+}  // namespace ringmail::codec
+
+#pragma clang attribute pop
+
+#endif

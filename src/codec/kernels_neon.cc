@@ -1,0 +1,20 @@
+// The kernels that are written once for all blocks, with NEON.
+#if defined(__aarch64__)
+
+#include "codec/block_neon.h"
+#include "codec/kernels.h"
+#include "codec/quoted_printable_blocks.h"
+
+namespace ringmail::codec {
+
+KernelSpan QuotedPrintableDecodeNeon(std::string_view in, char* out, QuotedPrintableScan& scan) {
+  return quoted_printable::Decode<BlockNeon>(in, out, scan);
+}
+
+KernelSpan QuotedPrintableEncodeNeon(std::string_view in, bool text, uint8_t& column, char* out) {
+  return quoted_printable::Encode<BlockNeon>(in, text, column, out);
+}
+
+}  // namespace ringmail::codec
+
+#endif
