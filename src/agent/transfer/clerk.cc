@@ -286,8 +286,13 @@ io::Task<void> TransferCore::Attend(QueueId id) {
   }
   if (message->held()) co_return;
   const WallTime now = io::WallNow();
-  if (ExpiryOf(*message) <= now) {
-    co_await Expire(*message);
+  if (IsTooOld(*message, now)) {
+    if (!HasLastChance(*message, now)) {
+      co_await Expire(*message);
+      co_return;
+    }
+    last_chances_.emplace(id, io::Now() + kLastChanceLasts);
+    Dispatch(*message, Urgency::kScheduled);
     co_return;
   }
   if (WantsWarning(*message) && message->arrival() + options_.retry.delay_warning_after <= now) {
@@ -415,7 +420,7 @@ io::Task<void> TransferCore::Bounce(QueueId id, std::vector<Failure> failures) {
     LogLine(io::ShardLog(), LogLevel::kWarning, "not-returned")
         .Id(id)
         .Field("recipients", uint64_t{failures.size()})
-        .Field("reason", told.empty() ? "the sender asked not to be told" : "null reverse-path");
+        .Field("reason", report ? "null reverse-path" : "the sender asked not to be told");
     (void)co_await queue_.Record(std::move(updates));
     co_return;
   }

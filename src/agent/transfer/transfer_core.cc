@@ -107,11 +107,12 @@ void TransferCore::Leaving(QueuedMessage& message) {
   message.timer().Disarm();
   message.Unlink();
   drop_when_home_.erase(message.id());
+  last_chances_.erase(message.id());
 }
 
 bool TransferCore::WantsWarning(const QueuedMessage& message) const {
   return options_.retry.delay_warning_after.count() > 0 && !message.delay_warned() &&
-         !message.envelope().reverse_path().empty();
+         !message.envelope().reverse_path().empty() && !last_chances_.contains(message.id());
 }
 
 // A clock that was put back by a day must not put mail off by a day.
@@ -120,10 +121,28 @@ bool TransferCore::IsDue(const QueuedMessage& message, WallTime now) const {
          message.next_attempt() > now + RetryDelayLongest(options_.retry);
 }
 
+// Is to be given its last chance: it fell due while nobody served, and nothing has been tried
+// since. RFC 5321 §4.5.4.1 gives up a message that the next hop would not take, not one it never
+// saw.
+bool TransferCore::HasLastChance(const QueuedMessage& message, WallTime now) const {
+  return IsDue(message, now) && !message.linked() && message.in_flight_count() == 0 &&
+         !last_chances_.contains(message.id()) && !Planted(Canary::kExpireWhenOverdue);
+}
+
+// Time to give it up. A last chance ends with the attempt, which puts the message off.
+bool TransferCore::IsTooOld(const QueuedMessage& message, WallTime now) const {
+  if (ExpiryOf(message) > now) return false;
+  const auto chance = last_chances_.find(message.id());
+  return chance == last_chances_.end() || chance->second <= io::Now() || !IsDue(message, now);
+}
+
 // For the next thing that time alone brings: another attempt, the warning, the end.
 void TransferCore::ArmTimer(QueuedMessage& message) {
   const WallTime now = io::WallNow();
   WallTime next = ExpiryOf(message);
+  if (next <= now && !IsTooOld(message, now)) {
+    next = now + (last_chances_.at(message.id()) - io::Now());
+  }
   if (WantsWarning(message))
     next = std::min(next, message.arrival() + options_.retry.delay_warning_after);
   if (!IsDue(message, now)) {
@@ -142,7 +161,7 @@ void TransferCore::TimerFired(void* context) {
   const WallTime now = io::WallNow();
   const bool warn = self.WantsWarning(message) &&
                     message.arrival() + self.options_.retry.delay_warning_after <= now;
-  if (warn || self.ExpiryOf(message) <= now) {
+  if (warn || self.IsTooOld(message, now)) {
     self.attention_.push_back(message.id());
     self.clerk_wake_.Notify();
     return;
@@ -201,7 +220,7 @@ void TransferCore::Collect(QueuedMessage& message, Urgency urgency) {
 // its turn comes. What lacks it in several lanes waits in each.
 void TransferCore::Dispatch(QueuedMessage& message, Urgency urgency) {
   if (message.held() || stopping_ || unrecorded_) return;
-  if (ExpiryOf(message) <= io::WallNow()) {
+  if (IsTooOld(message, io::WallNow())) {
     attention_.push_back(message.id());
     clerk_wake_.Notify();
     return;

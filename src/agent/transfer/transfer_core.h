@@ -158,6 +158,8 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
                   std::string_view path, const Job* job, const message::Reply& reply,
                   WallTime next_attempt = {});
   bool IsDue(const storage::QueuedMessage& message, WallTime now) const;
+  bool HasLastChance(const storage::QueuedMessage& message, WallTime now) const;
+  bool IsTooOld(const storage::QueuedMessage& message, WallTime now) const;
   WallTime ExpiryOf(const storage::QueuedMessage& message) const {
     if (Planted(Canary::kExpireWhenOverdue) && message.attempts() > 0 &&
         message.next_attempt() + std::chrono::hours(1) < io::WallNow())
@@ -186,6 +188,7 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
   IntrusiveList<Job, class JobTag> home_;  // came home, not yet settled
   std::vector<QueueId> attention_;         // expiry, warning, or no route
   absl::flat_hash_set<QueueId> drop_when_home_;
+  absl::flat_hash_map<QueueId, MonotonicTime> last_chances_;  // until when
   io::Event clerk_wake_;
   io::Event record_again_;
   std::unique_ptr<io::Gate> reports_;  // of one batch

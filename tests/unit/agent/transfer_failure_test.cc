@@ -186,6 +186,58 @@ TEST(TransferFailure, TheScheduleGoesOnOverARestart) {
   }));
 }
 
+// Found by the simulator (storm 503611): what grew old while the server was down was given up, and
+// the report of it with it, though the next hop would have taken both.
+TEST(TransferFailure, WhatGrewOldWhileTheServerWasDownIsTriedOnceMore) {
+  Office office;
+  Peer& peer = Elsewhere(office);
+  peer.answer = [](const std::string&) { return Deferred(); };
+  ASSERT_TRUE(office.Run([](Office&, Desk& desk) -> Task<void> {
+    co_await Office::Post(desk, {.to = {"a@b.example"}});
+    co_await Office::Sleep(minutes(1));
+  }));
+  office.world.ShiftWallClock(hours(24 * 6));
+  peer.answer = nullptr;
+  ASSERT_TRUE(office.Run(
+      [](Office& o, Desk&) -> Task<void> { EXPECT_TRUE(co_await o.Empty(minutes(1))); }));
+  EXPECT_EQ(office.CountTaken("a@b.example"), 1u);
+  EXPECT_EQ(office.CountTaken("sender@example.org"), 0u);
+}
+
+TEST(TransferFailure, WhatGrewOldWhileTheServerWasDownIsReturnedWhenItIsRefusedOnceMore) {
+  Office office;
+  Peer& peer = Elsewhere(office);
+  peer.answer = [](const std::string&) { return Deferred(); };
+  ASSERT_TRUE(office.Run([](Office&, Desk& desk) -> Task<void> {
+    co_await Office::Post(desk, {.to = {"a@b.example"}});
+    co_await Office::Sleep(minutes(1));
+  }));
+  office.world.ShiftWallClock(hours(24 * 6));
+  ASSERT_TRUE(office.Run(
+      [](Office& o, Desk&) -> Task<void> { EXPECT_TRUE(co_await o.Empty(minutes(2))); }));
+  EXPECT_EQ(peer.tried_recipients, 2u);
+  ASSERT_NE(Report(office), nullptr);
+  EXPECT_HAS(Report(office)->text, "Status: 5.4.7");
+}
+
+TEST(TransferFailure, WhatGrewOldWhileTheServerWasDownIsReturnedWhenItsNextHopStaysAway) {
+  Office office;
+  Peer& peer = Elsewhere(office);
+  peer.answer = [](const std::string&) { return Deferred(); };
+  ASSERT_TRUE(office.Run([](Office&, Desk& desk) -> Task<void> {
+    for (int i = 0; i < 3; ++i) co_await Office::Post(desk, {.to = {"a@b.example"}});
+    co_await Office::Sleep(minutes(1));
+  }));
+  office.world.ShiftWallClock(hours(24 * 6));
+  peer.refuse = [] { return Reply{421, {4, 3, 2}, "down for maintenance"}; };
+  ASSERT_TRUE(office.Run([](Office& o, Desk&) -> Task<void> {
+    EXPECT_FALSE(co_await o.Empty(minutes(10)));
+    EXPECT_TRUE(co_await o.Empty(minutes(20)));
+  }));
+  EXPECT_EQ(office.CountTaken("a@b.example"), 0u);
+  EXPECT_EQ(office.CountTaken("sender@example.org"), 3u);
+}
+
 // Found in review: each transaction of a round counted as an attempt and doubled the delay.
 TEST(TransferFailure, AMessageOfManyTransactionsIsPutOffOnceARound) {
   Office office;
