@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+
+#include "ringmail/codec/encoded_word.h"
 
 namespace ringmail::message {
 namespace {
@@ -115,6 +118,13 @@ Token Lexer::Next() {
     token = {.kind = TokenKind::kSpecial, .text = text_.substr(at_++, 1)};
   } else {
     const size_t begin = at_;
+    // An encoded word is one atom, also where its text has specials, which RFC 2047 §5 (3) forbids
+    // and senders write.
+    if (text_.substr(at_, 2) == "=?") {
+      const std::optional<codec::EncodedWord> word =
+          codec::ReadEncodedWord(text_.substr(at_), codec::EncodedWordRule::kStrict);
+      if (word) at_ += word->bytes;
+    }
     while (at_ < text_.size() && !Special(text_[at_]) && !IsBlank(text_[at_])) ++at_;
     token = {.kind = TokenKind::kAtom, .text = text_.substr(begin, at_ - begin)};
   }

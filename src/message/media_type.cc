@@ -56,25 +56,6 @@ constexpr SubtypeRow kSubtypes[] = {
     {MediaType::kMessage, "feedback-report", MediaSubtype::kFeedbackReport},
 };
 
-struct EncodingRow {
-  std::string_view name;
-  TransferEncoding encoding;
-};
-// The first of each is the name that is written.
-constexpr EncodingRow kEncodings[] = {
-    {"7bit", TransferEncoding::k7Bit},
-    {"8bit", TransferEncoding::k8Bit},
-    {"binary", TransferEncoding::kBinary},
-    {"quoted-printable", TransferEncoding::kQuotedPrintable},
-    {"base64", TransferEncoding::kBase64},
-    {"x-uuencode", TransferEncoding::kUuencode},
-    {"x-uue", TransferEncoding::kUuencode},
-    {"uuencode", TransferEncoding::kUuencode},
-    // What senders of the nineties wrote.
-    {"7-bit", TransferEncoding::k7Bit},
-    {"8-bit", TransferEncoding::k8Bit},
-};
-
 constexpr std::array<std::string_view, kDepartureCount> kDepartures = {
     "missing final boundary",
     "missing boundary parameter",
@@ -115,20 +96,6 @@ MediaSubtype FindMediaSubtype(MediaType type, std::string_view subtype) {
     if (row.type == type && SameAscii(row.name, subtype)) return row.subtype;
   }
   return MediaSubtype::kOther;
-}
-
-TransferEncoding FindTransferEncoding(std::string_view token) {
-  for (const EncodingRow& row : kEncodings) {
-    if (SameAscii(row.name, token)) return row.encoding;
-  }
-  return TransferEncoding::kUnknown;
-}
-
-std::string_view TransferEncodingName(TransferEncoding encoding) {
-  for (const EncodingRow& row : kEncodings) {
-    if (row.encoding == encoding) return row.name;
-  }
-  return "x-unknown";
 }
 
 std::string_view DepartureName(uint32_t bit) {

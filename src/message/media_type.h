@@ -9,6 +9,5 @@ namespace ringmail::message {
 
 MediaType FindMediaType(std::string_view type);
 MediaSubtype FindMediaSubtype(MediaType type, std::string_view subtype);
-TransferEncoding FindTransferEncoding(std::string_view token);
 
 }  // namespace ringmail::message

@@ -117,7 +117,7 @@ void TreeBuilder::ReadTransferEncoding() {
   const std::string_view token =
       ReadMimeToken(std::string_view(field_text_).substr(field_.value), rest);
   Part& owner = part();
-  owner.encoding = FindTransferEncoding(token);
+  owner.encoding = codec::ParseTransferEncoding(token);
   if (owner.encoding == TransferEncoding::kUnknown) owner.departures |= kUnknownEncoding;
 }
 

@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "ringmail/codec/dots.h"
+#include "ringmail/codec/transfer_encoding.h"
 #include "ringmail/message/content_view.h"
 #include "ringmail/message/field.h"
 
@@ -73,17 +74,7 @@ enum class MediaSubtype : uint8_t {
   kFeedbackReport,
 };
 
-enum class TransferEncoding : uint8_t {
-  k7Bit,
-  k8Bit,
-  kBinary,
-  kQuotedPrintable,
-  kBase64,
-  kUuencode,  // x-uuencode, x-uue, uuencode
-  kUnknown,   // RFC 2045 §6.4: application/octet-stream, whatever Content-Type says
-};
-// "quoted-printable"; "x-unknown" for kUnknown.
-std::string_view TransferEncodingName(TransferEncoding encoding);
+using codec::TransferEncoding;
 
 // How a part differs from what the standards allow; bits of Part::departures.
 enum Departure : uint32_t {
