@@ -103,8 +103,10 @@ io::Task<Status> SegmentSupply::PrepareOne() {
   // segment without a header between others, which recovery takes for damage.
   if (!named_) {
     if (spares_.empty()) CO_RETURN_IF_ERROR(co_await MakeSpare());
-    CO_RETURN_IF_ERROR(co_await io::Rename(Path(SpareName(spares_.back())), path));
-    spares_.pop_back();
+    // Dropped segments become spares meanwhile: the last one then is another.
+    const uint64_t spare = spares_.back();
+    CO_RETURN_IF_ERROR(co_await io::Rename(Path(SpareName(spare)), path));
+    std::erase(spares_, spare);
     named_ = true;
   }
   // The name must last before the first record in it does.
