@@ -259,9 +259,14 @@ void MakeLarge(Plan& plan, Dice& dice) {
   plan.cache_bytes = dice.Any({256u << 10, 512u << 10, 1u << 20});
   plan.window_bytes = dice.Any({8u << 10, 64u << 10, 256u << 10});
   for (uint64_t i = dice.Between(1, 3); i > 0; --i) {
-    const bool slow = dice.Percent(60);
-    plan.peers.push_back({.kind = slow ? PeerKind::kTarpit : PeerKind::kCorrect,
-                          .number = slow ? static_cast<uint32_t>(dice.Between(200, 5000)) : 0});
+    PeerPlan peer;
+    if (dice.Percent(40)) {
+      peer = {.kind = PeerKind::kTarpit, .number = static_cast<uint32_t>(dice.Between(200, 5000))};
+    } else if (dice.Percent(50)) {
+      // What waits for another attempt is in nobody's hands.
+      peer = {.kind = PeerKind::kGreylister, .number = static_cast<uint32_t>(dice.Between(5, 90))};
+    }
+    plan.peers.push_back(peer);
   }
   AddMessages(plan, dice,
               {.messages = 80,

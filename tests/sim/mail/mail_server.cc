@@ -52,6 +52,13 @@ std::string Exceeds(std::string_view what, uint64_t value, uint64_t max) {
   return fmt::format("{} {}, of {} allowed", value, what, max);
 }
 
+// As much as the content of a message on its way may take of the cache.
+void AddLent(void* sum, storage::QueuedMessage& message) {
+  if (message.in_flight_count() == 0) return;
+  *static_cast<uint64_t*>(sum) +=
+      std::min(storage::Bytes(message.content()) * 2 + 24576, kCachedContentBytesMax);
+}
+
 struct FsckRun {
   std::string wrong;
   bool done = false;
@@ -84,7 +91,7 @@ struct MailServer::Life {
     const Gauge *cache_bytes, *sessions, *next_hop_sessions;
   };
   std::vector<Gauges> gauges;
-  uint64_t next_hop_sessions_seen = 0;  // at once, at most
+  uint64_t lent_seen = 0;  // octets of content on their way at once, at most
 
   static io::Task<void> Main(void* context) {
     Life& life = *static_cast<Life*>(context);
@@ -180,12 +187,11 @@ std::string MailServer::ExceededLimit() const {
                              find("ringmail_transfer_sessions_open")});
     }
   }
-  uint64_t cached = 0, next_hop_sessions = 0;
+  uint64_t cached = 0;
   for (size_t i = 0; i < life.gauges.size(); ++i) {
     const auto value = [](const Gauge* gauge) { return static_cast<uint64_t>(gauge->value()); };
     const Life::Gauges& gauges = life.gauges[i];
     cached += value(gauges.cache_bytes);
-    next_hop_sessions += value(gauges.next_hop_sessions);
     if (value(gauges.sessions) > connections_max_)
       return Exceeds("sessions", value(gauges.sessions), connections_max_);
     if (value(gauges.next_hop_sessions) <= kDestinationConnectionsMax) continue;
@@ -194,9 +200,13 @@ std::string MailServer::ExceededLimit() const {
         return Exceeds("sessions to " + one.name, one.sessions, kDestinationConnectionsMax);
     }
   }
-  life.next_hop_sessions_seen = std::max(life.next_hop_sessions_seen, next_hop_sessions);
-  // What a session sends stays as long as it does, and until the next content comes.
-  const uint64_t cache_max = cache_bytes_ + life.next_hop_sessions_seen * kCachedContentBytesMax;
+  if (cached <= cache_bytes_) return {};
+  // What is on its way to a next hop is not evicted, and stays until the next content comes.
+  uint64_t lent = 0;
+  for (server::ShardServer* one : life.boot.servers)
+    one->queue().Visit(QueueId(), SIZE_MAX, &AddLent, &lent);
+  life.lent_seen = std::max(life.lent_seen, lent);
+  const uint64_t cache_max = cache_bytes_ + life.lent_seen + kCachedContentBytesMax;
   if (cached > cache_max) return Exceeds("octets of content in memory", cached, cache_max);
   return {};
 }
