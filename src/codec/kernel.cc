@@ -25,7 +25,8 @@ constinit const Kernels kPortableKernels = {
     .unstuff_dots = DotsPortable,
     .count_lines = CountLinesPortable,
     .quoted_printable_decode = QuotedPrintableDecodePortable,
-    .quoted_printable_encode = QuotedPrintableEncodeNone};
+    .quoted_printable_encode = QuotedPrintableEncodeNone,
+    .utf8_prefix = Utf8PrefixPortable};
 #if defined(__x86_64__)
 constinit const Kernels kSse42Kernels = {.crc32c = Crc32cSse42,
                                          .read_lines = ReadLinesPortable,
@@ -37,7 +38,8 @@ constinit const Kernels kSse42Kernels = {.crc32c = Crc32cSse42,
                                          .unstuff_dots = DotsPortable,
                                          .count_lines = CountLinesPortable,
                                          .quoted_printable_decode = QuotedPrintableDecodeSse42,
-                                         .quoted_printable_encode = QuotedPrintableEncodeSse42};
+                                         .quoted_printable_encode = QuotedPrintableEncodeSse42,
+                                         .utf8_prefix = Utf8PrefixSse42};
 constinit const Kernels kAvx2Kernels = {.crc32c = Crc32cSse42,
                                         .read_lines = ReadLinesAvx2,
                                         .base64_encode = Base64EncodeAvx2,
@@ -48,7 +50,8 @@ constinit const Kernels kAvx2Kernels = {.crc32c = Crc32cSse42,
                                         .unstuff_dots = DotsAvx2,
                                         .count_lines = CountLinesAvx2,
                                         .quoted_printable_decode = QuotedPrintableDecodeAvx2,
-                                        .quoted_printable_encode = QuotedPrintableEncodeAvx2};
+                                        .quoted_printable_encode = QuotedPrintableEncodeAvx2,
+                                        .utf8_prefix = Utf8PrefixAvx2};
 constinit const Kernels kAvx512Kernels = {.crc32c = Crc32cSse42,
                                           .read_lines = ReadLinesAvx512,
                                           .base64_encode = Base64EncodeAvx512,
@@ -59,7 +62,8 @@ constinit const Kernels kAvx512Kernels = {.crc32c = Crc32cSse42,
                                           .unstuff_dots = UnstuffDotsAvx512,
                                           .count_lines = CountLinesAvx512,
                                           .quoted_printable_decode = QuotedPrintableDecodeAvx512,
-                                          .quoted_printable_encode = QuotedPrintableEncodeAvx512};
+                                          .quoted_printable_encode = QuotedPrintableEncodeAvx512,
+                                          .utf8_prefix = Utf8PrefixAvx512};
 #endif
 
 #if defined(__x86_64__)

@@ -95,6 +95,15 @@ KernelSpan QuotedPrintableEncodeAvx2(std::string_view in, bool text, uint8_t& co
 KernelSpan QuotedPrintableEncodeAvx512(std::string_view in, bool text, uint8_t& column, char* out);
 KernelSpan QuotedPrintableEncodeNeon(std::string_view in, bool text, uint8_t& column, char* out);
 
+// How many octets at the start of `text`, whole characters, are surely valid UTF-8: up to the first
+// fault or to the end, but for 127 octets at most before it.
+using Utf8Kernel = size_t (*)(std::string_view text);
+size_t Utf8PrefixPortable(std::string_view text);
+size_t Utf8PrefixSse42(std::string_view text);
+size_t Utf8PrefixAvx2(std::string_view text);
+size_t Utf8PrefixAvx512(std::string_view text);
+size_t Utf8PrefixNeon(std::string_view text);
+
 struct Kernels {
   uint32_t (*crc32c)(uint32_t crc, std::string_view bytes);
   ReadLinesKernel read_lines;
@@ -103,6 +112,7 @@ struct Kernels {
   CountLinesKernel count_lines;
   QuotedPrintableDecodeKernel quoted_printable_decode;
   QuotedPrintableEncodeKernel quoted_printable_encode;
+  Utf8Kernel utf8_prefix;
 };
 
 const Kernels& ActiveKernels();

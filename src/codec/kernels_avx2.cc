@@ -6,6 +6,7 @@
 
 #include "codec/block_x86.h"
 #include "codec/kernels.h"
+#include "codec/vector_x86.h"
 #include "ringmail/codec/quoted_printable.h"
 
 #if defined(__x86_64__)
@@ -13,6 +14,7 @@
 #pragma clang attribute push(__attribute__((target(RINGMAIL_TARGET_AVX2))), apply_to = function)
 
 #include "codec/quoted_printable_blocks.h"
+#include "codec/utf8_blocks.h"
 
 namespace ringmail::codec {
 
@@ -23,6 +25,8 @@ KernelSpan QuotedPrintableDecodeAvx2(std::string_view in, char* out, QuotedPrint
 KernelSpan QuotedPrintableEncodeAvx2(std::string_view in, bool text, uint8_t& column, char* out) {
   return quoted_printable::Encode<BlockAvx2>(in, text, column, out);
 }
+
+size_t Utf8PrefixAvx2(std::string_view text) { return utf8::ValidPrefix<VectorAvx2>(text); }
 
 }  // namespace ringmail::codec
 

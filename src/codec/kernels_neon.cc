@@ -4,6 +4,8 @@
 #include "codec/block_neon.h"
 #include "codec/kernels.h"
 #include "codec/quoted_printable_blocks.h"
+#include "codec/utf8_blocks.h"
+#include "codec/vector_neon.h"
 
 namespace ringmail::codec {
 
@@ -14,6 +16,8 @@ KernelSpan QuotedPrintableDecodeNeon(std::string_view in, char* out, QuotedPrint
 KernelSpan QuotedPrintableEncodeNeon(std::string_view in, bool text, uint8_t& column, char* out) {
   return quoted_printable::Encode<BlockNeon>(in, text, column, out);
 }
+
+size_t Utf8PrefixNeon(std::string_view text) { return utf8::ValidPrefix<VectorNeon>(text); }
 
 }  // namespace ringmail::codec
 

@@ -4,12 +4,25 @@
 #include <cstdint>
 #include <cstring>
 
+#include "codec/kernels.h"
+
 namespace ringmail::codec {
 namespace {
 
 // How many octets of `text` from `at` on are surely ASCII, eight at a time.
 size_t AsciiWords(std::string_view text, size_t at) {
   size_t end = at;
+  // Blocks without a branch within, which a compiler makes vectors of.
+  while (text.size() - end >= 64) {
+    uint64_t any = 0;
+    for (size_t i = 0; i < 64; i += 8) {
+      uint64_t word;
+      std::memcpy(&word, text.data() + end + i, sizeof(word));
+      any |= word;
+    }
+    if ((any & 0x8080808080808080) != 0) break;
+    end += 64;
+  }
   while (text.size() - end >= 8) {
     uint64_t word;
     std::memcpy(&word, text.data() + end, sizeof(word));
@@ -59,8 +72,10 @@ size_t Utf8CharacterBytes(std::string_view text) {
   return lead.tail + 1;
 }
 
+size_t Utf8PrefixPortable(std::string_view) { return 0; }
+
 size_t Utf8ValidPrefix(std::string_view text) {
-  size_t at = 0;
+  size_t at = ActiveKernels().utf8_prefix(text);
   while (true) {
     at += AsciiWords(text, at);
     const size_t bytes = Utf8CharacterBytes(text.substr(at));
