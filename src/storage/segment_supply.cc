@@ -103,10 +103,17 @@ io::Task<Status> SegmentSupply::PrepareOne() {
   // segment without a header between others, which recovery takes for damage.
   if (!named_) {
     if (spares_.empty()) CO_RETURN_IF_ERROR(co_await MakeSpare());
-    // Dropped segments become spares meanwhile: the last one then is another.
+    // Taken out first: dropped segments join the spares meanwhile.
     const uint64_t spare = spares_.back();
-    CO_RETURN_IF_ERROR(co_await io::Rename(Path(SpareName(spare)), path));
-    std::erase(spares_, spare);
+    spares_.pop_back();
+    Status renamed = co_await io::Rename(Path(SpareName(spare)), path);
+    if (absl::IsNotFound(renamed)) {
+      // Somebody removed it: the next one, or a new one, does as well.
+      disk_bytes_ -= options_.segment_bytes;
+    } else if (!renamed.ok()) {
+      spares_.push_back(spare);
+    }
+    CO_RETURN_IF_ERROR(renamed);
     named_ = true;
   }
   // The name must last before the first record in it does.
@@ -166,24 +173,29 @@ io::Task<Status> SegmentSupply::WriteZeros(std::string path) {
 
 io::Task<Status> SegmentSupply::DropSegment(LogId log, uint64_t sequence, uint64_t bytes) {
   const std::string directory = LogDirectory(options_.data_dir, log);
-  const std::string path = directory + "/" + SegmentName(sequence);
-  const bool keep =
-      log == options_.log && bytes == options_.segment_bytes && spares_.size() < kSpareSegmentsMax;
-  const uint64_t number = next_spare_;
-  if (keep) {
-    ++next_spare_;
-    CO_RETURN_IF_ERROR(co_await io::Rename(path, Path(SpareName(number))));
-  } else {
-    CO_RETURN_IF_ERROR(co_await io::Remove(path));
+  // Where only the sync failed the last time, the name is gone already.
+  if (!dropped_ || dropped_->log != log || dropped_->sequence != sequence) {
+    dropped_.reset();
+    const std::string path = directory + "/" + SegmentName(sequence);
+    Dropped dropped{log, sequence};
+    if (log == options_.log && bytes == options_.segment_bytes &&
+        spares_.size() < kSpareSegmentsMax) {
+      dropped.spare = next_spare_++;
+      CO_RETURN_IF_ERROR(co_await io::Rename(path, Path(SpareName(*dropped.spare))));
+    } else {
+      CO_RETURN_IF_ERROR(co_await io::Remove(path));
+    }
+    dropped_ = dropped;
   }
   CO_RETURN_IF_ERROR(co_await io::SyncDirectory(directory));
   --held_segments_;
-  if (keep) {
-    spares_.push_back(number);
+  if (dropped_->spare) {
+    spares_.push_back(*dropped_->spare);
     metrics_.segments_recycled.Add();
   } else {
     disk_bytes_ -= bytes;
   }
+  dropped_.reset();
   metrics_.segments_dropped.Add();
   wake_.Notify();
   Changed();

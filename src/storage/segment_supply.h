@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,13 @@ class SegmentSupply {
   void Changed();
   std::string Path(std::string_view name) const { return directory_ + "/" + std::string(name); }
 
+  // A segment whose name is gone, which may not be durable yet.
+  struct Dropped {
+    LogId log;
+    uint64_t sequence = 0;
+    std::optional<uint64_t> spare;  // its number; nothing: removed
+  };
+
   const Options options_;
   const std::string directory_;
   StorageMetrics& metrics_;
@@ -88,6 +96,7 @@ class SegmentSupply {
   uint64_t next_sequence_;
   bool named_ = false;  // the segment of next_sequence_ has its name, and is not open yet
   uint64_t next_spare_ = 1;
+  std::optional<Dropped> dropped_;
   uint64_t held_segments_;
   uint64_t disk_bytes_;      // of all files, spare ones too
   uint64_t free_bytes_ = 0;  // of the file system, when last asked
