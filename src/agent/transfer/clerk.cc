@@ -246,6 +246,19 @@ void TransferCore::MindLane(const Job& job) {
   lane.credits = kLaneCreditsMax;
 }
 
+// The peer took only some recipients at once: the others have their turn in the same round,
+// whatever the next attempt of those that it put off.
+void TransferCore::SendRest(QueuedMessage& message, const Job& job) {
+  std::vector<uint32_t> rest;
+  for (size_t i = 0; i < job.recipients.size(); ++i) {
+    const uint32_t recipient = job.recipients[i];
+    const bool pending =
+        message.state(recipient) == RecipientState::kPending && !message.in_flight(recipient);
+    if (job.results[i].outcome == Outcome::kUntried && pending) rest.push_back(recipient);
+  }
+  if (!rest.empty()) Send(message, *job.lane, std::move(rest), job.urgency);
+}
+
 // The outcomes are on disk: recipients that are still pending may be tried again, and the lane has
 // a place.
 void TransferCore::FinishJob(Job& job) {
@@ -257,8 +270,11 @@ void TransferCore::FinishJob(Job& job) {
     Landed(*message, job.recipients);
     const auto untried = [](const RecipientResult& r) { return r.outcome == Outcome::kUntried; };
     if (!message->held() && !stopping_) {
-      // Untried: it goes on waiting, ahead of those that came later.
-      if (std::any_of(job.results.begin(), job.results.end(), untried)) {
+      const bool untaken = std::any_of(job.results.begin(), job.results.end(), untried);
+      if (untaken && job.delivered && lane.out < lane.credits && !unrecorded_) {
+        SendRest(*message, job);
+      } else if (untaken) {
+        // It goes on waiting, ahead of those that came later.
         if (message->linked()) {
           lane.also_waiting.insert(job.id);
         } else {

@@ -54,7 +54,7 @@ void DestinationPool::Arrive(Job& job) {
   job.results.assign(job.recipients.size(), RecipientResult{});
   job.remote_host.clear();
   job.fruitless = 0;
-  job.ambiguous = job.unreachable = false;
+  job.ambiguous = job.unreachable = job.delivered = false;
   job.refusal = {};
   Destination& destination = Find(job.hop);
   if (stopping_) {
@@ -253,6 +253,7 @@ io::Task<void> DestinationPool::Attempt(Destination& destination, TransportSessi
   bool fruitful = false;
   for (size_t i = 0; i < slots.size(); ++i) {
     fruitful |= results[i].outcome != Outcome::kUntried;
+    job.delivered |= results[i].outcome == Outcome::kDelivered;
     job.results[slots[i]] = std::move(results[i]);
   }
   Judge(destination, session, job, age, fruitful);
@@ -272,7 +273,9 @@ void DestinationPool::Judge(Destination& destination, TransportSession& session,
   const message::Reply silence{451, {4, 4, 2}, "the peer ends sessions before it answers"};
   const auto untried = [](const RecipientResult& r) { return r.outcome == Outcome::kUntried; };
   const bool over = std::none_of(job.results.begin(), job.results.end(), untried);
-  if (over || stopping_) {
+  // What was delivered is written down before the rest is tried: a crash meanwhile would deliver it
+  // twice.
+  if (over || stopping_ || job.delivered) {
     Home(destination, job);
   } else if (destination.fruitless >= kFruitlessMax) {
     PutBack(destination, job);  // the first in line: it carries the reply home

@@ -41,6 +41,7 @@ struct Job : ListHook<class JobTag> {
   std::string remote_host;
   uint32_t fruitless = 0;  // attempts that gave no outcome to anybody
   bool ambiguous = false;
+  bool delivered = false;  // to one recipient or more
   // The destination could not be reached: what is kUntried waits, and it is left alone until then.
   bool unreachable = false;
   MonotonicTime back_off_until{};

@@ -142,6 +142,7 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
   static io::Task<void> BounceAndFinish(TransferCore* self, Settlement settlement);
   void MindLane(const Job& job);
   void FinishJob(Job& job);
+  void SendRest(storage::QueuedMessage& message, const Job& job);
   storage::LastReply LastSaid(const storage::QueuedMessage& message, uint32_t recipient,
                               std::string_view path) const;
   io::Task<void> Attend(QueueId id);

@@ -161,6 +161,30 @@ TEST(Transfer, SplitsForAPeerThatTakesFewerRecipientsAndCountsNoAttemptForTheRes
   EXPECT_EQ(office.Metric("ringmail_deferred_recipients_total"), 0u);
 }
 
+// Found by the simulator (storm 516067): the outcome waited for the peer's word on the other
+// recipients.
+TEST(Transfer, WhatWasDeliveredIsWrittenDownBeforeThePeerIsAskedForTheRest) {
+  Office office;
+  Peer& peer = office.peers["home.example"];
+  peer.recipients_max = 1;
+  peer.answer = [&peer](const std::string&) {
+    peer.hangs = peer.transactions == 1;
+    return RecipientResult{Outcome::kDelivered, {250, {2, 0, 0}, "ok"}};
+  };
+  office.Start([](Office&, Desk& desk) -> Task<void> {
+    co_await Office::Post(desk, {.to = {"a@b.example", "b@b.example", "c@b.example"}});
+    co_await Office::Sleep(hours(1));
+  });
+  ASSERT_TRUE(office.world.RunUntil([&] { return peer.transactions == 2; }));
+  ASSERT_EQ(peer.taken.size(), 1u);
+  office.Crash(sim::DiskLoss::kEverything);
+  peer.hangs = false;
+  ASSERT_TRUE(office.Run(
+      [](Office& o, Desk&) -> Task<void> { EXPECT_TRUE(co_await o.Empty(seconds(10))); }));
+  for (const std::string_view path : {"a@b.example", "b@b.example", "c@b.example"})
+    EXPECT_EQ(peer.Count(path), 1u) << path;
+}
+
 TEST(Transfer, OneSessionCarriesMessageAfterMessageAndIsKeptForMore) {
   Office office;
   office.transfer.destination.sessions_max = 1;
