@@ -26,8 +26,7 @@ class Base64Test : public ::testing::TestWithParam<Kernel> {
   Kernel before_ = Kernel::kPortable;
 };
 
-INSTANTIATE_TEST_SUITE_P(Kernels, Base64Test,
-                         ::testing::ValuesIn(kKernels),
+INSTANTIATE_TEST_SUITE_P(Kernels, Base64Test, ::testing::ValuesIn(kKernels),
                          [](const auto& test) { return std::string(KernelName(test.param)); });
 
 std::string RandomOctets(std::mt19937_64& random, size_t bytes) {

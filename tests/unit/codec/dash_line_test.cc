@@ -23,8 +23,7 @@ class DashLineTest : public ::testing::TestWithParam<Kernel> {
   Kernel before_ = Kernel::kPortable;
 };
 
-INSTANTIATE_TEST_SUITE_P(Kernels, DashLineTest,
-                         ::testing::ValuesIn(kKernels),
+INSTANTIATE_TEST_SUITE_P(Kernels, DashLineTest, ::testing::ValuesIn(kKernels),
                          [](const auto& test) { return std::string(KernelName(test.param)); });
 
 TEST_P(DashLineTest, IsFoundAtEveryPlaceOfEverySize) {

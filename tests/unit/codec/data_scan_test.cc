@@ -24,8 +24,7 @@ class DataScanTest : public ::testing::TestWithParam<Kernel> {
   Kernel before_ = Kernel::kPortable;
 };
 
-INSTANTIATE_TEST_SUITE_P(Kernels, DataScanTest,
-                         ::testing::ValuesIn(kKernels),
+INSTANTIATE_TEST_SUITE_P(Kernels, DataScanTest, ::testing::ValuesIn(kKernels),
                          [](const auto& test) { return std::string(KernelName(test.param)); });
 
 testing::AssertionResult Same(const ReferenceScan& got, const ReferenceScan& want) {

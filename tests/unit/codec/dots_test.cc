@@ -24,8 +24,7 @@ class DotsTest : public ::testing::TestWithParam<Kernel> {
   Kernel before_ = Kernel::kPortable;
 };
 
-INSTANTIATE_TEST_SUITE_P(Kernels, DotsTest,
-                         ::testing::ValuesIn(kKernels),
+INSTANTIATE_TEST_SUITE_P(Kernels, DotsTest, ::testing::ValuesIn(kKernels),
                          [](const auto& test) { return std::string(KernelName(test.param)); });
 
 std::string RandomText(std::mt19937_64& random, size_t bytes, unsigned odd) {
