@@ -340,7 +340,16 @@ void Index::Cache(Content& content, std::unique_ptr<StagedBytes> bytes) {
   bytes->content = &content;
   cached_.PushBack(*bytes);
   content.cache = std::move(bytes);
-  if (cache_bytes_ > cache_bytes_max_ && !Planted(Canary::kCacheOverLimit)) Evict();
+  if (cache_bytes_ <= cache_bytes_max_ || Planted(Canary::kCacheOverLimit)) return;
+  Evict();
+  // What is lent fills it: this one is read from the log when its turn comes.
+  if (cache_bytes_ > cache_bytes_max_ && content.cache != nullptr) Uncache(content);
+}
+
+void Index::Uncache(Content& content) {
+  cache_bytes_ -= content.cache->memory_bytes();
+  metrics_.cache_evictions.Add();
+  content.cache.reset();
 }
 
 // The oldest go first; what is lent is skipped, and comes round again.
@@ -353,9 +362,7 @@ void Index::Evict() {
       ++skips;
       continue;
     }
-    cache_bytes_ -= oldest.memory_bytes();
-    metrics_.cache_evictions.Add();
-    oldest.content->cache.reset();
+    Uncache(*oldest.content);
   }
 }
 

@@ -112,6 +112,7 @@ class Index {
                     uint32_t reply);
   void FreeContent(Content& content);
   void Evict();
+  void Uncache(Content& content);
 
   const uint64_t cache_bytes_max_;
   StorageMetrics& metrics_;

@@ -19,8 +19,6 @@ using server::ConfigResult;
 
 constexpr std::string_view kStore = "/data";
 constexpr uint32_t kDestinationConnectionsMax = 5;
-// What one content may take of the cache, with what is known about it.
-constexpr uint64_t kCachedContentBytesMax = (256u << 10) + 4096 * 4 + 4096;
 
 // What a reload reads: the text lies where a path would, since the simulated machine has no /etc.
 ConfigResult ReadConfig(const std::string& text) { return server::ParseConfig(text, ""); }
@@ -50,13 +48,6 @@ std::string ConfigText(const Plan& plan, const Node& node, uint32_t index, std::
 
 std::string Exceeds(std::string_view what, uint64_t value, uint64_t max) {
   return fmt::format("{} {}, of {} allowed", value, what, max);
-}
-
-// As much as the content of a message on its way may take of the cache.
-void AddLent(void* sum, storage::QueuedMessage& message) {
-  if (message.in_flight_count() == 0) return;
-  *static_cast<uint64_t*>(sum) +=
-      std::min(storage::Bytes(message.content()) * 2 + 24576, kCachedContentBytesMax);
 }
 
 struct FsckRun {
@@ -91,7 +82,6 @@ struct MailServer::Life {
     const Gauge *cache_bytes, *sessions, *next_hop_sessions;
   };
   std::vector<Gauges> gauges;
-  uint64_t lent_seen = 0;  // octets of content on their way at once, at most
 
   static io::Task<void> Main(void* context) {
     Life& life = *static_cast<Life*>(context);
@@ -200,14 +190,7 @@ std::string MailServer::ExceededLimit() const {
         return Exceeds("sessions to " + one.name, one.sessions, kDestinationConnectionsMax);
     }
   }
-  if (cached <= cache_bytes_) return {};
-  // What is on its way to a next hop is not evicted, and stays until the next content comes.
-  uint64_t lent = 0;
-  for (server::ShardServer* one : life.boot.servers)
-    one->queue().Visit(QueueId(), SIZE_MAX, &AddLent, &lent);
-  life.lent_seen = std::max(life.lent_seen, lent);
-  const uint64_t cache_max = cache_bytes_ + life.lent_seen + kCachedContentBytesMax;
-  if (cached > cache_max) return Exceeds("octets of content in memory", cached, cache_max);
+  if (cached > cache_bytes_) return Exceeds("octets of content in memory", cached, cache_bytes_);
   return {};
 }
 
