@@ -218,6 +218,8 @@ void Fate::Rot(const FaultPlan& fault, Machine& machine) {
   const size_t at = fault.place / 256 % (end / 2);
   const char flipped = static_cast<char>((*bytes)[at] ^ (1 << fault.place % 8));
   rotten = true;
+  // An outcome that rotted is not known any more, as the crash page says.
+  cast_.ledger.ServerEnded(cast_.world.now(), cast_.world.now().time_since_epoch());
   disk.Damage(path, at, std::string_view(&flipped, 1));
   Say(fmt::format("{} at {}", path, at), fault);
 }
