@@ -2,7 +2,11 @@
 
 #include <algorithm>
 
+#include "codec/kernels.h"
+
 namespace ringmail::codec {
+
+FindStep FindNoCaseNone(std::string_view, std::string_view) { return {}; }
 
 bool AsciiEqualNoCase(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
@@ -16,7 +20,10 @@ bool AsciiStartsWithNoCase(std::string_view text, std::string_view start) {
 
 size_t AsciiFindNoCase(std::string_view text, std::string_view needle, size_t from) {
   if (from > text.size() || text.size() - from < needle.size()) return std::string_view::npos;
-  for (size_t at = from; at + needle.size() <= text.size(); ++at) {
+  if (needle.empty()) return from;
+  const FindStep step = ActiveKernels().find_no_case(text.substr(from), needle);
+  if (step.found) return from + step.at;
+  for (size_t at = from + step.at; at + needle.size() <= text.size(); ++at) {
     if (AsciiEqualNoCase(text.substr(at, needle.size()), needle)) return at;
   }
   return std::string_view::npos;

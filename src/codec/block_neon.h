@@ -22,6 +22,21 @@ class BlockNeon {
     auto* octets = reinterpret_cast<uint8_t*>(at);
     for (size_t i = 0; i < 4; ++i) vst1q_u8(octets + 16 * i, part_[i]);
   }
+  __attribute__((always_inline)) static BlockNeon Fill(char octet) {
+    BlockNeon block;
+    for (size_t i = 0; i < 4; ++i) block.part_[i] = vdupq_n_u8(static_cast<uint8_t>(octet));
+    return block;
+  }
+  __attribute__((always_inline)) BlockNeon Min(const BlockNeon& other) const {
+    BlockNeon block;
+    for (size_t i = 0; i < 4; ++i) block.part_[i] = vminq_u8(part_[i], other.part_[i]);
+    return block;
+  }
+  __attribute__((always_inline)) BlockNeon Or(const BlockNeon& other) const {
+    BlockNeon block;
+    for (size_t i = 0; i < 4; ++i) block.part_[i] = vorrq_u8(part_[i], other.part_[i]);
+    return block;
+  }
   __attribute__((always_inline)) uint64_t Equal(char octet) const {
     const uint8x16_t same = vdupq_n_u8(static_cast<uint8_t>(octet));
     return Bits(vceqq_u8(part_[0], same), vceqq_u8(part_[1], same), vceqq_u8(part_[2], same),

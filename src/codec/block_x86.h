@@ -32,6 +32,21 @@ class BlockSse42 {
       _mm_storeu_si128(reinterpret_cast<__m128i*>(at + 16 * i), part_[i]);
     }
   }
+  RINGMAIL_BLOCK(RINGMAIL_TARGET_SSE42) static BlockSse42 Fill(char octet) {
+    BlockSse42 block;
+    for (size_t i = 0; i < 4; ++i) block.part_[i] = _mm_set1_epi8(octet);
+    return block;
+  }
+  RINGMAIL_BLOCK(RINGMAIL_TARGET_SSE42) BlockSse42 Min(const BlockSse42& other) const {
+    BlockSse42 block;
+    for (size_t i = 0; i < 4; ++i) block.part_[i] = _mm_min_epu8(part_[i], other.part_[i]);
+    return block;
+  }
+  RINGMAIL_BLOCK(RINGMAIL_TARGET_SSE42) BlockSse42 Or(const BlockSse42& other) const {
+    BlockSse42 block;
+    for (size_t i = 0; i < 4; ++i) block.part_[i] = _mm_or_si128(part_[i], other.part_[i]);
+    return block;
+  }
   RINGMAIL_BLOCK(RINGMAIL_TARGET_SSE42) uint64_t Equal(char octet) const {
     const __m128i same = _mm_set1_epi8(octet);
     uint64_t mask = 0;
@@ -72,6 +87,23 @@ class BlockAvx2 {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), low_);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(at + 32), high_);
   }
+  RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX2) static BlockAvx2 Fill(char octet) {
+    BlockAvx2 block;
+    block.low_ = block.high_ = _mm256_set1_epi8(octet);
+    return block;
+  }
+  RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX2) BlockAvx2 Min(const BlockAvx2& other) const {
+    BlockAvx2 block;
+    block.low_ = _mm256_min_epu8(low_, other.low_);
+    block.high_ = _mm256_min_epu8(high_, other.high_);
+    return block;
+  }
+  RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX2) BlockAvx2 Or(const BlockAvx2& other) const {
+    BlockAvx2 block;
+    block.low_ = _mm256_or_si256(low_, other.low_);
+    block.high_ = _mm256_or_si256(high_, other.high_);
+    return block;
+  }
   RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX2) uint64_t Equal(char octet) const {
     const __m256i same = _mm256_set1_epi8(octet);
     return Bits(_mm256_cmpeq_epi8(low_, same), _mm256_cmpeq_epi8(high_, same));
@@ -101,6 +133,21 @@ class BlockAvx512 {
   }
   RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX512) void Store(char* at) const {
     _mm512_storeu_si512(at, all_);
+  }
+  RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX512) static BlockAvx512 Fill(char octet) {
+    BlockAvx512 block;
+    block.all_ = _mm512_set1_epi8(octet);
+    return block;
+  }
+  RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX512) BlockAvx512 Min(const BlockAvx512& other) const {
+    BlockAvx512 block;
+    block.all_ = _mm512_min_epu8(all_, other.all_);
+    return block;
+  }
+  RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX512) BlockAvx512 Or(const BlockAvx512& other) const {
+    BlockAvx512 block;
+    block.all_ = _mm512_or_si512(all_, other.all_);
+    return block;
   }
   RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX512) uint64_t Equal(char octet) const {
     return _mm512_cmpeq_epi8_mask(all_, _mm512_set1_epi8(octet));

@@ -1,15 +1,48 @@
 #include "ringmail/codec/dots.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "codec/kernels.h"
 #include "ringmail/base/check.h"
 #include "ringmail/codec/data_scan.h"
 
 namespace ringmail::codec {
+namespace {
+
+// Whether eight octets have no CR, LF or NUL (all under 14), and none with the high bit.
+bool PlainWord(const char* at) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
+  uint64_t word;
+  std::memcpy(&word, at, sizeof(word));
+  return (((word - kOnes * 14) | word) & kHigh) == 0;
+}
+
+void Octet(char octet, LineTally& tally) {
+  if (tally.after_cr && octet == '\n') {
+    tally.after_cr = false;
+    ++tally.lines;
+    tally.line_bytes_max = std::max(tally.line_bytes_max, tally.line_bytes);
+    tally.line_bytes = 0;
+    return;
+  }
+  unsigned flags = tally.flags;
+  if (tally.after_cr) {
+    flags |= kDataBareCr;
+    ++tally.line_bytes;
+  }
+  tally.after_cr = octet == '\r';
+  if (!tally.after_cr) ++tally.line_bytes;
+  if (octet == '\n') flags |= kDataBareLf;
+  if (octet == '\0') flags |= kDataNul;
+  if (static_cast<uint8_t>(octet) >= 0x80) ++tally.high_octets;
+  tally.flags = static_cast<uint8_t>(flags);
+}
+
+}  // namespace
 
 KernelSpan DotsPortable(std::string_view, char*, LineStart&) { return {}; }
-size_t CountLinesPortable(std::string_view, LineState&, uint64_t&) { return 0; }
+size_t TallyLinesNone(std::string_view, LineTally&) { return 0; }
 
 size_t DotStuffer::Feed(std::string_view in, char* out) {
   char* const begin = out;
@@ -76,31 +109,39 @@ DotUnstuffer::Step DotUnstuffer::Feed(std::string_view in, char* out) {
 }
 
 void LineScanner::Feed(std::string_view in) {
-  LineState line{
-      .line_start = false, .after_cr = after_cr_, .line_octets = line_octets_, .flags = flags_};
-  size_t at = ActiveKernels().count_lines(in, line, lines_);
+  LineTally tally{.lines = lines_,
+                  .high_octets = high_octets_,
+                  .line_bytes_max = line_bytes_max_,
+                  .line_bytes = line_bytes_,
+                  .after_cr = after_cr_,
+                  .flags = flags_};
+  in.remove_prefix(ActiveKernels().tally_lines(in, tally));
+  size_t at = 0;
   while (at < in.size()) {
-    line.line_start = false;  // A dot is an octet like any other here.
-    const std::string_view rest = in.substr(at);
-    const size_t end = rest.find('\n');
-    const size_t take = end == std::string_view::npos ? rest.size() : end + 1;
-    const size_t read = ReadLinesPortable(rest.substr(0, take), line);
-    CHECK_EQ(read, take);
-    if (line.line_start) ++lines_;
-    at += take;
+    if (!tally.after_cr) {
+      const size_t first = at;
+      while (in.size() - at >= 8 && PlainWord(in.data() + at)) at += 8;
+      tally.line_bytes += at - first;
+      if (at == in.size()) break;
+    }
+    Octet(in[at++], tally);
   }
-  after_cr_ = line.after_cr;
-  line_octets_ = line.line_octets;
-  flags_ = line.flags;
+  lines_ = tally.lines;
+  high_octets_ = tally.high_octets;
+  line_bytes_max_ = tally.line_bytes_max;
+  line_bytes_ = tally.line_bytes;
+  after_cr_ = tally.after_cr;
+  flags_ = tally.flags;
 }
 
 LineFacts LineScanner::facts() const {
-  unsigned flags = flags_;
-  if (after_cr_) {
-    flags |= kDataBareCr;
-    if (line_octets_ + 1 > kTextLineBytesMax) flags |= kDataLineTooLong;
-  }
-  return {lines_, static_cast<uint8_t>(flags)};
+  // A CR at the end is an octet of the line, and alone.
+  const uint64_t last = line_bytes_ + (after_cr_ ? 1 : 0);
+  const uint64_t longest = std::max(line_bytes_max_, last);
+  const unsigned flags = flags_ | (after_cr_ ? kDataBareCr : 0u) |
+                         (high_octets_ != 0 ? kData8Bit : 0u) |
+                         (longest > kTextLineBytesMax ? kDataLineTooLong : 0u);
+  return {lines_, longest, high_octets_, static_cast<uint8_t>(flags)};
 }
 
 ContentKind LineScanner::kind() const {

@@ -23,35 +23,38 @@ constinit const Kernels kPortableKernels = {
     .base64_decode_lines = Base64DecodeLinesPortable,
     .stuff_dots = DotsPortable,
     .unstuff_dots = DotsPortable,
-    .count_lines = CountLinesPortable,
+    .tally_lines = TallyLinesNone,
     .quoted_printable_decode = QuotedPrintableDecodePortable,
     .quoted_printable_encode = QuotedPrintableEncodeNone,
-    .utf8_prefix = Utf8PrefixPortable};
+    .utf8_prefix = Utf8PrefixPortable,
+    .find_no_case = FindNoCaseNone};
 #if defined(__x86_64__)
 constinit const Kernels kSse42Kernels = {.crc32c = Crc32cSse42,
-                                         .read_lines = ReadLinesPortable,
-                                         .base64_encode = Base64EncodePortable,
-                                         .base64_encode_lines = Base64EncodeLinesPortable,
-                                         .base64_decode = Base64DecodePortable,
-                                         .base64_decode_lines = Base64DecodeLinesPortable,
-                                         .stuff_dots = DotsPortable,
-                                         .unstuff_dots = DotsPortable,
-                                         .count_lines = CountLinesPortable,
+                                         .read_lines = ReadLinesSse42,
+                                         .base64_encode = Base64EncodeSse42,
+                                         .base64_encode_lines = Base64EncodeLinesSse42,
+                                         .base64_decode = Base64DecodeSse42,
+                                         .base64_decode_lines = Base64DecodeLinesSse42,
+                                         .stuff_dots = StuffDotsSse42,
+                                         .unstuff_dots = UnstuffDotsSse42,
+                                         .tally_lines = TallyLinesSse42,
                                          .quoted_printable_decode = QuotedPrintableDecodeSse42,
                                          .quoted_printable_encode = QuotedPrintableEncodeSse42,
-                                         .utf8_prefix = Utf8PrefixSse42};
+                                         .utf8_prefix = Utf8PrefixSse42,
+                                         .find_no_case = FindNoCaseSse42};
 constinit const Kernels kAvx2Kernels = {.crc32c = Crc32cSse42,
                                         .read_lines = ReadLinesAvx2,
                                         .base64_encode = Base64EncodeAvx2,
                                         .base64_encode_lines = Base64EncodeLinesAvx2,
                                         .base64_decode = Base64DecodeAvx2,
                                         .base64_decode_lines = Base64DecodeLinesAvx2,
-                                        .stuff_dots = DotsAvx2,
-                                        .unstuff_dots = DotsAvx2,
-                                        .count_lines = CountLinesAvx2,
+                                        .stuff_dots = StuffDotsAvx2,
+                                        .unstuff_dots = UnstuffDotsAvx2,
+                                        .tally_lines = TallyLinesAvx2,
                                         .quoted_printable_decode = QuotedPrintableDecodeAvx2,
                                         .quoted_printable_encode = QuotedPrintableEncodeAvx2,
-                                        .utf8_prefix = Utf8PrefixAvx2};
+                                        .utf8_prefix = Utf8PrefixAvx2,
+                                        .find_no_case = FindNoCaseAvx2};
 constinit const Kernels kAvx512Kernels = {.crc32c = Crc32cSse42,
                                           .read_lines = ReadLinesAvx512,
                                           .base64_encode = Base64EncodeAvx512,
@@ -60,19 +63,30 @@ constinit const Kernels kAvx512Kernels = {.crc32c = Crc32cSse42,
                                           .base64_decode_lines = Base64DecodeLinesAvx512,
                                           .stuff_dots = StuffDotsAvx512,
                                           .unstuff_dots = UnstuffDotsAvx512,
-                                          .count_lines = CountLinesAvx512,
+                                          .tally_lines = TallyLinesAvx512,
                                           .quoted_printable_decode = QuotedPrintableDecodeAvx512,
                                           .quoted_printable_encode = QuotedPrintableEncodeAvx512,
-                                          .utf8_prefix = Utf8PrefixAvx512};
-#endif
+                                          .utf8_prefix = Utf8PrefixAvx512,
+                                          .find_no_case = FindNoCaseAvx512};
 
-#if defined(__x86_64__)
-// clang 16 and g++ 12 do not know "lzcnt" in __builtin_cpu_supports. On a CPU without it the
-// instruction is a different one.
 bool HasLzcnt() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __get_cpuid(0x80000001, &a, &b, &c, &d) != 0 && (c & bit_LZCNT) != 0;
 }
+#elif defined(__aarch64__)
+constinit const Kernels kNeonKernels = {.crc32c = Crc32cPortable,
+                                        .read_lines = ReadLinesNeon,
+                                        .base64_encode = Base64EncodeNeon,
+                                        .base64_encode_lines = Base64EncodeLinesNeon,
+                                        .base64_decode = Base64DecodeNeon,
+                                        .base64_decode_lines = Base64DecodeLinesNeon,
+                                        .stuff_dots = StuffDotsNeon,
+                                        .unstuff_dots = UnstuffDotsNeon,
+                                        .tally_lines = TallyLinesNeon,
+                                        .quoted_printable_decode = QuotedPrintableDecodeNeon,
+                                        .quoted_printable_encode = QuotedPrintableEncodeNeon,
+                                        .utf8_prefix = Utf8PrefixNeon,
+                                        .find_no_case = FindNoCaseNeon};
 #endif
 
 const Kernels& KernelsOf(Kernel kernel) {
@@ -84,12 +98,19 @@ const Kernels& KernelsOf(Kernel kernel) {
       return kAvx2Kernels;
     case Kernel::kAvx512:
       return kAvx512Kernels;
+    case Kernel::kNeon:
+#elif defined(__aarch64__)
+    case Kernel::kNeon:
+      return kNeonKernels;
+    case Kernel::kSse42:
+    case Kernel::kAvx2:
+    case Kernel::kAvx512:
 #else
     case Kernel::kSse42:
     case Kernel::kAvx2:
     case Kernel::kAvx512:
-#endif
     case Kernel::kNeon:
+#endif
     case Kernel::kPortable:
       break;
   }
@@ -100,6 +121,7 @@ Kernel Best() {
   if (KernelSupported(Kernel::kAvx512)) return Kernel::kAvx512;
   if (KernelSupported(Kernel::kAvx2)) return Kernel::kAvx2;
   if (KernelSupported(Kernel::kSse42)) return Kernel::kSse42;
+  if (KernelSupported(Kernel::kNeon)) return Kernel::kNeon;
   return Kernel::kPortable;
 }
 
@@ -139,7 +161,11 @@ bool KernelSupported(Kernel kernel) {
       return false;
 #endif
     case Kernel::kNeon:
+#if defined(__aarch64__)
+      return true;
+#else
       return false;
+#endif
   }
   return false;
 }
@@ -155,7 +181,7 @@ const Kernels& ActiveKernels() {
 
 Kernel ActiveKernel() {
   const Kernels* kernels = &ActiveKernels();
-  for (const Kernel kernel : {Kernel::kAvx512, Kernel::kAvx2, Kernel::kSse42}) {
+  for (const Kernel kernel : kKernels) {
     if (kernels == &KernelsOf(kernel)) return kernel;
   }
   return Kernel::kPortable;

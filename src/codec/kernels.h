@@ -24,8 +24,10 @@ struct LineState {
 // one stops at the dot itself, or at the end.
 using ReadLinesKernel = size_t (*)(std::string_view input, LineState& state);
 size_t ReadLinesPortable(std::string_view input, LineState& state);
+size_t ReadLinesSse42(std::string_view input, LineState& state);
 size_t ReadLinesAvx2(std::string_view input, LineState& state);
 size_t ReadLinesAvx512(std::string_view input, LineState& state);
+size_t ReadLinesNeon(std::string_view input, LineState& state);
 
 uint32_t Crc32cPortable(uint32_t crc, std::string_view bytes);
 uint32_t Crc32cSse42(uint32_t crc, std::string_view bytes);
@@ -44,9 +46,17 @@ KernelSpan Base64EncodePortable(std::string_view in, char* out);
 KernelSpan Base64EncodeLinesPortable(std::string_view in, char* out);
 KernelSpan Base64DecodePortable(std::string_view in, char* out);
 KernelSpan Base64DecodeLinesPortable(std::string_view in, char* out);
+KernelSpan Base64EncodeSse42(std::string_view in, char* out);
+KernelSpan Base64EncodeNeon(std::string_view in, char* out);
 KernelSpan Base64EncodeAvx2(std::string_view in, char* out);
+KernelSpan Base64EncodeLinesSse42(std::string_view in, char* out);
+KernelSpan Base64EncodeLinesNeon(std::string_view in, char* out);
 KernelSpan Base64EncodeLinesAvx2(std::string_view in, char* out);
+KernelSpan Base64DecodeSse42(std::string_view in, char* out);
+KernelSpan Base64DecodeNeon(std::string_view in, char* out);
 KernelSpan Base64DecodeAvx2(std::string_view in, char* out);
+KernelSpan Base64DecodeLinesSse42(std::string_view in, char* out);
+KernelSpan Base64DecodeLinesNeon(std::string_view in, char* out);
 KernelSpan Base64DecodeLinesAvx2(std::string_view in, char* out);
 KernelSpan Base64EncodeAvx512(std::string_view in, char* out);
 KernelSpan Base64EncodeLinesAvx512(std::string_view in, char* out);
@@ -61,15 +71,42 @@ struct LineStart {
 // one that needs the caller, who goes through 64 octets by itself.
 using DotKernel = KernelSpan (*)(std::string_view in, char* out, LineStart& start);
 KernelSpan DotsPortable(std::string_view in, char* out, LineStart& start);
-KernelSpan DotsAvx2(std::string_view in, char* out, LineStart& start);
+KernelSpan StuffDotsSse42(std::string_view in, char* out, LineStart& start);
+KernelSpan UnstuffDotsSse42(std::string_view in, char* out, LineStart& start);
+KernelSpan StuffDotsAvx2(std::string_view in, char* out, LineStart& start);
+KernelSpan UnstuffDotsAvx2(std::string_view in, char* out, LineStart& start);
 KernelSpan StuffDotsAvx512(std::string_view in, char* out, LineStart& start);
 KernelSpan UnstuffDotsAvx512(std::string_view in, char* out, LineStart& start);
+KernelSpan StuffDotsNeon(std::string_view in, char* out, LineStart& start);
+KernelSpan UnstuffDotsNeon(std::string_view in, char* out, LineStart& start);
 
-// As ReadLinesKernel, but a dot is an octet like any other, and lines are counted.
-using CountLinesKernel = size_t (*)(std::string_view input, LineState& state, uint64_t& lines);
-size_t CountLinesPortable(std::string_view input, LineState& state, uint64_t& lines);
-size_t CountLinesAvx2(std::string_view input, LineState& state, uint64_t& lines);
-size_t CountLinesAvx512(std::string_view input, LineState& state, uint64_t& lines);
+// What LineScanner knows between two octets.
+struct LineTally {
+  uint64_t lines = 0, high_octets = 0;
+  uint64_t line_bytes_max = 0;  // of the lines that have ended, or what the current one has already
+  uint64_t line_bytes = 0;      // of the current one, without a CR that is not judged yet
+  bool after_cr = false;
+  uint8_t flags = 0;  // kDataBareCr, kDataBareLf, kDataNul
+};
+// Reads as far as its blocks go.
+using TallyLinesKernel = size_t (*)(std::string_view input, LineTally& tally);
+size_t TallyLinesNone(std::string_view input, LineTally& tally);
+size_t TallyLinesSse42(std::string_view input, LineTally& tally);
+size_t TallyLinesAvx2(std::string_view input, LineTally& tally);
+size_t TallyLinesAvx512(std::string_view input, LineTally& tally);
+size_t TallyLinesNeon(std::string_view input, LineTally& tally);
+
+// Where `needle` was found, or how much of the text is known not to begin with it.
+struct FindStep {
+  size_t at = 0;
+  bool found = false;
+};
+using FindNoCaseKernel = FindStep (*)(std::string_view text, std::string_view needle);
+FindStep FindNoCaseNone(std::string_view text, std::string_view needle);
+FindStep FindNoCaseSse42(std::string_view text, std::string_view needle);
+FindStep FindNoCaseAvx2(std::string_view text, std::string_view needle);
+FindStep FindNoCaseAvx512(std::string_view text, std::string_view needle);
+FindStep FindNoCaseNeon(std::string_view text, std::string_view needle);
 
 // What is known about quoted-printable text before: nothing waits but a CR.
 struct QuotedPrintableScan {
@@ -109,10 +146,11 @@ struct Kernels {
   ReadLinesKernel read_lines;
   CodeKernel base64_encode, base64_encode_lines, base64_decode, base64_decode_lines;
   DotKernel stuff_dots, unstuff_dots;
-  CountLinesKernel count_lines;
+  TallyLinesKernel tally_lines;
   QuotedPrintableDecodeKernel quoted_printable_decode;
   QuotedPrintableEncodeKernel quoted_printable_encode;
   Utf8Kernel utf8_prefix;
+  FindNoCaseKernel find_no_case;
 };
 
 const Kernels& ActiveKernels();

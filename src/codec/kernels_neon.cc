@@ -2,7 +2,9 @@
 #if defined(__aarch64__)
 
 #include "codec/block_neon.h"
+#include "codec/find_blocks.h"
 #include "codec/kernels.h"
+#include "codec/line_blocks.h"
 #include "codec/quoted_printable_blocks.h"
 #include "codec/utf8_blocks.h"
 #include "codec/vector_neon.h"
@@ -18,6 +20,26 @@ KernelSpan QuotedPrintableEncodeNeon(std::string_view in, bool text, uint8_t& co
 }
 
 size_t Utf8PrefixNeon(std::string_view text) { return utf8::ValidPrefix<VectorNeon>(text); }
+
+size_t ReadLinesNeon(std::string_view input, LineState& state) {
+  return lines::ReadLines<BlockNeon>(input, state);
+}
+
+size_t TallyLinesNeon(std::string_view input, LineTally& tally) {
+  return lines::TallyLines<BlockNeon>(input, tally);
+}
+
+FindStep FindNoCaseNeon(std::string_view text, std::string_view needle) {
+  return find::FindNoCase<BlockNeon>(text, needle);
+}
+
+KernelSpan StuffDotsNeon(std::string_view in, char* out, LineStart& start) {
+  return lines::StuffDots<BlockNeon>(in, out, start);
+}
+
+KernelSpan UnstuffDotsNeon(std::string_view in, char* out, LineStart& start) {
+  return lines::UnstuffDots<BlockNeon>(in, out, start);
+}
 
 }  // namespace ringmail::codec
 

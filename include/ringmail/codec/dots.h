@@ -45,8 +45,10 @@ class DotUnstuffer {
 
 // What content is like, for the choice of a transfer encoding (RFC 2045 §2.7 to §2.9).
 struct LineFacts {
-  uint64_t lines = 0;  // ended by CRLF
-  uint8_t flags = 0;   // kData… of data_scan.h
+  uint64_t lines = 0;           // ended by CRLF
+  uint64_t line_bytes_max = 0;  // of the longest, ended or not, without its CRLF
+  uint64_t high_octets = 0;     // over 127
+  uint8_t flags = 0;            // kData… of data_scan.h
 };
 enum class ContentKind : uint8_t { k7Bit, k8Bit, kBinary };
 
@@ -60,10 +62,11 @@ class LineScanner {
   ContentKind kind() const;
 
  private:
-  uint64_t lines_ = 0;
-  uint32_t line_octets_ = 0;
-  uint8_t flags_ = 0;
+  uint64_t lines_ = 0, high_octets_ = 0;
+  uint64_t line_bytes_max_ = 0;  // of those that have ended
+  uint64_t line_bytes_ = 0;      // of the current one, without a CR that is not judged yet
   bool after_cr_ = false;
+  uint8_t flags_ = 0;
 };
 
 }  // namespace ringmail::codec

@@ -107,6 +107,9 @@ void HoldToReference(std::string_view text, const std::vector<size_t>& cuts) {
   ASSERT_EQ(Unstuff(text, cuts), ReferenceUnstuff(text));
   const LineFacts facts = Facts(text, cuts);
   ASSERT_EQ(facts.lines, ReferenceLines(text));
+  ASSERT_EQ(facts.line_bytes_max, ReferenceLongestLine(text));
+  ASSERT_EQ(facts.high_octets, static_cast<size_t>(std::count_if(text.begin(), text.end(),
+                                                                 [](char c) { return c < 0; })));
   // One more octet judges the CR that may stand last; without it the flags are the scanner's.
   ContentScanner scanner;
   DataScanner::Step step;
@@ -165,6 +168,29 @@ TEST_P(DotsTest, ABodyIsUnstuffedInPlace) {
     const DotUnstuffer::Step step = unstuffer.Feed(text, text.data());
     ASSERT_EQ(text.substr(0, step.written), want.content) << bytes;
     ASSERT_EQ(step.end, want.end);
+  }
+}
+
+TEST_P(DotsTest, TheLongestLineIsTakenOutOfLinesOfEveryLength) {
+  std::mt19937_64 random(5);
+  for (size_t count = 0; count < 2000; ++count) {
+    std::string text;
+    const size_t longest = random() % 200;
+    while (text.size() < 1000) text += std::string(random() % (longest + 1), 'x') + "\r\n";
+    ASSERT_NO_FATAL_FAILURE(HoldToReference(text, {random() % text.size()})) << text;
+  }
+}
+
+TEST_P(DotsTest, DotsOnEveryLineAreUnstuffedInPlaceAndApart) {
+  std::mt19937_64 random(6);
+  for (size_t count = 0; count < 3000; ++count) {
+    std::string text;
+    while (text.size() < count) text += ".." + std::string(random() % 40, 'x') + "\r\n";
+    const Unstuffed want = ReferenceUnstuff(text);
+    ASSERT_EQ(Unstuff(text, {}), want) << count;
+    DotUnstuffer unstuffer;
+    const DotUnstuffer::Step step = unstuffer.Feed(text, text.data());
+    ASSERT_EQ(text.substr(0, step.written), want.content) << count;
   }
 }
 
