@@ -85,7 +85,7 @@ void ListReader::PutComment(Address& address) const {
 
 std::string ListReader::ReadDomain() {
   std::string domain;
-  while (IsWord()) {
+  while (IsWord() && token_.kind != TokenKind::kQuoted) {
     const bool bound = domain.empty() || !token_.space_before || domain.back() == '.' ||
                        token_.text.starts_with('.');
     if (!bound) break;

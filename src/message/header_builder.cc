@@ -39,6 +39,20 @@ std::string Clean(std::string_view text) {
   return out.substr(std::min(out.find_first_not_of(' '), out.size()));
 }
 
+// A domain as the list's grammar can hold it: it has no quoted form.
+std::string CleanDomain(std::string_view text) {
+  std::string domain = Clean(text);
+  const bool literal = domain.size() > 2 && domain.front() == '[' && domain.back() == ']';
+  const std::string_view inner =
+      literal ? std::string_view(domain).substr(1, domain.size() - 2) : std::string_view(domain);
+  std::string out;
+  for (const char c : inner) {
+    const bool special = std::string_view(" ()<>[]@\\,;\"").find(c) != std::string_view::npos;
+    if (!special && (literal || c != ':')) out += c;
+  }
+  return literal ? "[" + out + "]" : out;
+}
+
 }  // namespace
 
 void HeaderBuilder::Begin(std::string_view name) {
@@ -193,7 +207,7 @@ bool HeaderBuilder::Addresses(std::string_view name, std::span<const Address> ad
     }
     Address plain = address;
     plain.local_part = Clean(plain.local_part);
-    plain.domain = Clean(plain.domain);
+    plain.domain = CleanDomain(plain.domain);
     const std::string spec = AddrSpec(plain);
     if (!codec::IsAscii(spec)) representable = representable && charset_ == HeaderCharset::kUtf8;
     if (display.empty()) {

@@ -148,9 +148,9 @@ Token Lexer::NextWord() {
 
 void AppendUnescaped(std::string_view text, std::string& out) {
   for (size_t at = 0; at < text.size(); ++at) {
-    if (text[at] == '\r' || text[at] == '\n') continue;
     if (text[at] == '\\' && at + 1 < text.size()) ++at;
-    out += text[at];
+    // Not even a backslash makes a line end visible (RFC 5322 §4.1 allows the pair).
+    if (text[at] != '\r' && text[at] != '\n') out += text[at];
   }
 }
 

@@ -55,6 +55,10 @@ Parameter Join(const std::string& name, const std::map<int32_t, Section>& sectio
   }
   // Some senders cut an encoded word into continuations.
   parameter.value = any_encoded ? DecodeCharset(charset, octets) : DecodeText(octets);
+  // "%0A": a line end would begin a field where the value is written again.
+  std::erase_if(parameter.value, [](char c) {
+    return static_cast<uint8_t>(c) < ' ' || static_cast<uint8_t>(c) == 0x7F;
+  });
   return parameter;
 }
 
