@@ -97,9 +97,9 @@ bool ApplyCodecKernel(std::string& errors) {
   if (!name || name->empty()) return true;
   const std::optional<codec::Kernel> kernel = codec::ParseKernelName(*name);
   if (kernel && codec::ForceKernel(*kernel)) return true;
-  errors += fmt::format(
-      "ringmail: RINGMAIL_KERNEL={}: {}\n", *name,
-      kernel ? "this CPU lacks its instructions" : "there are portable, sse42, avx2, avx512 and neon");
+  errors += fmt::format("ringmail: RINGMAIL_KERNEL={}: {}\n", *name,
+                        kernel ? "this CPU lacks its instructions"
+                               : "there are portable, sse42, avx2, avx512 and neon");
   return false;
 }
 
