@@ -48,6 +48,10 @@ class BlockNeon {
     return Bits(vcgeq_u8(part_[0], bound), vcgeq_u8(part_[1], bound), vcgeq_u8(part_[2], bound),
                 vcgeq_u8(part_[3], bound));
   }
+  // Which octets are neither printable US-ASCII nor SP.
+  __attribute__((always_inline)) uint64_t Unprintable() const {
+    return AtLeast(127) | ~AtLeast(32);
+  }
   __attribute__((always_inline)) uint64_t High() const { return AtLeast(0x80); }
 
  private:

@@ -62,6 +62,15 @@ class BlockSse42 {
     }
     return mask;
   }
+  // Which octets are neither printable US-ASCII nor SP: one more than they is, signed, under 33.
+  RINGMAIL_BLOCK(RINGMAIL_TARGET_SSE42) uint64_t Unprintable() const {
+    const __m128i bound = _mm_set1_epi8(33), one = _mm_set1_epi8(1);
+    uint64_t mask = 0;
+    for (size_t i = 0; i < 4; ++i) {
+      mask |= Bits(_mm_cmpgt_epi8(bound, _mm_add_epi8(part_[i], one))) << (16 * i);
+    }
+    return mask;
+  }
   RINGMAIL_BLOCK(RINGMAIL_TARGET_SSE42) uint64_t High() const {
     uint64_t mask = 0;
     for (size_t i = 0; i < 4; ++i) mask |= Bits(part_[i]) << (16 * i);
@@ -113,6 +122,11 @@ class BlockAvx2 {
     return Bits(_mm256_cmpeq_epi8(_mm256_max_epu8(low_, bound), low_),
                 _mm256_cmpeq_epi8(_mm256_max_epu8(high_, bound), high_));
   }
+  RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX2) uint64_t Unprintable() const {
+    const __m256i bound = _mm256_set1_epi8(33), one = _mm256_set1_epi8(1);
+    return Bits(_mm256_cmpgt_epi8(bound, _mm256_add_epi8(low_, one)),
+                _mm256_cmpgt_epi8(bound, _mm256_add_epi8(high_, one)));
+  }
   RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX2) uint64_t High() const { return Bits(low_, high_); }
 
  private:
@@ -154,6 +168,9 @@ class BlockAvx512 {
   }
   RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX512) uint64_t AtLeast(uint8_t least) const {
     return _mm512_cmpge_epu8_mask(all_, _mm512_set1_epi8(static_cast<char>(least)));
+  }
+  RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX512) uint64_t Unprintable() const {
+    return _mm512_cmplt_epi8_mask(_mm512_add_epi8(all_, _mm512_set1_epi8(1)), _mm512_set1_epi8(33));
   }
   RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX512) uint64_t High() const { return _mm512_movepi8_mask(all_); }
   RINGMAIL_BLOCK(RINGMAIL_TARGET_AVX512) __m512i all() const { return all_; }

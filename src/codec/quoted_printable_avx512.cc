@@ -137,8 +137,7 @@ KernelSpan QuotedPrintableDecodeAvx512(std::string_view in, char* out, QuotedPri
     const uint64_t bad = _mm512_movepi8_mask(
         _mm512_or_si512(_mm512_or_si512(first, second), _mm512_or_si512(high, low)));
     const uint64_t octets = marks.escape & ~bad;
-    const uint64_t breaks =
-        marks.escape & marks.cr >> 1 & _mm512_cmpeq_epi8_mask(second, _mm512_set1_epi8('\n'));
+    const uint64_t breaks = marks.escape & marks.cr >> 1 & marks.lf >> 2;
     if ((octets | breaks) != marks.escape) [[unlikely]]
       break;
     const uint64_t digits = octets << 1 | octets << 2;

@@ -57,7 +57,7 @@ inline constexpr Digits kDigits = MakeDigits();
 // One block of text to decode.
 struct DecodeMarks {
   uint64_t escape = 0;  // '='
-  uint64_t cr = 0;
+  uint64_t cr = 0, lf = 0;
   size_t octets = 0;  // how many of the block may be read; 0: the octets go one by one
   unsigned departures = 0;
 };
@@ -71,6 +71,7 @@ RINGMAIL_INLINE DecodeMarks ReadMarks(const Block& block, const char* from, bool
   DecodeMarks marks{.escape = block.Equal('='), .cr = block.Equal('\r')};
   const uint64_t lf = block.Equal('\n'), tab = block.Equal('\t');
   const uint64_t blank = block.Equal(' ') | tab;
+  marks.lf = lf;
   size_t octets = kBlock;
   uint64_t read = ~uint64_t{0};
   const bool goes_on = (blank >> 63 != 0) && static_cast<uint8_t>(from[kBlock]) <= ' ';
@@ -84,7 +85,7 @@ RINGMAIL_INLINE DecodeMarks ReadMarks(const Block& block, const char* from, bool
   if ((blank & (marks.cr | lf) >> 1 & read) != 0) [[unlikely]]
     return marks;
   const uint64_t alone = (lf ^ (marks.cr << 1 | uint64_t{after_cr})) & read;
-  const uint64_t raw = (block.AtLeast(127) | ~block.AtLeast(32)) & ~(marks.cr | lf | tab) & read;
+  const uint64_t raw = block.Unprintable() & ~(marks.cr | lf | tab) & read;
   marks.departures =
       (alone != 0 ? kQuotedPrintableBareLineEnd : 0u) | (raw != 0 ? kQuotedPrintableRawOctet : 0u);
   marks.octets = octets;
@@ -143,17 +144,16 @@ struct EncodeMarks {
 // REQUIRES: two octets can be read behind the block.
 template <class Block>
 RINGMAIL_INLINE EncodeMarks ReadEncodeMarks(const Block& block, const char* from, bool text) {
-  const uint64_t literal = block.AtLeast(33) & ~block.AtLeast(127) & ~block.Equal('=');
-  const uint64_t blank = block.Equal(' ') | block.Equal('\t');
-  if (!text) return {.escape = ~(literal | blank)};
+  const uint64_t tab = block.Equal('\t'), blank = block.Equal(' ') | tab;
+  const uint64_t plain = (~block.Unprintable() & ~block.Equal('=')) | tab;
+  if (!text) return {.escape = ~plain};
   const bool next_lf = from[kBlock] == '\n';
   const bool next_end = from[kBlock] == '\r' && from[kBlock + 1] == '\n';
   const uint64_t lf = block.Equal('\n');
   EncodeMarks marks;
   marks.line_end = block.Equal('\r') & (lf >> 1 | uint64_t{next_lf} << 63);
   marks.line_last = marks.line_end >> 1 | uint64_t{next_end} << 63;
-  marks.escape =
-      ~(literal | blank | marks.line_end | marks.line_end << 1) | (blank & marks.line_last);
+  marks.escape = ~(plain | marks.line_end | marks.line_end << 1) | (blank & marks.line_last);
   return marks;
 }
 
