@@ -215,7 +215,10 @@ io::Task<void> ClientSession::Deliver(agent::DeliveryAttempt& attempt) {
   // parameters, then chunks.
   for (int round = 0; round < 3; ++round) {
     if (round > 0 && !Planted(Canary::kNoRewind)) attempt.content->Rewind();
-    if (co_await Transact(attempt) == Round::kOver) break;
+    const Round next = co_await Transact(attempt);
+    // Replies to nothing that we asked: from here on none can be told from its neighbour.
+    if (lines_.input_waits(stream_)) usable_ = false;
+    if (next == Round::kOver || !usable_) break;
   }
   ++transactions_;
   metrics_.transactions.Add();
@@ -585,13 +588,15 @@ io::Task<void> ClientSession::ReadEnd(Transaction& t) {
   Reply reply;
   if (!co_await ReadReply(reply, options_.timeouts.data_end)) co_return;
   t.open = false;
+  // Also where nobody was accepted: the replies to a content read as commands would be taken for
+  // those to the next transaction.
+  if (t.method != Method::kData) NoteChunkRefusal(reply);
   if (t.again || t.accepted_count == 0) {
     // An eager chunk whose MAIL or RCPTs were refused: the answer says so once more, and the
     // transaction may still stand.
     t.open = t.mail_accepted;
     co_return;
   }
-  if (t.method != Method::kData) NoteChunkRefusal(reply);
   Resolve(t, reply.completed() ? reply : AsRefusal(reply, "the end of content"));
   if (!reply.completed()) t.open = true;
 }

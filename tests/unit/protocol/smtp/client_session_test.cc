@@ -141,6 +141,25 @@ TEST(SmtpClient, RemembersWhoOffersChunkingAndDoesNotKnowIt) {
   }
 }
 
+TEST(SmtpClient, NeverTakesRepliesToContentForThoseToTheNextMessage) {
+  // The peer reads the content as commands, and nobody was accepted who would be told so.
+  for (const char* refused : {"RCPT", "MAIL"}) {
+    Carriage c;
+    c.peer.no_bdat = true;
+    c.peer.Say(refused, "555 5.5.4 no\r\n", 0, 1);
+    EXPECT_EQ(CarrySecond(c, {.content = "a\r\nb\r\nc\r\n"}).outcome(), Outcome::kUntried);
+    EXPECT_EQ(c.peer.Count("MAIL"), 1u) << refused;
+    EXPECT_TRUE(c.peer.messages.empty());
+  }
+}
+
+TEST(SmtpClient, EndsASessionWhosePeerSaysMoreThanItWasAsked) {
+  Carriage c;
+  c.peer.Say("BDAT", "250 2.0.0 taken\r\n250 2.0.0 and again\r\n");
+  EXPECT_EQ(CarrySecond(c, {}).outcome(), Outcome::kUntried);
+  EXPECT_EQ(c.peer.Count("MAIL"), 1u);
+}
+
 TEST(SmtpClient, TheFirstRefusedChunkSaysWhatBecomesOfTheMessage) {
   Carriage c;
   c.peer.Say("BDAT", "452 4.3.1 disk full\r\n", 0, 1);
