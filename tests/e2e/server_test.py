@@ -4,7 +4,11 @@
 Each test has a directory and ports of its own. RINGMAIL names the program.
 """
 
+import base64
 import ctypes
+import email
+import email.message
+import email.policy
 import json
 import os
 import resource
@@ -540,7 +544,7 @@ class BadStarts(ServerCase):
 
 
 class Commands(ServerCase):
-    NAMES = ("serve", "check", "queue", "send", "sink", "fsck", "limits", "version")
+    NAMES = ("serve", "check", "queue", "send", "sink", "fsck", "mime", "limits", "version")
 
     def test_every_command_has_help_with_exit_codes(self):
         for name in self.NAMES:
@@ -556,6 +560,53 @@ class Commands(ServerCase):
             self.assertEqual(done.returncode, USAGE, arguments)
             self.assertNotEqual(done.stderr, b"", arguments)
         self.assertIn(b"did you mean 'serve'?", self.run_program("srve").stderr)
+
+    def test_mime_shows_a_message_that_python_wrote(self):
+        letter = email.message.EmailMessage()
+        letter["From"], letter["Subject"] = "a@b.example", "two parts"
+        letter.set_content("Grüße\n")
+        letter.add_attachment(bytes(range(256)), "application", "x-octets", filename="Öl.bin")
+        path = self.dir / "letter.eml"
+        path.write_bytes(bytes(letter))
+        shown = json.loads(self.run_program("mime", "show", "--json", path).stdout)
+        self.assertEqual([(p["section"], p["type"], p["file_name"]) for p in shown["parts"]],
+                         [("-", "multipart/mixed", ""), ("1", "text/plain", ""), ("2", "application/x-octets", "Öl.bin")])
+        place = shown["parts"][2]["body"]
+        body = path.read_bytes()[place["offset"]:place["offset"] + place["bytes"]]
+        self.assertEqual(base64.b64decode(body), bytes(range(256)))
+        self.assertEqual(self.run_program("mime", "extract", path, "2").stdout, bytes(range(256)))
+        self.assertEqual(self.run_program("mime", "extract", path, "2", "--raw").stdout, body)
+        self.assertEqual(self.run_program("mime", "extract", path, "3").returncode, FAILED)
+        self.assertIn(b"2        application/x-octets base64, 256 bytes, attachment",
+                      self.run_program("mime", "show", stdin=path.read_bytes()).stdout)
+
+    def test_mime_check_names_what_departs_and_where(self):
+        good, bad = self.dir / "good", self.dir / "bad"
+        good.write_bytes(b"Subject: x\r\n\r\ny\r\n")
+        bad.write_bytes(b"From a\nSubject: x\n\ny\n\nFrom b\nContent-Type: multipart/mixed; boundary=c\n\n--c\n\nd\n")
+        self.assertEqual(self.run_program("mime", "check", good).returncode, OK)
+        done = self.run_program("mime", "check", bad)
+        self.assertEqual(done.returncode, FAILED)
+        self.assertIn(f"{bad}: message 2, part - at 0: missing final boundary".encode(), done.stdout)
+        self.assertNotIn(b"message 1, part - at 0: missing", done.stdout)
+
+    def test_mime_builds_what_python_reads(self):
+        page, data = self.dir / "page.html", self.dir / "Maße.pdf"
+        page.write_text("<p>Grüße</p>\n")
+        data.write_bytes(os.urandom(5000))
+        done = self.run_program("mime", "build", "--from", "Jörg <j@b.example>", "--to", "c@d.example", "--subject", "Grüße",
+                                "--text", "-", "--html", page, "--attach", data, stdin="Grüße\n--\n".encode())
+        self.assertEqual((done.returncode, done.stderr), (OK, b""))
+        letter = email.message_from_bytes(done.stdout, policy=email.policy.default)
+        self.assertEqual((letter["Subject"], letter["From"].addresses[0].display_name), ("Grüße", "Jörg"))
+        self.assertEqual(letter.get_body(("plain",)).get_content().replace("\r\n", "\n"), "Grüße\n--\n")
+        self.assertEqual(letter.get_body(("html",)).get_content().replace("\r\n", "\n"), "<p>Grüße</p>\n")
+        attached, = letter.iter_attachments()
+        self.assertEqual((attached.get_filename(), attached.get_content_type(), attached.get_content()),
+                         ("Maße.pdf", "application/pdf", data.read_bytes()))
+        self.assertEqual(self.run_program("mime", "check", stdin=done.stdout).returncode, OK)
+        self.assertEqual(self.run_program("mime", "build").returncode, USAGE)
+        self.assertEqual(self.run_program("mime", "build", "--from", "nobody", stdin=b"x").returncode, FAILED)
 
     def test_limits_follow_the_configuration(self):
         self.write_config(extra="[limits]\nrecipients = 123\n")

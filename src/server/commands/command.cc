@@ -10,6 +10,7 @@
 #include "server/commands/check.h"
 #include "server/commands/fsck.h"
 #include "server/commands/limits.h"
+#include "server/commands/mime.h"
 #include "server/commands/queue.h"
 #include "server/commands/send.h"
 #include "server/commands/serve.h"
@@ -28,6 +29,7 @@ constexpr Command kCommands[] = {
     {"send", "submits the message on standard input by SMTP", SendCommand},
     {"sink", "takes in all mail, keeps or discards it, and counts", SinkCommand},
     {"fsck", "reads a store that nobody serves and says what is in it", FsckCommand},
+    {"mime", "reads messages: their parts, their faults, one part by itself", MimeCommand},
     {"limits", "prints every limit: unit, RFC section, what happens there", LimitsCommand},
     {"version", "prints the version", VersionCommand},
 };

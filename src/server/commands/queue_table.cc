@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include "server/commands/shown.h"
+
 namespace ringmail::server {
 namespace {
 
@@ -18,20 +20,8 @@ uint64_t Count(const element& object, std::string_view key) {
   return object[key].get(count) == simdjson::SUCCESS ? count : 0;
 }
 
-// A peer's words must not steer a terminal: neither by C0 and DEL, nor by C1 (ECMA-48), which UTF-8
-// writes as C2 80 to C2 9F.
-std::string Shown(std::string_view text) {
-  std::string out(text);
-  for (size_t i = 0; i < out.size(); ++i) {
-    const auto octet = static_cast<unsigned char>(out[i]);
-    if (octet < 0x20 || octet == 0x7f) out[i] = ' ';
-    if (octet == 0xc2 && i + 1 < out.size() && static_cast<unsigned char>(out[i + 1]) < 0xa0)
-      out[i] = out[i + 1] = ' ';
-  }
-  return out;
-}
-
-// What the server says itself goes the same way: it may not be our server that listens there.
+// A peer's words must not steer a terminal. What the server says itself goes the same way: it may
+// not be our server that listens there.
 std::string ShownText(const element& object, std::string_view key) {
   return Shown(Text(object, key));
 }
