@@ -1,10 +1,14 @@
 // Files and directories on a real file system, with every fallback.
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -218,6 +222,50 @@ TEST(File, ADiskThatIsFullIsResourceExhaustedAndNamesTheFile) {
     const Status status = co_await file->Write(0, "x", Durability::kNone);
     EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
     EXPECT_NE(std::string(status.message()).find("/dev/full"), std::string::npos);
+  });
+}
+
+// The kernel takes what fits under the limit and says so: a short write, as on a disk with room for
+// a part.
+TEST(File, AWriteThatTheKernelCutsShortIsFinishedOrFails) {
+  TemporaryDirectory directory;
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto ignored = signal(SIGXFSZ, SIG_IGN);
+  const rlimit least{.rlim_cur = 300'000, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &least), 0);
+  RunOnShards(
+      TestOptions(),
+      [](void* context) -> Task<void> {
+        const auto& dir = *static_cast<TemporaryDirectory*>(context);
+        auto file = co_await File::Open(dir / "cut", OpenMode::kCreate, Access::kBuffered);
+        CO_ASSERT_TRUE(file.ok());
+        const std::string bytes(500'000, 'x');
+        EXPECT_TRUE((co_await file->Write(100'000, std::string_view(bytes).substr(0, 200'000),
+                                          Durability::kDurable))
+                        .ok());
+        const Status status = co_await file->Write(0, bytes, Durability::kDurable);
+        EXPECT_FALSE(status.ok());
+        EXPECT_NE(std::string(status.message()).find("/cut"), std::string::npos) << status;
+        EXPECT_EQ(*co_await file->Size(), 300'000u);
+      },
+      &directory);
+  setrlimit(RLIMIT_FSIZE, &before);
+  signal(SIGXFSZ, ignored);
+}
+
+// What procfs renders comes a page at a time.
+TEST(File, AReadThatTheKernelCutsShortIsFinished) {
+  static std::string expected;
+  std::ifstream symbols("/proc/kallsyms", std::ios::binary);
+  expected.assign(std::istreambuf_iterator<char>(symbols), {});
+  if (expected.size() < 2 * kBlockBytes) GTEST_SKIP() << "this kernel shows no /proc/kallsyms";
+  RunOnShards(TestOptions(), [](void*) -> Task<void> {
+    auto file = co_await File::Open("/proc/kallsyms", OpenMode::kRead, Access::kBuffered);
+    CO_ASSERT_TRUE(file.ok());
+    std::string read(expected.size(), '\0');
+    EXPECT_EQ(*co_await file->Read(0, {read.data(), read.size()}), expected.size());
+    EXPECT_TRUE(read == expected);
   });
 }
 
