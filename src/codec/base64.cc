@@ -80,16 +80,19 @@ void Advance(KernelSpan step, KernelSpan& span) {
 
 // Whole quanta by the form's alphabet.
 KernelSpan EncodeQuanta(std::string_view in, Base64Form form, char* out) {
-  if (form == Base64Form::kUrl) return Encode(in, kUrlPairs, out);
-  KernelSpan span = ActiveKernels().base64_encode(in, out);
-  Advance(Base64EncodePortable(in.substr(span.read), out + span.written), span);
+  const bool url = form == Base64Form::kUrl;
+  const Kernels& kernels = ActiveKernels();
+  KernelSpan span = (url ? kernels.base64_url_encode : kernels.base64_encode)(in, out);
+  Advance(Encode(in.substr(span.read), url ? kUrlPairs : kStandardPairs, out + span.written), span);
   return span;
 }
 
 KernelSpan DecodeQuanta(std::string_view in, Base64Form form, char* out) {
-  if (form == Base64Form::kUrl) return Decode(in, kUrlPlaces, out);
-  KernelSpan span = ActiveKernels().base64_decode(in, out);
-  Advance(Base64DecodePortable(in.substr(span.read), out + span.written), span);
+  const bool url = form == Base64Form::kUrl;
+  const Kernels& kernels = ActiveKernels();
+  KernelSpan span = (url ? kernels.base64_url_decode : kernels.base64_decode)(in, out);
+  const Places& places = url ? kUrlPlaces : kStandardPlaces;
+  Advance(Decode(in.substr(span.read), places, out + span.written), span);
   return span;
 }
 
@@ -97,6 +100,10 @@ KernelSpan DecodeQuanta(std::string_view in, Base64Form form, char* out) {
 
 KernelSpan Base64EncodePortable(std::string_view in, char* out) {
   return Encode(in, kStandardPairs, out);
+}
+
+KernelSpan Base64UrlEncodePortable(std::string_view in, char* out) {
+  return Encode(in, kUrlPairs, out);
 }
 
 KernelSpan Base64EncodeLinesPortable(std::string_view in, char* out) {
@@ -110,6 +117,10 @@ KernelSpan Base64EncodeLinesPortable(std::string_view in, char* out) {
 
 KernelSpan Base64DecodePortable(std::string_view in, char* out) {
   return Decode(in, kStandardPlaces, out);
+}
+
+KernelSpan Base64UrlDecodePortable(std::string_view in, char* out) {
+  return Decode(in, kUrlPlaces, out);
 }
 
 KernelSpan Base64DecodeLinesPortable(std::string_view in, char* out) {

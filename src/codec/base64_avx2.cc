@@ -14,11 +14,13 @@ namespace {
 #define RINGMAIL_TARGET __attribute__((target("avx2,bmi,bmi2")))
 #define RINGMAIL_INLINE RINGMAIL_TARGET __attribute__((always_inline)) inline
 
+enum class Alphabet { kStandard, kUrl };
 constexpr size_t kLineIn = 57, kLineText = 76, kLineOut = 78;
 
 RINGMAIL_INLINE __m256i Both(__m128i half) { return _mm256_broadcastsi128_si256(half); }
 
 // Four sextets of three octets in each doubleword, then the text of each.
+template <Alphabet kAlphabet>
 RINGMAIL_INLINE __m256i Text(__m256i octets) {
   const __m256i order = Both(_mm_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10));
   const __m256i in = _mm256_shuffle_epi8(octets, order);
@@ -30,23 +32,38 @@ RINGMAIL_INLINE __m256i Text(__m256i octets) {
   // The five runs of the alphabet: A-Z 0, a-z 1, 0-9 2 to 11, + 12, / 13.
   const __m256i runs = _mm256_sub_epi8(_mm256_subs_epu8(sextets, _mm256_set1_epi8(51)),
                                        _mm256_cmpgt_epi8(sextets, _mm256_set1_epi8(25)));
+  constexpr bool kUrl = kAlphabet == Alphabet::kUrl;
+  constexpr char kOf62 = kUrl ? -17 : -19, kOf63 = kUrl ? 32 : -16;
   const __m256i offsets =
-      Both(_mm_setr_epi8(65, 71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -19, -16, 0, 0));
+      Both(_mm_setr_epi8(65, 71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, kOf62, kOf63, 0, 0));
   return _mm256_add_epi8(sextets, _mm256_shuffle_epi8(offsets, runs));
 }
 
 RINGMAIL_INLINE __m128i Load(const char* at) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
 }
+template <Alphabet kAlphabet>
 RINGMAIL_INLINE __m256i Text24(const char* in) {
-  return Text(_mm256_inserti128_si256(_mm256_castsi128_si256(Load(in)), Load(in + 12), 1));
+  return Text<kAlphabet>(
+      _mm256_inserti128_si256(_mm256_castsi128_si256(Load(in)), Load(in + 12), 1));
 }
 RINGMAIL_INLINE void Store(char* at, __m256i vector) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), vector);
 }
 
+// RFC 4648 §5: the two letters that differ put as those of §4, which are foreign here.
+RINGMAIL_INLINE __m256i Standard(__m256i text, __m256i& bad) {
+  const __m256i plus = _mm256_set1_epi8('+'), slash = _mm256_set1_epi8('/');
+  bad = _mm256_or_si256(
+      bad, _mm256_or_si256(_mm256_cmpeq_epi8(text, plus), _mm256_cmpeq_epi8(text, slash)));
+  text = _mm256_blendv_epi8(text, plus, _mm256_cmpeq_epi8(text, _mm256_set1_epi8('-')));
+  return _mm256_blendv_epi8(text, slash, _mm256_cmpeq_epi8(text, _mm256_set1_epi8('_')));
+}
+
 // Each half's 16 sextets become 12 octets at its start. `bad` is not zero where one is none.
+template <Alphabet kAlphabet>
 RINGMAIL_INLINE __m256i Octets(__m256i text, __m256i& bad) {
+  if constexpr (kAlphabet == Alphabet::kUrl) text = Standard(text, bad);
   const __m256i slash = _mm256_set1_epi8('/');
   const __m256i high = _mm256_and_si256(_mm256_srli_epi32(text, 4), slash);
   const __m256i low = _mm256_and_si256(text, slash);
@@ -73,18 +90,47 @@ RINGMAIL_INLINE void Store24(char* out, __m256i octets) {
   Store(out, _mm256_permutevar8x32_epi32(octets, _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 3, 7)));
 }
 
+template <Alphabet kAlphabet>
+RINGMAIL_INLINE KernelSpan EncodeFlat(std::string_view in, char* out) {
+  KernelSpan span;
+  for (; in.size() - span.read >= 52; span.read += 48, span.written += 64) {
+    Store(out + span.written, Text24<kAlphabet>(in.data() + span.read));
+    Store(out + span.written + 32, Text24<kAlphabet>(in.data() + span.read + 24));
+  }
+  for (; in.size() - span.read >= 28; span.read += 24, span.written += 32) {
+    Store(out + span.written, Text24<kAlphabet>(in.data() + span.read));
+  }
+  return span;
+}
+
+template <Alphabet kAlphabet>
+RINGMAIL_INLINE KernelSpan DecodeFlat(std::string_view in, char* out) {
+  KernelSpan span;
+  for (; in.size() - span.read >= 64 + 16; span.read += 64, span.written += 48) {
+    __m256i bad = _mm256_setzero_si256();
+    const __m256i a = Octets<kAlphabet>(Load32(in.data() + span.read), bad);
+    const __m256i b = Octets<kAlphabet>(Load32(in.data() + span.read + 32), bad);
+    if (!_mm256_testz_si256(bad, bad)) break;
+    Store24(out + span.written, a);
+    Store24(out + span.written + 24, b);
+  }
+  // 16 more octets of text: room for the 8 octets by which the store is too wide.
+  for (; in.size() - span.read >= 32 + 16; span.read += 32, span.written += 24) {
+    __m256i bad = _mm256_setzero_si256();
+    const __m256i octets = Octets<kAlphabet>(Load32(in.data() + span.read), bad);
+    if (!_mm256_testz_si256(bad, bad)) break;
+    Store24(out + span.written, octets);
+  }
+  return span;
+}
+
 }  // namespace
 
 RINGMAIL_TARGET KernelSpan Base64EncodeAvx2(std::string_view in, char* out) {
-  KernelSpan span;
-  for (; in.size() - span.read >= 52; span.read += 48, span.written += 64) {
-    Store(out + span.written, Text24(in.data() + span.read));
-    Store(out + span.written + 32, Text24(in.data() + span.read + 24));
-  }
-  for (; in.size() - span.read >= 28; span.read += 24, span.written += 32) {
-    Store(out + span.written, Text24(in.data() + span.read));
-  }
-  return span;
+  return EncodeFlat<Alphabet::kStandard>(in, out);
+}
+RINGMAIL_TARGET KernelSpan Base64UrlEncodeAvx2(std::string_view in, char* out) {
+  return EncodeFlat<Alphabet::kUrl>(in, out);
 }
 
 RINGMAIL_TARGET KernelSpan Base64EncodeLinesAvx2(std::string_view in, char* out) {
@@ -93,32 +139,20 @@ RINGMAIL_TARGET KernelSpan Base64EncodeLinesAvx2(std::string_view in, char* out)
   for (; in.size() - span.read >= kLineIn + 12; span.read += kLineIn, span.written += kLineOut) {
     const char* const from = in.data() + span.read;
     char* const to = out + span.written;
-    Store(to, Text24(from));
-    Store(to + 32, Text24(from + 24));
-    const __m128i rest = _mm256_castsi256_si128(Text(_mm256_castsi128_si256(Load(from + 48))));
+    Store(to, Text24<Alphabet::kStandard>(from));
+    Store(to + 32, Text24<Alphabet::kStandard>(from + 24));
+    const __m128i rest =
+        _mm256_castsi256_si128(Text<Alphabet::kStandard>(_mm256_castsi128_si256(Load(from + 48))));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 64), _mm_blend_epi16(rest, ends, 0xC0));
   }
   return span;
 }
 
 RINGMAIL_TARGET KernelSpan Base64DecodeAvx2(std::string_view in, char* out) {
-  KernelSpan span;
-  for (; in.size() - span.read >= 64 + 16; span.read += 64, span.written += 48) {
-    __m256i bad = _mm256_setzero_si256();
-    const __m256i a = Octets(Load32(in.data() + span.read), bad);
-    const __m256i b = Octets(Load32(in.data() + span.read + 32), bad);
-    if (!_mm256_testz_si256(bad, bad)) break;
-    Store24(out + span.written, a);
-    Store24(out + span.written + 24, b);
-  }
-  // 16 more octets of text: room for the 8 octets by which the store is too wide.
-  for (; in.size() - span.read >= 32 + 16; span.read += 32, span.written += 24) {
-    __m256i bad = _mm256_setzero_si256();
-    const __m256i octets = Octets(Load32(in.data() + span.read), bad);
-    if (!_mm256_testz_si256(bad, bad)) break;
-    Store24(out + span.written, octets);
-  }
-  return span;
+  return DecodeFlat<Alphabet::kStandard>(in, out);
+}
+RINGMAIL_TARGET KernelSpan Base64UrlDecodeAvx2(std::string_view in, char* out) {
+  return DecodeFlat<Alphabet::kUrl>(in, out);
 }
 
 RINGMAIL_TARGET KernelSpan Base64DecodeLinesAvx2(std::string_view in, char* out) {
@@ -130,10 +164,10 @@ RINGMAIL_TARGET KernelSpan Base64DecodeLinesAvx2(std::string_view in, char* out)
     uint16_t end;
     std::memcpy(&end, line + kLineText, sizeof(end));
     __m256i bad = _mm256_setzero_si256();
-    const __m256i a = Octets(Load32(line), bad);
-    const __m256i b = Octets(Load32(line + 32), bad);
+    const __m256i a = Octets<Alphabet::kStandard>(Load32(line), bad);
+    const __m256i b = Octets<Alphabet::kStandard>(Load32(line + 32), bad);
     const __m128i rest = _mm_blend_epi16(Load(line + 64), fill, 0xC0);
-    const __m256i c = Octets(_mm256_broadcastsi128_si256(rest), bad);
+    const __m256i c = Octets<Alphabet::kStandard>(_mm256_broadcastsi128_si256(rest), bad);
     if (end != ('\r' | '\n' << 8) || !_mm256_testz_si256(bad, bad)) break;
     Store24(to, a);
     Store24(to + 24, b);

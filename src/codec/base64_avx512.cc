@@ -21,6 +21,8 @@ namespace {
 constexpr size_t kVector = 64, kLineIn = 57, kLineText = 76, kLineOut = 78, kLines = 4;
 alignas(64) constexpr char kAlphabet[65] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+alignas(64) constexpr char kUrlAlphabet[65] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 // How one vector of text is made: which octet goes where, so that each quadword holds the bits of
 // its eight sextets, and how far each sextet lies in it.
@@ -104,13 +106,13 @@ RINGMAIL_INLINE void EncodeWindow(const char* in, __m512i alphabet, char* out) {
 struct Values {
   alignas(64) std::array<uint8_t, 128> of;
 };
-consteval Values MakeValues() {
+consteval Values MakeValues(const char* alphabet) {
   Values values{};
   for (uint8_t& value : values.of) value = 0x80;
-  for (uint8_t i = 0; i < 64; ++i) values.of[static_cast<uint8_t>(kAlphabet[i])] = i;
+  for (uint8_t i = 0; i < 64; ++i) values.of[static_cast<uint8_t>(alphabet[i])] = i;
   return values;
 }
-constexpr Values kValues = MakeValues();
+constexpr Values kValues = MakeValues(kAlphabet), kUrlValues = MakeValues(kUrlAlphabet);
 
 consteval std::array<uint8_t, 64> MakePack() {
   std::array<uint8_t, 64> pack{};
@@ -122,8 +124,8 @@ alignas(64) constexpr std::array<uint8_t, 64> kPack = MakePack();
 struct Tables {
   __m512i low, high, pack;
 };
-RINGMAIL_INLINE Tables LoadTables() {
-  return {_mm512_load_si512(kValues.of.data()), _mm512_load_si512(kValues.of.data() + 64),
+RINGMAIL_INLINE Tables LoadTables(const Values& values) {
+  return {_mm512_load_si512(values.of.data()), _mm512_load_si512(values.of.data() + 64),
           _mm512_load_si512(kPack.data())};
 }
 
@@ -152,10 +154,8 @@ RINGMAIL_INLINE unsigned LineEndDiffers(const char* line) {
   return end ^ unsigned { '\r' | '\n' << 8 };
 }
 
-}  // namespace
-
-RINGMAIL_TARGET KernelSpan Base64EncodeAvx512(std::string_view in, char* out) {
-  const __m512i alphabet = _mm512_load_si512(kAlphabet);
+RINGMAIL_INLINE KernelSpan EncodeFlat(std::string_view in, const char* letters, char* out) {
+  const __m512i alphabet = _mm512_load_si512(letters);
   KernelSpan span;
   for (; in.size() - span.read >= kVector; span.read += 48, span.written += kVector) {
     const __m512i octets = _mm512_loadu_si512(in.data() + span.read);
@@ -175,26 +175,8 @@ RINGMAIL_TARGET KernelSpan Base64EncodeAvx512(std::string_view in, char* out) {
   return span;
 }
 
-RINGMAIL_TARGET KernelSpan Base64EncodeLinesAvx512(std::string_view in, char* out) {
-  const __m512i alphabet = _mm512_load_si512(kAlphabet);
-  KernelSpan span;
-  // The last vector reads up to 23 octets beyond its four lines.
-  static_assert(kLinePlans[4].in + kVector <= kLines * kLineIn + 28);
-  for (; in.size() - span.read >= kLines * kLineIn + 28;
-       span.read += kLines * kLineIn, span.written += kLines * kLineOut) {
-    const char* const from = in.data() + span.read;
-    char* const to = out + span.written;
-    EncodeWindow<0>(from, alphabet, to);
-    EncodeWindow<1>(from, alphabet, to);
-    EncodeWindow<2>(from, alphabet, to);
-    EncodeWindow<3>(from, alphabet, to);
-    EncodeWindow<4>(from, alphabet, to);
-  }
-  return span;
-}
-
-RINGMAIL_TARGET KernelSpan Base64DecodeAvx512(std::string_view in, char* out) {
-  const Tables tables = LoadTables();
+RINGMAIL_INLINE KernelSpan DecodeFlat(std::string_view in, const Values& values, char* out) {
+  const Tables tables = LoadTables(values);
   KernelSpan span;
   // 32 more octets of text: whoever made room for what they become made room for a whole vector.
   for (; in.size() - span.read >= kVector + 32; span.read += kVector, span.written += 48) {
@@ -221,8 +203,42 @@ RINGMAIL_TARGET KernelSpan Base64DecodeAvx512(std::string_view in, char* out) {
   return span;
 }
 
+}  // namespace
+
+RINGMAIL_TARGET KernelSpan Base64EncodeAvx512(std::string_view in, char* out) {
+  return EncodeFlat(in, kAlphabet, out);
+}
+RINGMAIL_TARGET KernelSpan Base64UrlEncodeAvx512(std::string_view in, char* out) {
+  return EncodeFlat(in, kUrlAlphabet, out);
+}
+
+RINGMAIL_TARGET KernelSpan Base64EncodeLinesAvx512(std::string_view in, char* out) {
+  const __m512i alphabet = _mm512_load_si512(kAlphabet);
+  KernelSpan span;
+  // The last vector reads up to 23 octets beyond its four lines.
+  static_assert(kLinePlans[4].in + kVector <= kLines * kLineIn + 28);
+  for (; in.size() - span.read >= kLines * kLineIn + 28;
+       span.read += kLines * kLineIn, span.written += kLines * kLineOut) {
+    const char* const from = in.data() + span.read;
+    char* const to = out + span.written;
+    EncodeWindow<0>(from, alphabet, to);
+    EncodeWindow<1>(from, alphabet, to);
+    EncodeWindow<2>(from, alphabet, to);
+    EncodeWindow<3>(from, alphabet, to);
+    EncodeWindow<4>(from, alphabet, to);
+  }
+  return span;
+}
+
+RINGMAIL_TARGET KernelSpan Base64DecodeAvx512(std::string_view in, char* out) {
+  return DecodeFlat(in, kValues, out);
+}
+RINGMAIL_TARGET KernelSpan Base64UrlDecodeAvx512(std::string_view in, char* out) {
+  return DecodeFlat(in, kUrlValues, out);
+}
+
 RINGMAIL_TARGET KernelSpan Base64DecodeLinesAvx512(std::string_view in, char* out) {
-  const Tables tables = LoadTables();
+  const Tables tables = LoadTables(kValues);
   KernelSpan span;
   while (in.size() - span.read >= kLines * kLineOut + 32) {
     const char* const line = in.data() + span.read;

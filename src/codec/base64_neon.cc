@@ -15,14 +15,17 @@ namespace {
 constexpr size_t kLineIn = 57, kLineText = 76, kLineOut = 78, kIn = 48, kText = 64;
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kUrlAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 // The value of each of the first 128 octets with bit 6 set; 0 for those outside of the alphabet.
-consteval std::array<uint8_t, 128> MakeValues() {
+consteval std::array<uint8_t, 128> MakeValues(std::string_view alphabet) {
   std::array<uint8_t, 128> values{};
-  for (uint8_t i = 0; i < 64; ++i) values[static_cast<uint8_t>(kAlphabet[i])] = 64 | i;
+  for (uint8_t i = 0; i < 64; ++i) values[static_cast<uint8_t>(alphabet[i])] = 64 | i;
   return values;
 }
-constexpr std::array<uint8_t, 128> kValues = MakeValues();
+constexpr std::array<uint8_t, 128> kValues = MakeValues(kAlphabet);
+constexpr std::array<uint8_t, 128> kUrlValues = MakeValues(kUrlAlphabet);
 
 uint8x16x4_t Table(const uint8_t* octets) {
   return {{vld1q_u8(octets), vld1q_u8(octets + 16), vld1q_u8(octets + 32), vld1q_u8(octets + 48)}};
@@ -62,15 +65,31 @@ bool Decode64(const char* from, const uint8x16x4_t& low, const uint8x16x4_t& hig
   return true;
 }
 
-}  // namespace
-
-KernelSpan Base64EncodeNeon(std::string_view in, char* out) {
-  const uint8x16x4_t alphabet = Table(reinterpret_cast<const uint8_t*>(kAlphabet.data()));
+KernelSpan EncodeFlat(std::string_view in, std::string_view letters, char* out) {
+  const uint8x16x4_t alphabet = Table(reinterpret_cast<const uint8_t*>(letters.data()));
   KernelSpan span;
   for (; in.size() - span.read >= kIn; span.read += kIn, span.written += kText) {
     Encode48(in.data() + span.read, alphabet, out + span.written);
   }
   return span;
+}
+
+KernelSpan DecodeFlat(std::string_view in, const std::array<uint8_t, 128>& values, char* out) {
+  const uint8x16x4_t low = Table(values.data()), high = Table(values.data() + 64);
+  KernelSpan span;
+  for (; in.size() - span.read >= kText; span.read += kText, span.written += kIn) {
+    if (!Decode64(in.data() + span.read, low, high, out + span.written)) break;
+  }
+  return span;
+}
+
+}  // namespace
+
+KernelSpan Base64EncodeNeon(std::string_view in, char* out) {
+  return EncodeFlat(in, kAlphabet, out);
+}
+KernelSpan Base64UrlEncodeNeon(std::string_view in, char* out) {
+  return EncodeFlat(in, kUrlAlphabet, out);
 }
 
 KernelSpan Base64EncodeLinesNeon(std::string_view in, char* out) {
@@ -85,13 +104,9 @@ KernelSpan Base64EncodeLinesNeon(std::string_view in, char* out) {
   return span;
 }
 
-KernelSpan Base64DecodeNeon(std::string_view in, char* out) {
-  const uint8x16x4_t low = Table(kValues.data()), high = Table(kValues.data() + 64);
-  KernelSpan span;
-  for (; in.size() - span.read >= kText; span.read += kText, span.written += kIn) {
-    if (!Decode64(in.data() + span.read, low, high, out + span.written)) break;
-  }
-  return span;
+KernelSpan Base64DecodeNeon(std::string_view in, char* out) { return DecodeFlat(in, kValues, out); }
+KernelSpan Base64UrlDecodeNeon(std::string_view in, char* out) {
+  return DecodeFlat(in, kUrlValues, out);
 }
 
 KernelSpan Base64DecodeLinesNeon(std::string_view in, char* out) {

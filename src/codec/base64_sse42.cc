@@ -15,6 +15,7 @@ namespace {
 #define RINGMAIL_TARGET __attribute__((target("sse4.2,ssse3")))
 #define RINGMAIL_INLINE RINGMAIL_TARGET __attribute__((always_inline)) inline
 
+enum class Alphabet { kStandard, kUrl };
 constexpr size_t kLineIn = 57, kLineText = 76, kLineOut = 78, kVectors = 4;
 
 RINGMAIL_INLINE __m128i Load(const char* at) {
@@ -25,6 +26,7 @@ RINGMAIL_INLINE void Store(char* at, __m128i vector) {
 }
 
 // The text of the first 12 octets: four sextets of three octets in each doubleword first.
+template <Alphabet kAlphabet>
 RINGMAIL_INLINE __m128i Text(__m128i octets) {
   const __m128i in =
       _mm_shuffle_epi8(octets, _mm_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10));
@@ -36,13 +38,25 @@ RINGMAIL_INLINE __m128i Text(__m128i octets) {
   // The five runs of the alphabet: A-Z 0, a-z 1, 0-9 2 to 11, + 12, / 13.
   const __m128i runs = _mm_sub_epi8(_mm_subs_epu8(sextets, _mm_set1_epi8(51)),
                                     _mm_cmpgt_epi8(sextets, _mm_set1_epi8(25)));
+  constexpr bool kUrl = kAlphabet == Alphabet::kUrl;
+  constexpr char kOf62 = kUrl ? -17 : -19, kOf63 = kUrl ? 32 : -16;
   const __m128i offsets =
-      _mm_setr_epi8(65, 71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -19, -16, 0, 0);
+      _mm_setr_epi8(65, 71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, kOf62, kOf63, 0, 0);
   return _mm_add_epi8(sextets, _mm_shuffle_epi8(offsets, runs));
 }
 
+// RFC 4648 §5: the two letters that differ put as those of §4, which are foreign here.
+RINGMAIL_INLINE __m128i Standard(__m128i text, __m128i& bad) {
+  const __m128i plus = _mm_set1_epi8('+'), slash = _mm_set1_epi8('/');
+  bad = _mm_or_si128(bad, _mm_or_si128(_mm_cmpeq_epi8(text, plus), _mm_cmpeq_epi8(text, slash)));
+  text = _mm_blendv_epi8(text, plus, _mm_cmpeq_epi8(text, _mm_set1_epi8('-')));
+  return _mm_blendv_epi8(text, slash, _mm_cmpeq_epi8(text, _mm_set1_epi8('_')));
+}
+
 // 16 sextets become 12 octets at the start. `bad` is not zero where one is none.
+template <Alphabet kAlphabet>
 RINGMAIL_INLINE __m128i Octets(__m128i text, __m128i& bad) {
+  if constexpr (kAlphabet == Alphabet::kUrl) text = Standard(text, bad);
   const __m128i slash = _mm_set1_epi8('/');
   const __m128i high = _mm_and_si128(_mm_srli_epi32(text, 4), slash);
   const __m128i low = _mm_and_si128(text, slash);
@@ -61,19 +75,49 @@ RINGMAIL_INLINE __m128i Octets(__m128i text, __m128i& bad) {
                           _mm_setr_epi8(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1));
 }
 
-}  // namespace
-
-RINGMAIL_TARGET KernelSpan Base64EncodeSse42(std::string_view in, char* out) {
+template <Alphabet kAlphabet>
+RINGMAIL_INLINE KernelSpan EncodeFlat(std::string_view in, char* out) {
   KernelSpan span;
   for (; in.size() - span.read >= 52; span.read += 48, span.written += 64) {
     for (size_t i = 0; i < kVectors; ++i) {
-      Store(out + span.written + 16 * i, Text(Load(in.data() + span.read + 12 * i)));
+      Store(out + span.written + 16 * i, Text<kAlphabet>(Load(in.data() + span.read + 12 * i)));
     }
   }
   for (; in.size() - span.read >= 16; span.read += 12, span.written += 16) {
-    Store(out + span.written, Text(Load(in.data() + span.read)));
+    Store(out + span.written, Text<kAlphabet>(Load(in.data() + span.read)));
   }
   return span;
+}
+
+template <Alphabet kAlphabet>
+RINGMAIL_INLINE KernelSpan DecodeFlat(std::string_view in, char* out) {
+  KernelSpan span;
+  // 16 more octets of text: room for the 4 octets by which the last store is too wide.
+  for (; in.size() - span.read >= 64 + 16; span.read += 64, span.written += 48) {
+    __m128i bad = _mm_setzero_si128();
+    __m128i octets[kVectors];
+    for (size_t i = 0; i < kVectors; ++i) {
+      octets[i] = Octets<kAlphabet>(Load(in.data() + span.read + 16 * i), bad);
+    }
+    if (_mm_testz_si128(bad, bad) == 0) break;
+    for (size_t i = 0; i < kVectors; ++i) Store(out + span.written + 12 * i, octets[i]);
+  }
+  for (; in.size() - span.read >= 16 + 16; span.read += 16, span.written += 12) {
+    __m128i bad = _mm_setzero_si128();
+    const __m128i octets = Octets<kAlphabet>(Load(in.data() + span.read), bad);
+    if (_mm_testz_si128(bad, bad) == 0) break;
+    Store(out + span.written, octets);
+  }
+  return span;
+}
+
+}  // namespace
+
+RINGMAIL_TARGET KernelSpan Base64EncodeSse42(std::string_view in, char* out) {
+  return EncodeFlat<Alphabet::kStandard>(in, out);
+}
+RINGMAIL_TARGET KernelSpan Base64UrlEncodeSse42(std::string_view in, char* out) {
+  return EncodeFlat<Alphabet::kUrl>(in, out);
 }
 
 RINGMAIL_TARGET KernelSpan Base64EncodeLinesSse42(std::string_view in, char* out) {
@@ -82,31 +126,18 @@ RINGMAIL_TARGET KernelSpan Base64EncodeLinesSse42(std::string_view in, char* out
   for (; in.size() - span.read >= kLineIn + 12; span.read += kLineIn, span.written += kLineOut) {
     const char* const from = in.data() + span.read;
     char* const to = out + span.written;
-    for (size_t i = 0; i < kVectors; ++i) Store(to + 16 * i, Text(Load(from + 12 * i)));
-    Store(to + 64, _mm_blend_epi16(Text(Load(from + 48)), ends, 0xC0));
+    for (size_t i = 0; i < kVectors; ++i)
+      Store(to + 16 * i, Text<Alphabet::kStandard>(Load(from + 12 * i)));
+    Store(to + 64, _mm_blend_epi16(Text<Alphabet::kStandard>(Load(from + 48)), ends, 0xC0));
   }
   return span;
 }
 
 RINGMAIL_TARGET KernelSpan Base64DecodeSse42(std::string_view in, char* out) {
-  KernelSpan span;
-  // 16 more octets of text: room for the 4 octets by which the last store is too wide.
-  for (; in.size() - span.read >= 64 + 16; span.read += 64, span.written += 48) {
-    __m128i bad = _mm_setzero_si128();
-    __m128i octets[kVectors];
-    for (size_t i = 0; i < kVectors; ++i) {
-      octets[i] = Octets(Load(in.data() + span.read + 16 * i), bad);
-    }
-    if (_mm_testz_si128(bad, bad) == 0) break;
-    for (size_t i = 0; i < kVectors; ++i) Store(out + span.written + 12 * i, octets[i]);
-  }
-  for (; in.size() - span.read >= 16 + 16; span.read += 16, span.written += 12) {
-    __m128i bad = _mm_setzero_si128();
-    const __m128i octets = Octets(Load(in.data() + span.read), bad);
-    if (_mm_testz_si128(bad, bad) == 0) break;
-    Store(out + span.written, octets);
-  }
-  return span;
+  return DecodeFlat<Alphabet::kStandard>(in, out);
+}
+RINGMAIL_TARGET KernelSpan Base64UrlDecodeSse42(std::string_view in, char* out) {
+  return DecodeFlat<Alphabet::kUrl>(in, out);
 }
 
 RINGMAIL_TARGET KernelSpan Base64DecodeLinesSse42(std::string_view in, char* out) {
@@ -119,8 +150,10 @@ RINGMAIL_TARGET KernelSpan Base64DecodeLinesSse42(std::string_view in, char* out
     std::memcpy(&end, line + kLineText, sizeof(end));
     __m128i bad = _mm_setzero_si128();
     __m128i octets[kVectors];
-    for (size_t i = 0; i < kVectors; ++i) octets[i] = Octets(Load(line + 16 * i), bad);
-    const __m128i rest = Octets(_mm_blend_epi16(Load(line + 64), fill, 0xC0), bad);
+    for (size_t i = 0; i < kVectors; ++i)
+      octets[i] = Octets<Alphabet::kStandard>(Load(line + 16 * i), bad);
+    const __m128i rest =
+        Octets<Alphabet::kStandard>(_mm_blend_epi16(Load(line + 64), fill, 0xC0), bad);
     if (end != ('\r' | '\n' << 8) || _mm_testz_si128(bad, bad) == 0) break;
     for (size_t i = 0; i < kVectors; ++i) Store(to + 12 * i, octets[i]);
     Store(to + 48, rest);

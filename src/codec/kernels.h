@@ -43,24 +43,34 @@ struct KernelSpan {
 // `out` has room for Base64DecodedBytesMax, or is the input's own start.
 using CodeKernel = KernelSpan (*)(std::string_view in, char* out);
 KernelSpan Base64EncodePortable(std::string_view in, char* out);
+KernelSpan Base64UrlEncodePortable(std::string_view in, char* out);
 KernelSpan Base64EncodeLinesPortable(std::string_view in, char* out);
 KernelSpan Base64DecodePortable(std::string_view in, char* out);
+KernelSpan Base64UrlDecodePortable(std::string_view in, char* out);
 KernelSpan Base64DecodeLinesPortable(std::string_view in, char* out);
 KernelSpan Base64EncodeSse42(std::string_view in, char* out);
+KernelSpan Base64UrlEncodeSse42(std::string_view in, char* out);
 KernelSpan Base64EncodeNeon(std::string_view in, char* out);
+KernelSpan Base64UrlEncodeNeon(std::string_view in, char* out);
 KernelSpan Base64EncodeAvx2(std::string_view in, char* out);
+KernelSpan Base64UrlEncodeAvx2(std::string_view in, char* out);
 KernelSpan Base64EncodeLinesSse42(std::string_view in, char* out);
 KernelSpan Base64EncodeLinesNeon(std::string_view in, char* out);
 KernelSpan Base64EncodeLinesAvx2(std::string_view in, char* out);
 KernelSpan Base64DecodeSse42(std::string_view in, char* out);
+KernelSpan Base64UrlDecodeSse42(std::string_view in, char* out);
 KernelSpan Base64DecodeNeon(std::string_view in, char* out);
+KernelSpan Base64UrlDecodeNeon(std::string_view in, char* out);
 KernelSpan Base64DecodeAvx2(std::string_view in, char* out);
+KernelSpan Base64UrlDecodeAvx2(std::string_view in, char* out);
 KernelSpan Base64DecodeLinesSse42(std::string_view in, char* out);
 KernelSpan Base64DecodeLinesNeon(std::string_view in, char* out);
 KernelSpan Base64DecodeLinesAvx2(std::string_view in, char* out);
 KernelSpan Base64EncodeAvx512(std::string_view in, char* out);
+KernelSpan Base64UrlEncodeAvx512(std::string_view in, char* out);
 KernelSpan Base64EncodeLinesAvx512(std::string_view in, char* out);
 KernelSpan Base64DecodeAvx512(std::string_view in, char* out);
+KernelSpan Base64UrlDecodeAvx512(std::string_view in, char* out);
 KernelSpan Base64DecodeLinesAvx512(std::string_view in, char* out);
 
 // What is known about the octets before: nothing more is needed to find dots.
@@ -145,6 +155,7 @@ struct Kernels {
   uint32_t (*crc32c)(uint32_t crc, std::string_view bytes);
   ReadLinesKernel read_lines;
   CodeKernel base64_encode, base64_encode_lines, base64_decode, base64_decode_lines;
+  CodeKernel base64_url_encode, base64_url_decode;
   DotKernel stuff_dots, unstuff_dots;
   TallyLinesKernel tally_lines;
   QuotedPrintableDecodeKernel quoted_printable_decode;
