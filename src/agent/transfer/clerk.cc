@@ -116,10 +116,12 @@ io::Task<void> TransferCore::RecordOutcomes(std::vector<MessageUpdate> updates,
       LogLine(io::ShardLog(), LogLevel::kError, "outcomes-wait")
           .Field("messages", uint64_t{messages})
           .Field("error", Std(status.message()));
+      metrics_.outcomes_waiting.Set(static_cast<int64_t>(messages));
     }
     (void)co_await record_again_.Wait(io::Now() + kRecordAgainAfter);
     status = co_await queue_.Record(OutcomesAgain(settlements));
   }
+  metrics_.outcomes_waiting.Set(0);
   if (status.ok()) co_return;
   unrecorded_ = !absl::IsInvalidArgument(status);
   // In memory they are what they are; what the disk does not know is tried again after a restart

@@ -46,6 +46,8 @@ void TransferMetrics::Register(MetricRegistry& registry) {
   registry.Add("ringmail_ambiguous_attempts_total",
                "Attempts that may be repeated though the peer has the message", &ambiguous);
   registry.Add("ringmail_attempts_in_flight", "Transactions on their way", &in_flight);
+  registry.Add("ringmail_outcomes_waiting_messages",
+               "Messages whose outcomes wait for room on the disk", &outcomes_waiting);
 }
 
 void Lane::Reopen(void* self) {

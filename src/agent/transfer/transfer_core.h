@@ -63,6 +63,8 @@ struct Lane {
 struct TransferMetrics {
   Counter delivered, deferred, failed, returned, discarded, warned, ambiguous, expired;
   Gauge in_flight;
+  // Delivered or not, and not yet written down: the disk is full.
+  Gauge outcomes_waiting;
   void Register(MetricRegistry& registry);
 };
 

@@ -38,6 +38,8 @@ struct Fate::Machine {
   bool recovering = false;  // started after an end, and not yet ready
   bool disk_failed = false;
   MonotonicTime disk_failed_at{};
+  bool outcomes_wait = false;  // for room on the disk
+  MonotonicTime outcomes_wait_at{};
   bool disk_faulty = false;        // an error was planned: it may end with a problem
   std::vector<uint64_t> failures;  // requests until each error; 0: it has been
   bool end_planned = false;        // at one of its writes
@@ -101,6 +103,13 @@ void Fate::Excuse(Machine& machine, Nanoseconds ago) {
   // Seen by Poll some time after it happened.
   if (machine.disk_failed) window += cast_.world.now() - machine.disk_failed_at + seconds(2);
   machine.disk_failed = false;
+  // What was delivered since could not be noted, and what waits is all that is delivered then.
+  if (machine.outcomes_wait) {
+    window += cast_.world.now() - machine.outcomes_wait_at + kPolledWithin;
+  } else if (machine.server->outcomes_wait()) {
+    window += kPolledWithin;
+  }
+  machine.outcomes_wait = false;
   cast_.ledger.ServerEnded(cast_.world.now(), window);
 }
 
@@ -275,6 +284,10 @@ void Fate::Poll() {
       machine.recovering = false;
       machine.disk_failed = false;
       if (on_recovered) on_recovered(server);
+    }
+    if (const bool wait = server.outcomes_wait(); wait != machine.outcomes_wait) {
+      machine.outcomes_wait = wait;
+      machine.outcomes_wait_at = cast_.world.now();
     }
     if (!machine.disk_failed && !machine.ending && server.log_failed()) {
       // As the log line and the metric ask the operator to do.

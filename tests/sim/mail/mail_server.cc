@@ -77,11 +77,11 @@ io::Task<void> FsckMain(void* context) {
 struct MailServer::Life {
   server::Boot boot;
   bool ending = false;  // some shard has ended: its server is gone, though boot still names it
-  // What ExceededLimit looks at, one for each shard; empty until the server is ready.
+  // What is looked at after each step, one for each shard; found when it is first asked for.
   struct Gauges {
-    const Gauge *cache_bytes, *sessions, *next_hop_sessions;
+    const Gauge *cache_bytes, *sessions, *next_hop_sessions, *outcomes_waiting;
   };
-  std::vector<Gauges> gauges;
+  const std::vector<Gauges>& FindGauges();
 
   static io::Task<void> Main(void* context) {
     Life& life = *static_cast<Life*>(context);
@@ -91,7 +91,26 @@ struct MailServer::Life {
     co_await server::ServerMain(&life.boot);
     life.ending = true;
   }
+
+ private:
+  std::vector<Gauges> gauges_;
 };
+
+const std::vector<MailServer::Life::Gauges>& MailServer::Life::FindGauges() {
+  if (!gauges_.empty()) return gauges_;
+  for (server::ShardServer* one : boot.servers) {
+    const MetricRegistry& metrics = one->metrics();
+    const auto find = [&metrics](std::string_view name) {
+      const Gauge* const gauge = metrics.FindGauge(name);
+      CHECK(gauge != nullptr);
+      return gauge;
+    };
+    gauges_.push_back({find("ringmail_storage_cache_bytes"), find("ringmail_smtp_sessions"),
+                       find("ringmail_transfer_sessions_open"),
+                       find("ringmail_outcomes_waiting_messages")});
+  }
+  return gauges_;
+}
 
 MailServer::MailServer(World& world, const Plan& plan, uint32_t index, std::string routes,
                        std::string_view log_level)
@@ -164,28 +183,16 @@ QueueCount MailServer::queue() const {
 }
 
 std::string MailServer::ExceededLimit() const {
-  Life& life = *life_;
-  if (life.gauges.empty()) {
-    for (server::ShardServer* one : life.boot.servers) {
-      const MetricRegistry& metrics = one->metrics();
-      const auto find = [&metrics](std::string_view name) {
-        const Gauge* const gauge = metrics.FindGauge(name);
-        CHECK(gauge != nullptr);
-        return gauge;
-      };
-      life.gauges.push_back({find("ringmail_storage_cache_bytes"), find("ringmail_smtp_sessions"),
-                             find("ringmail_transfer_sessions_open")});
-    }
-  }
+  const std::vector<Life::Gauges>& shards = life_->FindGauges();
   uint64_t cached = 0;
-  for (size_t i = 0; i < life.gauges.size(); ++i) {
+  for (size_t i = 0; i < shards.size(); ++i) {
     const auto value = [](const Gauge* gauge) { return static_cast<uint64_t>(gauge->value()); };
-    const Life::Gauges& gauges = life.gauges[i];
+    const Life::Gauges& gauges = shards[i];
     cached += value(gauges.cache_bytes);
     if (value(gauges.sessions) > connections_max_)
       return Exceeds("sessions", value(gauges.sessions), connections_max_);
     if (value(gauges.next_hop_sessions) <= kDestinationConnectionsMax) continue;
-    for (const agent::DestinationStatus& one : life.boot.servers[i]->transfer().Destinations()) {
+    for (const agent::DestinationStatus& one : life_->boot.servers[i]->transfer().Destinations()) {
       if (one.sessions > kDestinationConnectionsMax)
         return Exceeds("sessions to " + one.name, one.sessions, kDestinationConnectionsMax);
     }
@@ -197,6 +204,14 @@ std::string MailServer::ExceededLimit() const {
 bool MailServer::log_failed() const {
   for (server::ShardServer* one : life_->boot.servers) {
     if (absl::IsUnavailable(one->queue().Acceptance())) return true;
+  }
+  return false;
+}
+
+bool MailServer::outcomes_wait() const {
+  if (!ready()) return false;
+  for (const Life::Gauges& gauges : life_->FindGauges()) {
+    if (gauges.outcomes_waiting->value() > 0) return true;
   }
   return false;
 }

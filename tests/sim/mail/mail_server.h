@@ -50,6 +50,8 @@ class MailServer {
   std::string ExceededLimit() const;
   // Whether some shard's log has failed: nothing is accepted until a restart.
   bool log_failed() const;
+  // Whether outcomes wait for room on the disk.
+  bool outcomes_wait() const;
   // Whether the message of this id (as in the reply that acknowledged it) is queued with this
   // forward-path pending.
   bool Pending(std::string_view queue_id, std::string_view forward_path) const;
