@@ -5,7 +5,6 @@
 
 #include "message/lexer.h"
 #include "ringmail/base/check.h"
-#include "ringmail/codec/dash_line.h"
 #include "ringmail/codec/data_scan.h"
 #include "ringmail/message/mime_tree.h"
 
@@ -47,7 +46,8 @@ void TreeBuilder::Start(Tree& tree) {
   tree.verdict = TreeVerdict::kWhole;
   tree.bytes = 0;
   tree_ = &tree;
-  offset_ = lines_ = lines_before_ = multiparts_ = 0;
+  offset_ = unread_lines_ = lines_before_ = multiparts_ = 0;
+  scanner_ = {};
   open_.clear();
   boundaries_.clear();
   carry_.clear();
@@ -119,7 +119,6 @@ size_t TreeBuilder::FeedHeaderLine(std::string_view text, uint32_t base, size_t 
       scanned = end;
     }
     if (taken == Taken::kYes && line.back() == '\n') {
-      ++lines_;
       at = end;
       carry_.clear();
       continue;
@@ -147,7 +146,6 @@ size_t TreeBuilder::FeedHeaderLine(std::string_view text, uint32_t base, size_t 
 void TreeBuilder::EndHeaderLine(Taken taken, std::string_view line, uint32_t offset) {
   switch (taken) {
     case Taken::kEnd:
-      ++lines_;
       EndHeader(offset + Size32(line), false);
       break;
     case Taken::kNotHeader:
@@ -205,20 +203,12 @@ size_t TreeBuilder::FeedHeaderRest(std::string_view text, size_t at) {
     field_.bytes += Size32(rest);
     if (mime_field_ && field_text_.size() < kMimeFieldBytesMax) field_text_.append(rest);
   }
-  if (lf != std::string_view::npos) {
-    ++lines_;
-    state_ = State::kHeaderLine;
-  }
+  if (lf != std::string_view::npos) state_ = State::kHeaderLine;
   return end;
 }
 
-void TreeBuilder::Consume(std::string_view text) {
-  if (part_ != kNoPart) scanner_.Feed(text);
-  lines_ += static_cast<uint32_t>(codec::CountLf(text));
-}
-
 void TreeBuilder::ConsumePending() {
-  if (pending_bytes_ != 0) Consume(std::string_view(pending_, pending_bytes_));
+  if (pending_bytes_ != 0) scanner_.Feed(std::string_view(pending_, pending_bytes_));
   pending_bytes_ = 0;
 }
 
@@ -232,7 +222,7 @@ void TreeBuilder::HoldLineEnd(std::string_view line_end) {
 // delimiter if one follows, and a line that may become one.
 size_t TreeBuilder::FeedBody(std::string_view text, uint32_t base, size_t at) {
   if (multiparts_ == 0) {
-    Consume(text.substr(at));
+    scanner_.Feed(text.substr(at));
     return text.size();
   }
   if (line_start_) return FeedCandidate(text, base, at);
@@ -244,30 +234,23 @@ size_t TreeBuilder::FeedBody(std::string_view text, uint32_t base, size_t at) {
     }
     ConsumePending();
   }
-  size_t lf = codec::FindDashLine(text, at);
+  const std::string_view rest = text.substr(at);
+  // The cut may stand within "\r\n--".
+  size_t end = rest.size() - (rest.ends_with("\n-") ? 2 : rest.ends_with('\n') ? 1 : 0);
+  const bool cut_at_line_end = end != rest.size();
+  if (end > 0 && rest[end - 1] == '\r') --end;
+  size_t lf = scanner_.FeedUntilDashes(rest.substr(0, end));
   if (lf == std::string_view::npos) {
-    // The cut may stand within "\r\n--".
-    const size_t end = text.size();
-    lf = end;
-    if (text[end - 1] == '\n') {
-      lf = end - 1;
-    } else if (end - at >= 2 && text[end - 1] == '-' && text[end - 2] == '\n') {
-      lf = end - 2;
-    } else if (text[end - 1] == '\r') {
-      Consume(text.substr(at, end - 1 - at));
-      HoldLineEnd("\r");
-      return end;
+    if (!cut_at_line_end) {
+      if (end != rest.size()) HoldLineEnd("\r");
+      return text.size();
     }
-    if (lf == end) {
-      Consume(text.substr(at));
-      return end;
-    }
+    lf = rest[end] == '\r' ? end + 1 : end;
   }
-  const size_t line_end = lf > at && text[lf - 1] == '\r' ? lf - 1 : lf;
-  Consume(text.substr(at, line_end - at));
-  HoldLineEnd(text.substr(line_end, lf + 1 - line_end));
+  const size_t line_end = lf > 0 && rest[lf - 1] == '\r' ? lf - 1 : lf;
+  HoldLineEnd(rest.substr(line_end, lf + 1 - line_end));
   line_start_ = true;
-  return lf + 1;
+  return at + lf + 1;
 }
 
 size_t TreeBuilder::FeedCandidate(std::string_view text, uint32_t base, size_t at) {
@@ -277,7 +260,7 @@ size_t TreeBuilder::FeedCandidate(std::string_view text, uint32_t base, size_t a
     // No delimiter begins so.
     ConsumePending();
     line_start_ = false;
-    if (!carry_.empty()) Consume(carry_);
+    scanner_.Feed(carry_);
     carry_.clear();
     return at;
   }
@@ -306,12 +289,12 @@ void TreeBuilder::DecideCandidate(uint32_t line_offset) {
   if (line.back() != '\n') {
     // Where it is cut here, its last octet may be the CR of its end.
     const bool cr = line.back() == '\r';
-    Consume(line.substr(0, line.size() - (cr ? 1 : 0)));
+    scanner_.Feed(line.substr(0, line.size() - (cr ? 1 : 0)));
     if (cr) HoldLineEnd("\r");
     return;
   }
   const size_t line_end = line.size() - (line.ends_with("\r\n") ? 2 : 1);
-  Consume(line.substr(0, line_end));
+  scanner_.Feed(line.substr(0, line_end));
   HoldLineEnd(line.substr(line_end));
   line_start_ = true;
 }
@@ -352,10 +335,10 @@ TreeBuilder::Match TreeBuilder::MatchDelimiter(std::string_view line) {
 void TreeBuilder::TakeDelimiter(const Match& match, std::string_view line, uint32_t offset,
                                 uint32_t body_end) {
   CloseDownTo(match.level + 1, body_end);
-  if (pending_bytes_ != 0) ++lines_;
+  if (pending_bytes_ != 0) ++unread_lines_;
   pending_bytes_ = 0;
   const bool whole = line.back() == '\n';
-  if (whole) ++lines_;
+  if (whole) ++unread_lines_;
   Open& open = open_[match.level];
   if (!match.clean) tree_->parts[open.part].departures |= kTextAfterBoundary;
   const uint32_t next = offset + Size32(line);
@@ -378,7 +361,7 @@ size_t TreeBuilder::FeedDelimiterRest(std::string_view text, size_t at) {
   const size_t end = lf == std::string_view::npos ? text.size() : lf + 1;
   if (part_ != kNoPart) part().header.offset += static_cast<uint32_t>(end - at);
   if (lf == std::string_view::npos) return end;
-  ++lines_;
+  ++unread_lines_;
   state_ = after_delimiter_;
   line_start_ = state_ == State::kBody;
   return end;
@@ -388,8 +371,8 @@ void TreeBuilder::EndLeaf(uint32_t end) {
   Part& leaf = part();
   CHECK_GE(end, leaf.body.offset);
   leaf.body.bytes = end - leaf.body.offset;
-  leaf.lines = lines_ - lines_before_;
-  const uint8_t flags = scanner_.facts().flags;
+  leaf.lines = lines() - lines_before_;
+  const uint8_t flags = scanner_.flags();
   leaf.body_8bit = (flags & codec::kData8Bit) != 0;
   // RFC 2045 §2.9: "binary" promises nothing.
   if (leaf.encoding != TransferEncoding::kBinary) leaf.departures |= DeparturesOf(flags);
@@ -408,7 +391,7 @@ void TreeBuilder::CloseDownTo(size_t level, uint32_t end) {
     Part& composite = tree_->parts[open.part];
     CHECK_GE(end, composite.body.offset);
     composite.body.bytes = end - composite.body.offset;
-    composite.lines = lines_ - open.lines_before;
+    composite.lines = lines() - open.lines_before;
     if (open.multipart) {
       if (!open.closed) composite.departures |= kMissingFinalBoundary;
       if (composite.leaf()) {
@@ -447,7 +430,7 @@ bool TreeBuilder::BeginPart(PartIndex parent, uint32_t offset) {
   seen_ = 0;
   boundary_.clear();
   field_open_ = false;
-  scanner_ = {};
+  scanner_.Begin();
   state_ = State::kHeaderLine;
   return true;
 }

@@ -123,7 +123,7 @@ void TreeBuilder::ReadTransferEncoding() {
 
 void TreeBuilder::JudgeHeader() {
   Part& owner = part();
-  const uint8_t flags = scanner_.facts().flags;
+  const uint8_t flags = scanner_.flags();
   if ((flags & codec::kData8Bit) != 0) owner.departures |= kHeader8Bit;
   if ((flags & codec::kDataBareCr) != 0) owner.departures |= kBareCr;
   if ((flags & codec::kDataBareLf) != 0) owner.departures |= kBareLf;
@@ -176,7 +176,7 @@ bool TreeBuilder::Divide(bool cut) {
                    .last_child = kNoPart,
                    .boundary_at = static_cast<uint32_t>(boundaries_.size()),
                    .boundary_bytes = static_cast<uint32_t>(message ? 0 : boundary_.size()),
-                   .lines_before = lines_,
+                   .lines_before = lines(),
                    .multipart = !message,
                    .closed = false});
   if (!message) {
@@ -193,8 +193,8 @@ void TreeBuilder::EndHeader(uint32_t body_offset, bool cut) {
   owner.header.bytes = body_offset - owner.header.offset;
   owner.body.offset = body_offset;
   if (cut) owner.departures |= kHeaderCut;
-  lines_before_ = lines_;
-  scanner_ = {};
+  lines_before_ = lines();
+  scanner_.Begin();
   state_ = State::kBody;
   line_start_ = true;
   pending_bytes_ = 0;

@@ -28,7 +28,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ringmail/codec/dots.h"
+#include "ringmail/codec/body_scan.h"
 #include "ringmail/codec/transfer_encoding.h"
 #include "ringmail/message/content_view.h"
 #include "ringmail/message/field.h"
@@ -197,6 +197,7 @@ class TreeBuilder {
   };
 
   Part& part() { return tree_->parts[part_]; }
+  uint32_t lines() const { return unread_lines_ + static_cast<uint32_t>(scanner_.lines()); }
   void FeedText(std::string_view text, uint32_t base);
   size_t FeedHeaderLine(std::string_view text, uint32_t base, size_t at);
   size_t FeedHeaderRest(std::string_view text, size_t at);
@@ -207,7 +208,6 @@ class TreeBuilder {
   void FinishHeader();
   Taken TakeHeaderLine(std::string_view line, uint32_t offset);
   void DecideCandidate(uint32_t line_offset);
-  void Consume(std::string_view text);
   void ConsumePending();
   void HoldLineEnd(std::string_view line_end);
   Match MatchDelimiter(std::string_view line);
@@ -230,7 +230,7 @@ class TreeBuilder {
   State state_ = State::kHeaderLine, after_delimiter_ = State::kHeaderLine;
   PartIndex part_ = kNoPart;   // whose header or body is read; none in a preamble or epilogue
   uint32_t offset_ = 0;        // of the next piece
-  uint32_t lines_ = 0;         // LF so far
+  uint32_t unread_lines_ = 0;  // LF that scanner_ was not given: those of delimiters
   uint32_t lines_before_ = 0;  // those before the body of part_
   uint32_t multiparts_ = 0;    // of open_
   uint64_t seen_ = 0;          // fields of the current section, by name
@@ -240,7 +240,7 @@ class TreeBuilder {
   bool field_open_ = false, mime_field_ = false;
   bool limited_ = false;  // a delimiter came after the last part allowed
   Field field_;           // the one that is being read
-  codec::LineScanner scanner_;
+  codec::BodyScanner scanner_;
   std::vector<Open> open_;
   std::string boundaries_, boundary_;  // of open_; of the current section
   std::string carry_, again_, candidate_, field_text_;
