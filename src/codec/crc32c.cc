@@ -9,6 +9,9 @@
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
+#elif defined(__aarch64__)
+#include <arm_acle.h>
+#include <sys/auxv.h>
 #endif
 
 namespace ringmail::codec {
@@ -122,6 +125,18 @@ __attribute__((target("sse4.2"))) uint32_t Sse42(uint32_t start, std::string_vie
   return ~narrow;
 }
 
+#elif defined(__aarch64__)
+
+// The CRC extension, which every CPU from ARMv8.1 on has and those before may lack.
+__attribute__((target("crc"))) uint32_t WithCrcExtension(uint32_t crc, std::string_view bytes) {
+  const char* at = bytes.data();
+  const char* const end = at + bytes.size();
+  crc = ~crc;
+  for (; end - at >= 8; at += 8) crc = __crc32cd(crc, LoadWord(at));
+  for (; at != end; ++at) crc = __crc32cb(crc, static_cast<uint8_t>(*at));
+  return ~crc;
+}
+
 #endif
 
 }  // namespace
@@ -139,6 +154,12 @@ uint32_t Crc32cPortable(uint32_t crc, std::string_view bytes) {
   return ~ByByte(crc, at, end);
 }
 
+#if defined(__aarch64__)
+uint32_t Crc32cNeon(uint32_t crc, std::string_view bytes) {
+  static const bool has = (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
+  return has ? WithCrcExtension(crc, bytes) : Crc32cPortable(crc, bytes);
+}
+#endif
 #if defined(__x86_64__)
 uint32_t Crc32cSse42(uint32_t crc, std::string_view bytes) { return Sse42(crc, bytes); }
 #endif

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "codec/kernels.h"
+
 namespace ringmail::codec {
 namespace {
 
@@ -23,10 +25,15 @@ constexpr Values kValues = MakeValues();
 
 uint8_t HexDigitValue(char digit) { return kValues.of[static_cast<uint8_t>(digit)]; }
 
+KernelSpan HexEncodeNone(std::string_view, bool, char*) { return {}; }
+KernelSpan HexDecodeNone(std::string_view, char*) { return {}; }
+
 size_t HexEncode(std::string_view octets, HexCase hex_case, char* out) {
-  const std::string_view digits =
-      hex_case == HexCase::kLower ? "0123456789abcdef" : "0123456789ABCDEF";
-  for (const char octet : octets) {
+  const bool upper = hex_case == HexCase::kUpper;
+  const KernelSpan span = ActiveKernels().hex_encode(octets, upper, out);
+  const std::string_view digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+  out += span.written;
+  for (const char octet : octets.substr(span.read)) {
     const auto value = static_cast<uint8_t>(octet);
     *out++ = digits[value >> 4];
     *out++ = digits[value & 15];
@@ -36,7 +43,7 @@ size_t HexEncode(std::string_view octets, HexCase hex_case, char* out) {
 
 std::optional<size_t> HexDecode(std::string_view text, char* out) {
   if (text.size() % 2 != 0) return std::nullopt;
-  for (size_t at = 0; at < text.size(); at += 2) {
+  for (size_t at = ActiveKernels().hex_decode(text, out).read; at < text.size(); at += 2) {
     const unsigned high = HexDigitValue(text[at]), low = HexDigitValue(text[at + 1]);
     if (((high | low) & 16) != 0) return std::nullopt;
     out[at / 2] = static_cast<char>(high << 4 | low);

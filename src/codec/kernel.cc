@@ -29,7 +29,12 @@ constinit const Kernels kPortableKernels = {
     .quoted_printable_decode = QuotedPrintableDecodePortable,
     .quoted_printable_encode = QuotedPrintableEncodeNone,
     .utf8_prefix = Utf8PrefixPortable,
-    .find_no_case = FindNoCaseNone};
+    .find_no_case = FindNoCaseNone,
+    .find_dash_line = FindDashLineNone,
+    .count_lf = CountLfNone,
+    .hex_encode = HexEncodeNone,
+    .hex_decode = HexDecodeNone,
+    .ascii_prefix = AsciiPrefixNone};
 #if defined(__x86_64__)
 constinit const Kernels kSse42Kernels = {.crc32c = Crc32cSse42,
                                          .read_lines = ReadLinesSse42,
@@ -45,7 +50,12 @@ constinit const Kernels kSse42Kernels = {.crc32c = Crc32cSse42,
                                          .quoted_printable_decode = QuotedPrintableDecodeSse42,
                                          .quoted_printable_encode = QuotedPrintableEncodeSse42,
                                          .utf8_prefix = Utf8PrefixSse42,
-                                         .find_no_case = FindNoCaseSse42};
+                                         .find_no_case = FindNoCaseSse42,
+                                         .find_dash_line = FindDashLineSse42,
+                                         .count_lf = CountLfSse42,
+                                         .hex_encode = HexEncodeSse42,
+                                         .hex_decode = HexDecodeSse42,
+                                         .ascii_prefix = AsciiPrefixSse42};
 constinit const Kernels kAvx2Kernels = {.crc32c = Crc32cSse42,
                                         .read_lines = ReadLinesAvx2,
                                         .base64_encode = Base64EncodeAvx2,
@@ -60,7 +70,12 @@ constinit const Kernels kAvx2Kernels = {.crc32c = Crc32cSse42,
                                         .quoted_printable_decode = QuotedPrintableDecodeAvx2,
                                         .quoted_printable_encode = QuotedPrintableEncodeAvx2,
                                         .utf8_prefix = Utf8PrefixAvx2,
-                                        .find_no_case = FindNoCaseAvx2};
+                                        .find_no_case = FindNoCaseAvx2,
+                                        .find_dash_line = FindDashLineAvx2,
+                                        .count_lf = CountLfAvx2,
+                                        .hex_encode = HexEncodeAvx2,
+                                        .hex_decode = HexDecodeAvx2,
+                                        .ascii_prefix = AsciiPrefixAvx2};
 constinit const Kernels kAvx512Kernels = {.crc32c = Crc32cSse42,
                                           .read_lines = ReadLinesAvx512,
                                           .base64_encode = Base64EncodeAvx512,
@@ -75,14 +90,19 @@ constinit const Kernels kAvx512Kernels = {.crc32c = Crc32cSse42,
                                           .quoted_printable_decode = QuotedPrintableDecodeAvx512,
                                           .quoted_printable_encode = QuotedPrintableEncodeAvx512,
                                           .utf8_prefix = Utf8PrefixAvx512,
-                                          .find_no_case = FindNoCaseAvx512};
+                                          .find_no_case = FindNoCaseAvx512,
+                                          .find_dash_line = FindDashLineAvx512,
+                                          .count_lf = CountLfAvx512,
+                                          .hex_encode = HexEncodeAvx512,
+                                          .hex_decode = HexDecodeAvx512,
+                                          .ascii_prefix = AsciiPrefixAvx512};
 
 bool HasLzcnt() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __get_cpuid(0x80000001, &a, &b, &c, &d) != 0 && (c & bit_LZCNT) != 0;
 }
 #elif defined(__aarch64__)
-constinit const Kernels kNeonKernels = {.crc32c = Crc32cPortable,
+constinit const Kernels kNeonKernels = {.crc32c = Crc32cNeon,
                                         .read_lines = ReadLinesNeon,
                                         .base64_encode = Base64EncodeNeon,
                                         .base64_encode_lines = Base64EncodeLinesNeon,
@@ -96,7 +116,12 @@ constinit const Kernels kNeonKernels = {.crc32c = Crc32cPortable,
                                         .quoted_printable_decode = QuotedPrintableDecodeNeon,
                                         .quoted_printable_encode = QuotedPrintableEncodeNeon,
                                         .utf8_prefix = Utf8PrefixNeon,
-                                        .find_no_case = FindNoCaseNeon};
+                                        .find_no_case = FindNoCaseNeon,
+                                        .find_dash_line = FindDashLineNeon,
+                                        .count_lf = CountLfNeon,
+                                        .hex_encode = HexEncodeNeon,
+                                        .hex_decode = HexDecodeNeon,
+                                        .ascii_prefix = AsciiPrefixNeon};
 #endif
 
 const Kernels& KernelsOf(Kernel kernel) {

@@ -31,6 +31,7 @@ size_t ReadLinesNeon(std::string_view input, LineState& state);
 
 uint32_t Crc32cPortable(uint32_t crc, std::string_view bytes);
 uint32_t Crc32cSse42(uint32_t crc, std::string_view bytes);
+uint32_t Crc32cNeon(uint32_t crc, std::string_view bytes);
 
 // What a kernel did: all that it read is in what it wrote.
 struct KernelSpan {
@@ -118,6 +119,35 @@ FindStep FindNoCaseAvx2(std::string_view text, std::string_view needle);
 FindStep FindNoCaseAvx512(std::string_view text, std::string_view needle);
 FindStep FindNoCaseNeon(std::string_view text, std::string_view needle);
 
+// The same for an LF with "--" behind it.
+using FindDashLineKernel = FindStep (*)(std::string_view text);
+FindStep FindDashLineNone(std::string_view text);
+FindStep FindDashLineSse42(std::string_view text);
+FindStep FindDashLineAvx2(std::string_view text);
+FindStep FindDashLineAvx512(std::string_view text);
+FindStep FindDashLineNeon(std::string_view text);
+// The LF among the octets read; `read` begins at 0.
+using CountLfKernel = size_t (*)(std::string_view text, size_t& read);
+size_t CountLfNone(std::string_view text, size_t& read);
+size_t CountLfSse42(std::string_view text, size_t& read);
+size_t CountLfAvx2(std::string_view text, size_t& read);
+size_t CountLfAvx512(std::string_view text, size_t& read);
+size_t CountLfNeon(std::string_view text, size_t& read);
+
+// Hexadecimal: whole octets, as far as vectors go; decoding stops before what is no digit.
+using HexEncodeKernel = KernelSpan (*)(std::string_view octets, bool upper, char* out);
+KernelSpan HexEncodeNone(std::string_view octets, bool upper, char* out);
+KernelSpan HexEncodeSse42(std::string_view octets, bool upper, char* out);
+KernelSpan HexEncodeAvx2(std::string_view octets, bool upper, char* out);
+KernelSpan HexEncodeAvx512(std::string_view octets, bool upper, char* out);
+KernelSpan HexEncodeNeon(std::string_view octets, bool upper, char* out);
+using HexDecodeKernel = KernelSpan (*)(std::string_view text, char* out);
+KernelSpan HexDecodeNone(std::string_view text, char* out);
+KernelSpan HexDecodeSse42(std::string_view text, char* out);
+KernelSpan HexDecodeAvx2(std::string_view text, char* out);
+KernelSpan HexDecodeAvx512(std::string_view text, char* out);
+KernelSpan HexDecodeNeon(std::string_view text, char* out);
+
 // What is known about quoted-printable text before: nothing waits but a CR.
 struct QuotedPrintableScan {
   bool after_cr;
@@ -150,6 +180,12 @@ size_t Utf8PrefixSse42(std::string_view text);
 size_t Utf8PrefixAvx2(std::string_view text);
 size_t Utf8PrefixAvx512(std::string_view text);
 size_t Utf8PrefixNeon(std::string_view text);
+// How many octets at the start of `text` are surely ASCII.
+size_t AsciiPrefixNone(std::string_view text);
+size_t AsciiPrefixSse42(std::string_view text);
+size_t AsciiPrefixAvx2(std::string_view text);
+size_t AsciiPrefixAvx512(std::string_view text);
+size_t AsciiPrefixNeon(std::string_view text);
 
 struct Kernels {
   uint32_t (*crc32c)(uint32_t crc, std::string_view bytes);
@@ -162,6 +198,11 @@ struct Kernels {
   QuotedPrintableEncodeKernel quoted_printable_encode;
   Utf8Kernel utf8_prefix;
   FindNoCaseKernel find_no_case;
+  FindDashLineKernel find_dash_line;
+  CountLfKernel count_lf;
+  HexEncodeKernel hex_encode;
+  HexDecodeKernel hex_decode;
+  Utf8Kernel ascii_prefix;
 };
 
 const Kernels& ActiveKernels();

@@ -13,7 +13,9 @@
 
 #pragma clang attribute push(__attribute__((target(RINGMAIL_TARGET_AVX512))), apply_to = function)
 
+#include "codec/dash_line_blocks.h"
 #include "codec/find_blocks.h"
+#include "codec/hex_blocks.h"
 #include "codec/line_blocks.h"
 #include "codec/utf8_blocks.h"
 
@@ -27,6 +29,22 @@ size_t ReadLinesAvx512(std::string_view input, LineState& state) {
 
 size_t TallyLinesAvx512(std::string_view input, LineTally& tally) {
   return lines::TallyLines<BlockAvx512>(input, tally);
+}
+
+size_t AsciiPrefixAvx512(std::string_view text) { return utf8::AsciiPrefix<VectorAvx512>(text); }
+
+KernelSpan HexEncodeAvx512(std::string_view octets, bool upper, char* out) {
+  return hex::Encode<VectorAvx512>(octets, upper, out);
+}
+
+KernelSpan HexDecodeAvx512(std::string_view text, char* out) {
+  return hex::Decode<VectorAvx512>(text, out);
+}
+
+FindStep FindDashLineAvx512(std::string_view text) { return dash::FindDashLine<BlockAvx512>(text); }
+
+size_t CountLfAvx512(std::string_view text, size_t& read) {
+  return dash::CountLf<BlockAvx512>(text, read);
 }
 
 FindStep FindNoCaseAvx512(std::string_view text, std::string_view needle) {

@@ -2,7 +2,9 @@
 #if defined(__aarch64__)
 
 #include "codec/block_neon.h"
+#include "codec/dash_line_blocks.h"
 #include "codec/find_blocks.h"
+#include "codec/hex_blocks.h"
 #include "codec/kernels.h"
 #include "codec/line_blocks.h"
 #include "codec/quoted_printable_blocks.h"
@@ -27,6 +29,22 @@ size_t ReadLinesNeon(std::string_view input, LineState& state) {
 
 size_t TallyLinesNeon(std::string_view input, LineTally& tally) {
   return lines::TallyLines<BlockNeon>(input, tally);
+}
+
+size_t AsciiPrefixNeon(std::string_view text) { return utf8::AsciiPrefix<VectorNeon>(text); }
+
+KernelSpan HexEncodeNeon(std::string_view octets, bool upper, char* out) {
+  return hex::Encode<VectorNeon>(octets, upper, out);
+}
+
+KernelSpan HexDecodeNeon(std::string_view text, char* out) {
+  return hex::Decode<VectorNeon>(text, out);
+}
+
+FindStep FindDashLineNeon(std::string_view text) { return dash::FindDashLine<BlockNeon>(text); }
+
+size_t CountLfNeon(std::string_view text, size_t& read) {
+  return dash::CountLf<BlockNeon>(text, read);
 }
 
 FindStep FindNoCaseNeon(std::string_view text, std::string_view needle) {

@@ -15,7 +15,9 @@
 
 #pragma clang attribute push(__attribute__((target(RINGMAIL_TARGET_SSE42))), apply_to = function)
 
+#include "codec/dash_line_blocks.h"
 #include "codec/find_blocks.h"
+#include "codec/hex_blocks.h"
 #include "codec/line_blocks.h"
 #include "codec/quoted_printable_blocks.h"
 #include "codec/utf8_blocks.h"
@@ -38,6 +40,22 @@ size_t ReadLinesSse42(std::string_view input, LineState& state) {
 
 size_t TallyLinesSse42(std::string_view input, LineTally& tally) {
   return lines::TallyLines<BlockSse42>(input, tally);
+}
+
+size_t AsciiPrefixSse42(std::string_view text) { return utf8::AsciiPrefix<VectorSse42>(text); }
+
+KernelSpan HexEncodeSse42(std::string_view octets, bool upper, char* out) {
+  return hex::Encode<VectorSse42>(octets, upper, out);
+}
+
+KernelSpan HexDecodeSse42(std::string_view text, char* out) {
+  return hex::Decode<VectorSse42>(text, out);
+}
+
+FindStep FindDashLineSse42(std::string_view text) { return dash::FindDashLine<BlockSse42>(text); }
+
+size_t CountLfSse42(std::string_view text, size_t& read) {
+  return dash::CountLf<BlockSse42>(text, read);
 }
 
 FindStep FindNoCaseSse42(std::string_view text, std::string_view needle) {

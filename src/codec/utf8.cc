@@ -53,7 +53,8 @@ Lead LeadOf(uint8_t octet) {
 }  // namespace
 
 bool IsAscii(std::string_view text) {
-  size_t at = AsciiWords(text, 0);
+  size_t at = ActiveKernels().ascii_prefix(text);
+  at += AsciiWords(text, at);
   while (at < text.size() && static_cast<uint8_t>(text[at]) < 0x80) ++at;
   return at == text.size();
 }
@@ -73,6 +74,7 @@ size_t Utf8CharacterBytes(std::string_view text) {
 }
 
 size_t Utf8PrefixPortable(std::string_view) { return 0; }
+size_t AsciiPrefixNone(std::string_view) { return 0; }
 
 size_t Utf8ValidPrefix(std::string_view text) {
   size_t at = ActiveKernels().utf8_prefix(text);

@@ -116,6 +116,15 @@ __attribute__((always_inline)) inline bool BlockValid(const char* at,
   return faults.IsZero();
 }
 
+// How many octets at the start of `text` are surely ASCII, by 256 and by 64.
+template <class Vector>
+__attribute__((always_inline)) inline size_t AsciiPrefix(std::string_view text) {
+  size_t at = 0;
+  while (text.size() - at >= 256 && Vector::Ascii256(text.data() + at)) at += 256;
+  while (text.size() - at >= 64 && Vector::Ascii64(text.data() + at)) at += 64;
+  return at;
+}
+
 // How many octets at the start of `text`, whole characters, are valid: up to less than 64 before
 // its end or before the first fault.
 template <class Vector>

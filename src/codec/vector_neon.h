@@ -39,6 +39,18 @@ class VectorNeon {
     for (size_t i = 0; i < bytes; i += kBytes) any = vorrq_u8(any, Load(at + i).all_);
     return vmaxvq_u8(any) < 0x80;
   }
+  RINGMAIL_VECTOR void Store(char* at) const { vst1q_u8(reinterpret_cast<uint8_t*>(at), all_); }
+  RINGMAIL_VECTOR VectorNeon Add(VectorNeon o) const { return {vaddq_u8(all_, o.all_)}; }
+  RINGMAIL_VECTOR bool HasZero() const { return vminvq_u8(all_) == 0; }
+  RINGMAIL_VECTOR static VectorNeon Halves(const char* at) {
+    const uint8x8_t octets = vld1_u8(reinterpret_cast<const uint8_t*>(at));
+    const uint8x8_t high = vshr_n_u8(octets, 4), low = vand_u8(octets, vdup_n_u8(15));
+    return {vcombine_u8(vzip1_u8(high, low), vzip2_u8(high, low))};
+  }
+  RINGMAIL_VECTOR void StoreJoined(char* at) const {
+    const uint8x16_t joined = vorrq_u8(vshlq_n_u8(vuzp1q_u8(all_, all_), 4), vuzp2q_u8(all_, all_));
+    vst1_u8(reinterpret_cast<uint8_t*>(at), vget_low_u8(joined));
+  }
 #undef RINGMAIL_VECTOR
 
   uint8x16_t all_;

@@ -48,6 +48,24 @@ class VectorSse42 {
     for (size_t i = 0; i < bytes; i += kBytes) any = _mm_or_si128(any, Load(at + i).all_);
     return _mm_movemask_epi8(any) == 0;
   }
+  RINGMAIL_VECTOR void Store(char* at) const {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(at), all_);
+  }
+  RINGMAIL_VECTOR VectorSse42 Add(VectorSse42 o) const { return {_mm_add_epi8(all_, o.all_)}; }
+  RINGMAIL_VECTOR bool HasZero() const {
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(all_, _mm_setzero_si128())) != 0;
+  }
+  // The halves of kBytes / 2 octets, the upper one of each first.
+  RINGMAIL_VECTOR static VectorSse42 Halves(const char* at) {
+    const __m128i wide = _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at)));
+    return {_mm_and_si128(_mm_or_si128(_mm_slli_epi16(wide, 8), _mm_srli_epi16(wide, 4)),
+                          _mm_set1_epi8(15))};
+  }
+  // kBytes / 2 octets of as many pairs of halves.
+  RINGMAIL_VECTOR void StoreJoined(char* at) const {
+    const __m128i pairs = _mm_maddubs_epi16(all_, _mm_set1_epi16(0x0110));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(at), _mm_packus_epi16(pairs, pairs));
+  }
 #undef RINGMAIL_VECTOR
 
   __m128i all_;
@@ -89,6 +107,26 @@ class VectorAvx2 {
     __m256i any = _mm256_setzero_si256();
     for (size_t i = 0; i < bytes; i += kBytes) any = _mm256_or_si256(any, Load(at + i).all_);
     return _mm256_movemask_epi8(any) == 0;
+  }
+  RINGMAIL_VECTOR void Store(char* at) const {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), all_);
+  }
+  RINGMAIL_VECTOR VectorAvx2 Add(VectorAvx2 o) const { return {_mm256_add_epi8(all_, o.all_)}; }
+  RINGMAIL_VECTOR bool HasZero() const {
+    return _mm256_movemask_epi8(_mm256_cmpeq_epi8(all_, _mm256_setzero_si256())) != 0;
+  }
+  RINGMAIL_VECTOR static VectorAvx2 Halves(const char* at) {
+    const __m256i wide =
+        _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+    return {
+        _mm256_and_si256(_mm256_or_si256(_mm256_slli_epi16(wide, 8), _mm256_srli_epi16(wide, 4)),
+                         _mm256_set1_epi8(15))};
+  }
+  RINGMAIL_VECTOR void StoreJoined(char* at) const {
+    const __m256i pairs = _mm256_maddubs_epi16(all_, _mm256_set1_epi16(0x0110));
+    const __m256i joined =
+        _mm256_permute4x64_epi64(_mm256_packus_epi16(pairs, pairs), _MM_SHUFFLE(3, 1, 2, 0));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm256_castsi256_si128(joined));
   }
 #undef RINGMAIL_VECTOR
 
@@ -133,6 +171,20 @@ class VectorAvx512 {
     __m512i any = _mm512_setzero_si512();
     for (size_t i = 0; i < bytes; i += kBytes) any = _mm512_or_si512(any, Load(at + i).all_);
     return _mm512_movepi8_mask(any) == 0;
+  }
+  RINGMAIL_VECTOR void Store(char* at) const { _mm512_storeu_si512(at, all_); }
+  RINGMAIL_VECTOR VectorAvx512 Add(VectorAvx512 o) const { return {_mm512_add_epi8(all_, o.all_)}; }
+  RINGMAIL_VECTOR bool HasZero() const { return _mm512_testn_epi8_mask(all_, all_) != 0; }
+  RINGMAIL_VECTOR static VectorAvx512 Halves(const char* at) {
+    const __m512i wide =
+        _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+    return {
+        _mm512_and_si512(_mm512_or_si512(_mm512_slli_epi16(wide, 8), _mm512_srli_epi16(wide, 4)),
+                         _mm512_set1_epi8(15))};
+  }
+  RINGMAIL_VECTOR void StoreJoined(char* at) const {
+    const __m512i pairs = _mm512_maddubs_epi16(all_, _mm512_set1_epi16(0x0110));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), _mm512_cvtepi16_epi8(pairs));
   }
 #undef RINGMAIL_VECTOR
 
