@@ -5,34 +5,14 @@
 #include <random>
 #include <string>
 
-#include "ringmail/codec/kernel.h"
+#include "support/codec/crc32c_reference.h"
+#include "support/codec/kernel_test.h"
 
 namespace ringmail::codec {
 namespace {
 
-uint32_t BitByBit(uint32_t crc, std::string_view bytes) {
-  crc = ~crc;
-  for (const char c : bytes) {
-    crc ^= static_cast<uint8_t>(c);
-    for (int i = 0; i < 8; ++i) crc = (crc & 1) != 0 ? crc >> 1 ^ 0x82F63B78u : crc >> 1;
-  }
-  return ~crc;
-}
-
-class Crc32cTest : public ::testing::TestWithParam<Kernel> {
- protected:
-  void SetUp() override {
-    before_ = ActiveKernel();
-    if (!ForceKernel(GetParam())) GTEST_SKIP() << "this CPU lacks " << KernelName(GetParam());
-  }
-  void TearDown() override { ForceKernel(before_); }
-
- private:
-  Kernel before_ = Kernel::kPortable;
-};
-
-INSTANTIATE_TEST_SUITE_P(Kernels, Crc32cTest, ::testing::Values(Kernel::kPortable, Kernel::kAvx2),
-                         [](const auto& test) { return std::string(KernelName(test.param)); });
+using Crc32cTest = KernelTest;
+INSTANTIATE_TEST_SUITE_P(Kernels, Crc32cTest, ::testing::ValuesIn(kKernels), KernelTestName);
 
 TEST_P(Crc32cTest, GivesTheValuesOfRfc3720AppendixB4) {
   EXPECT_EQ(Crc32c(0, std::string(32, '\0')), 0x8A9136AAu);
@@ -55,12 +35,12 @@ TEST_P(Crc32cTest, EverySizeAtEveryAlignmentGivesWhatTheDefinitionGives) {
   for (size_t bytes = 0; bytes <= 512; ++bytes) {
     for (size_t alignment = 0; alignment < 64; ++alignment) {
       const std::string_view text = std::string_view(room).substr(alignment, bytes);
-      ASSERT_EQ(Crc32c(7, text), BitByBit(7, text)) << bytes << " at " << alignment;
+      ASSERT_EQ(Crc32c(7, text), ReferenceCrc32c(7, text)) << bytes << " at " << alignment;
     }
   }
   for (int i = 0; i < 200; ++i) {
     const std::string_view text = std::string_view(room).substr(random() % 64, random() % 32000);
-    ASSERT_EQ(Crc32c(0, text), BitByBit(0, text)) << text.size();
+    ASSERT_EQ(Crc32c(0, text), ReferenceCrc32c(0, text)) << text.size();
   }
 }
 

@@ -6,25 +6,14 @@
 #include <random>
 #include <string>
 
-#include "ringmail/codec/kernel.h"
+#include "support/codec/dash_line_reference.h"
+#include "support/codec/kernel_test.h"
 
 namespace ringmail::codec {
 namespace {
 
-class DashLineTest : public ::testing::TestWithParam<Kernel> {
- protected:
-  void SetUp() override {
-    before_ = ActiveKernel();
-    if (!ForceKernel(GetParam())) GTEST_SKIP() << "this CPU lacks " << KernelName(GetParam());
-  }
-  void TearDown() override { ForceKernel(before_); }
-
- private:
-  Kernel before_ = Kernel::kPortable;
-};
-
-INSTANTIATE_TEST_SUITE_P(Kernels, DashLineTest, ::testing::ValuesIn(kKernels),
-                         [](const auto& test) { return std::string(KernelName(test.param)); });
+using DashLineTest = KernelTest;
+INSTANTIATE_TEST_SUITE_P(Kernels, DashLineTest, ::testing::ValuesIn(kKernels), KernelTestName);
 
 TEST_P(DashLineTest, IsFoundAtEveryPlaceOfEverySize) {
   for (size_t size = 0; size <= 200; ++size) {
@@ -39,15 +28,28 @@ TEST_P(DashLineTest, IsFoundAtEveryPlaceOfEverySize) {
   }
 }
 
+TEST_P(DashLineTest, EverySizeAtEveryAlignmentGivesWhatTheReferenceGives) {
+  std::mt19937_64 random(1);
+  for (size_t bytes = 0; bytes <= 512; ++bytes) {
+    const std::string text = RandomText(random, bytes, bytes % 2 == 0 ? "xxxxxxx-\n" : "x-\n", 0);
+    for (size_t alignment = 0; alignment < 64; ++alignment) {
+      const std::string moved = std::string(alignment, '\n') + text;
+      const std::string_view view = std::string_view(moved).substr(alignment);
+      ASSERT_EQ(FindDashLine(view, 0), ReferenceDashLine(text, 0)) << bytes << " " << alignment;
+      ASSERT_EQ(CountLf(view), ReferenceCountLf(text)) << bytes << " " << alignment;
+    }
+  }
+  EXPECT_EQ(FindDashLine("\n--", 4), std::string::npos);
+}
+
 TEST_P(DashLineTest, AndLinesAreAsTheDefinitionSays) {
   std::mt19937_64 random(4);
   for (int round = 0; round < 2000; ++round) {
     std::string text(random() % 600, 'x');
     for (char& c : text) c = "x-\n\r"[random() % 4];
     const size_t from = text.empty() ? 0 : random() % text.size();
-    EXPECT_EQ(FindDashLine(text, from), text.find("\n--", from));
-    const auto count = static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
-    EXPECT_EQ(CountLf(text), count);
+    EXPECT_EQ(FindDashLine(text, from), ReferenceDashLine(text, from));
+    EXPECT_EQ(CountLf(text), ReferenceCountLf(text));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <random>
 #include <string>
 
+#include "support/codec/hex_reference.h"
 #include "support/codec/kernel_test.h"
 
 namespace ringmail::codec {
@@ -21,22 +22,13 @@ std::string Encode(std::string_view octets, HexCase hex_case) {
   return out.substr(0, written);
 }
 
-std::string Reference(std::string_view octets, const char* format) {
-  std::string text;
-  for (const char octet : octets) {
-    char digits[3];
-    snprintf(digits, sizeof(digits), format, static_cast<uint8_t>(octet));
-    text += digits;
-  }
-  return text;
-}
-
 TEST_P(HexTest, EverySizeAndEveryAlignmentGivesWhatTheReferenceGives) {
   std::mt19937_64 random(1);
   for (size_t bytes = 0; bytes <= 512; ++bytes) {
     const std::string octets = RandomText(random, bytes, "x", 1);
-    const std::string lower = Reference(octets, "%02x"), upper = Reference(octets, "%02X");
-    for (size_t alignment = 0; alignment < 64; alignment += bytes < 200 ? 1 : 13) {
+    const std::string lower = ReferenceHexEncode(octets, HexCase::kLower),
+                      upper = ReferenceHexEncode(octets, HexCase::kUpper);
+    for (size_t alignment = 0; alignment < 64; ++alignment) {
       const std::string moved = std::string(alignment, 'f') + octets;
       const std::string_view view = std::string_view(moved).substr(alignment);
       ASSERT_EQ(Encode(view, HexCase::kLower), lower) << bytes;
@@ -49,6 +41,19 @@ TEST_P(HexTest, EverySizeAndEveryAlignmentGivesWhatTheReferenceGives) {
     std::string in_place = upper;
     ASSERT_EQ(HexDecode(in_place, in_place.data()), bytes);
     ASSERT_EQ(in_place.substr(0, bytes), octets);
+  }
+}
+
+TEST_P(HexTest, RandomTextGivesWhatTheReferenceGives) {
+  for (uint64_t seed = 0; seed < 3000; ++seed) {
+    std::mt19937_64 random(seed);
+    const std::string text =
+        RandomText(random, random() % 600, "0123456789abcdefABCDEF", seed % 3 == 0 ? 300 : 0);
+    std::string out(text.size(), '#');
+    const auto written = HexDecode(text, out.data());
+    const auto want = ReferenceHexDecode(text);
+    ASSERT_EQ(written.has_value(), want.has_value()) << seed;
+    if (want) ASSERT_EQ(out.substr(0, *written), *want) << seed;
   }
 }
 

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-FUZZERS = ["base64", "data_scan", "dots", "quoted_printable", "utf8"]
+FUZZERS = ["ascii", "base64", "crc32c", "dash_line", "data_scan", "dots", "hex", "quoted_printable", "utf8", "uuencode"]
 FLAGS = ["--target=aarch64-linux-gnu", "-std=c++20", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror",
          "-Wno-unused-parameter", "-Wno-missing-field-initializers", "-fno-exceptions", "-fno-rtti"]
 MUTATIONS_SECONDS = 120

@@ -7,6 +7,7 @@
 
 #include "ringmail/codec/utf8.h"
 #include "support/codec/kernel_test.h"
+#include "support/codec/percent_reference.h"
 
 namespace ringmail::codec {
 namespace {
@@ -54,6 +55,17 @@ TEST(PercentTest, EachDepartureIsNamedAndTheRestIsDecoded) {
   EXPECT_EQ(Decode("%4g%41", kPercentInvalidEscape), "%4gA");
   EXPECT_EQ(Decode("a b", kPercentForeign), "a b");
   EXPECT_EQ(Decode("caf\xC3\xA9", kPercentForeign), "caf\xC3\xA9");
+}
+
+TEST(PercentTest, EverySizeAndRandomTextGiveWhatTheReferenceGives) {
+  for (uint64_t seed = 0; seed < 4000; ++seed) {
+    std::mt19937_64 random(seed);
+    const std::string text =
+        RandomText(random, seed < 513 ? seed : random() % 600, "aF09%%gx'", seed % 2 == 0 ? 20 : 0);
+    ASSERT_EQ(Encode(text), ReferencePercentEncode(text)) << seed;
+    const ReferencePercent want = ReferencePercentDecode(text);
+    ASSERT_EQ(Decode(text, want.departures), want.octets) << seed;
+  }
 }
 
 TEST(PercentTest, WhatIsEncodedHasAttributeCharsOnlyAndDecodesToItself) {
