@@ -11,7 +11,6 @@
 #include <nmmintrin.h>
 #elif defined(__aarch64__)
 #include <arm_acle.h>
-#include <sys/auxv.h>
 #endif
 
 namespace ringmail::codec {
@@ -127,7 +126,20 @@ __attribute__((target("sse4.2"))) uint32_t Sse42(uint32_t start, std::string_vie
 
 #elif defined(__aarch64__)
 
-// The CRC extension, which every CPU from ARMv8.1 on has and those before may lack.
+// The CRC extension, which every CPU from ARMv8.1 on has and those before may lack. Linux from 4.11
+// on lets a program read which it is (Documentation/arch/arm64/cpu-feature-registers.rst).
+bool HasCrcExtension() {
+#if defined(__ARM_FEATURE_CRC32)
+  return true;
+#elif defined(__linux__)
+  uint64_t features;
+  asm("mrs %0, ID_AA64ISAR0_EL1" : "=r"(features));
+  return (features >> 16 & 15) != 0;
+#else
+  return false;
+#endif
+}
+
 __attribute__((target("crc"))) uint32_t WithCrcExtension(uint32_t crc, std::string_view bytes) {
   const char* at = bytes.data();
   const char* const end = at + bytes.size();
@@ -156,7 +168,7 @@ uint32_t Crc32cPortable(uint32_t crc, std::string_view bytes) {
 
 #if defined(__aarch64__)
 uint32_t Crc32cNeon(uint32_t crc, std::string_view bytes) {
-  static const bool has = (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
+  static const bool has = HasCrcExtension();
   return has ? WithCrcExtension(crc, bytes) : Crc32cPortable(crc, bytes);
 }
 #endif
