@@ -24,6 +24,8 @@ size_t ScanNeon(std::string_view text, bool until_dashes, BodyState& state);
 #define RINGMAIL_BODY_INLINE __attribute__((always_inline)) inline
 
 inline constexpr size_t kBlock = 64;
+// From this size on it pays to begin with what comes before an aligned block.
+inline constexpr size_t kAlignFrom = 1024;
 
 // What is carried from block to block, in registers.
 template <class Block>
@@ -61,17 +63,27 @@ RINGMAIL_BODY_INLINE void ReadLineEnds(uint64_t cr, uint64_t lf, size_t octets, 
   carry.line_begin = lf != 0 ? begin : carry.line_begin;
 }
 
-// Less than a block, or the octets of one that come before a delimiter's line end.
+// Octets from `at` up to `end`, a block at most; those before `at` were read by the same call.
 template <class Block>
-RINGMAIL_BODY_INLINE void ReadSome(std::string_view some, size_t at, Carry<Block>& carry) {
-  if (some.empty()) return;
-  char octets[kBlock];
-  Block::Fill('x').Store(octets);
-  std::memcpy(octets, some.data(), some.size());
-  const Block block = Block::Load(octets);
+RINGMAIL_BODY_INLINE void ReadSome(std::string_view text, size_t at, size_t end,
+                                   Carry<Block>& carry) {
+  if (at == end) return;
+  const size_t octets = end - at;
+  if (end >= kBlock) {  // the last block of them, whose first part is not looked at again
+    const Block block = Block::Load(text.data() + end - kBlock);
+    carry.least = carry.least.Min(block);
+    carry.all = carry.all.Or(block);
+    const size_t skip = kBlock - octets;
+    ReadLineEnds(block.Equal('\r') >> skip, block.Equal('\n') >> skip, octets, at, carry);
+    return;
+  }
+  char copy[kBlock];
+  Block::Fill('x').Store(copy);
+  std::memcpy(copy, text.data() + at, octets);
+  const Block block = Block::Load(copy);
   carry.least = carry.least.Min(block);
   carry.all = carry.all.Or(block);
-  ReadLineEnds(block.Equal('\r'), block.Equal('\n'), some.size(), at, carry);
+  ReadLineEnds(block.Equal('\r'), block.Equal('\n'), octets, at, carry);
 }
 
 // The first LF of `lf` that "--" follows, as a place in `text`; npos where there is none.
@@ -88,7 +100,7 @@ template <class Block>
 RINGMAIL_BODY_INLINE void StopBefore(std::string_view text, size_t lf, size_t at,
                                      Carry<Block>& carry) {
   const bool cr_here = lf > at && text[lf - 1] == '\r';
-  ReadSome(text.substr(at, lf - at - (cr_here ? 1 : 0)), at, carry);
+  ReadSome(text, at, lf - (cr_here ? 1 : 0), carry);
   if (lf != at) return;
   // The CR of the line end may be what was read last, here or of an earlier piece.
   if (lf == 0 && carry.cr != 0) ++carry.line_begin;
@@ -101,7 +113,19 @@ RINGMAIL_BODY_INLINE size_t ScanBlocks(std::string_view text, bool until_dashes,
       .cr = state.after_cr,
       .line_begin = -static_cast<int64_t>(state.line_octets) - (state.after_cr ? 1 : 0)};
   size_t at = 0, read = text.size(), found = std::string_view::npos;
-  for (; text.size() - at > kBlock; at += kBlock) {
+  if (text.size() >= kAlignFrom) {
+    const size_t before = kBlock + (0 - reinterpret_cast<uintptr_t>(text.data())) % kBlock;
+    if (until_dashes) found = text.substr(0, before + 2).find("\n--");
+    if (found >= kBlock) {
+      ReadSome(text, 0, kBlock, carry);
+      at = kBlock;
+    }
+    if (found == std::string_view::npos) {
+      ReadSome(text, at, before, carry);
+      at = before;
+    }
+  }
+  for (; found == std::string_view::npos && text.size() - at > kBlock; at += kBlock) {
     const char* const from = text.data() + at;
     const Block block = Block::Load(from);
     const uint64_t lf = block.Equal('\n');
@@ -118,7 +142,7 @@ RINGMAIL_BODY_INLINE size_t ScanBlocks(std::string_view text, bool until_dashes,
   }
   if (found == std::string_view::npos) {
     if (until_dashes) found = text.find("\n--", at);
-    if (found == std::string_view::npos) ReadSome(text.substr(at), at, carry);
+    if (found == std::string_view::npos) ReadSome(text, at, text.size(), carry);
   }
   if (found != std::string_view::npos) {
     StopBefore(text, found, at, carry);

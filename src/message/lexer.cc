@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 
 #include "ringmail/codec/encoded_word.h"
@@ -18,12 +19,38 @@ constexpr std::array<bool, 256> kSpecial = SpecialTable();
 
 bool Special(char c) { return kSpecial[static_cast<uint8_t>(c)]; }
 
+template <class Word>
+Word Load(std::string_view text, size_t at) {
+  Word word;
+  std::memcpy(&word, text.data() + at, sizeof(word));
+  return word;
+}
+
+// AsciiLower of all octets of a word: the sums reach the high bit from 'A' on, and after 'Z'.
+uint64_t Lower(uint64_t word) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x80 * kOnes;
+  const uint64_t low = word & ~kHigh;
+  const uint64_t upper = (low + (0x80 - 'A') * kOnes) & ~(low + (0x7F - 'Z') * kOnes) & ~word;
+  return word | (upper & kHigh) >> 2;
+}
+
 }  // namespace
 
 bool SameAscii(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return AsciiLower(x) == AsciiLower(y);
-         });
+  if (a.size() != b.size()) return false;
+  const size_t bytes = a.size();
+  if (bytes < sizeof(uint32_t)) {
+    return std::equal(a.begin(), a.end(), b.begin(),
+                      [](char x, char y) { return AsciiLower(x) == AsciiLower(y); });
+  }
+  if (bytes < sizeof(uint64_t)) {
+    return Lower(Load<uint32_t>(a, 0)) == Lower(Load<uint32_t>(b, 0)) &&
+           Lower(Load<uint32_t>(a, bytes - 4)) == Lower(Load<uint32_t>(b, bytes - 4));
+  }
+  for (size_t at = 0; at + sizeof(uint64_t) < bytes; at += sizeof(uint64_t)) {
+    if (Lower(Load<uint64_t>(a, at)) != Lower(Load<uint64_t>(b, at))) return false;
+  }
+  return Lower(Load<uint64_t>(a, bytes - 8)) == Lower(Load<uint64_t>(b, bytes - 8));
 }
 
 std::string LowerAscii(std::string_view text) {

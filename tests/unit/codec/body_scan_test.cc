@@ -77,7 +77,9 @@ TEST_P(BodyScanTest, WhatComesBeforeALineOfDashesIsReadWithoutItsLineEnd) {
   std::mt19937_64 random(12);
   for (int round = 0; round < 20000; ++round) {
     const std::string before = RandomText(random, kOctets[round % 3], random() % 90);
-    const std::string text = RandomText(random, kOctets[round % 3], random() % 300);
+    // From 1,024 octets on a kernel may begin with what comes before an aligned block.
+    const std::string tail(round % 4 == 0 ? 1024 + random() % 64 : 0, 'z');
+    const std::string text = RandomText(random, kOctets[round % 3], random() % 300) + tail;
     BodyScanner scanner;
     scanner.Feed(before);
     const size_t lf = scanner.FeedUntilDashes(text);
