@@ -99,6 +99,8 @@ BENCHMARK(BM_Encode<Base64Form::kFlat>)->ArgsProduct({{0, 1, 2, 3}, {kInCache, k
 BENCHMARK(BM_Encode<Base64Form::kMime>)->ArgsProduct({{0, 1, 2, 3}, {kInCache, kOutOfCache}});
 BENCHMARK(BM_Decode<Base64Form::kFlat>)->ArgsProduct({{0, 1, 2, 3}, {kInCache, kOutOfCache}});
 BENCHMARK(BM_Decode<Base64Form::kMime>)->ArgsProduct({{0, 1, 2, 3}, {kInCache, kOutOfCache}});
+BENCHMARK(BM_Encode<Base64Form::kUrl>)->ArgsProduct({{0, 1, 2, 3}, {kInCache}});
+BENCHMARK(BM_Decode<Base64Form::kUrl>)->ArgsProduct({{0, 1, 2, 3}, {kInCache}});
 
 }  // namespace
 }  // namespace ringmail::codec

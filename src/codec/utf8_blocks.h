@@ -150,15 +150,13 @@ __attribute__((always_inline)) inline size_t ValidPrefix(std::string_view text) 
                                  Vector::Table(kSecondHigh.data())};
   while (text.size() - at >= 64) {
     const char* const block = text.data() + at;
-    uint32_t before;
-    std::memcpy(&before, block - kBefore, sizeof(before));
-    if ((before & 0x80808080) == 0) {
-      if (text.size() - at >= 256 && Vector::Ascii256(block)) {
-        at += 256;
-        continue;
-      }
-      if (Vector::Ascii64(block)) {
+    // What comes before is asked for only where the block is ASCII, which is foreseen in most text.
+    if (Vector::Ascii64(block)) {
+      uint32_t before;
+      std::memcpy(&before, block - kBefore, sizeof(before));
+      if ((before & 0x80808080) == 0) {
         at += 64;
+        while (text.size() - at >= 256 && Vector::Ascii256(text.data() + at)) at += 256;
         continue;
       }
     }
