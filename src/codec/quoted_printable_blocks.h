@@ -179,10 +179,52 @@ RINGMAIL_INLINE char* Literals(const char* from, size_t octets, bool last, size_
   return out + octets;
 }
 
+// More of them could make a line too long that lies within a block.
+inline constexpr int kFewEscapes = 6;
+
+// Whether a block's lines need no soft break. Lines that begin here have no more than 62 octets and
+// six escapes, which is 74; so only the first line, begun before, can be too long.
+RINGMAIL_INLINE bool NeedsNoBreak(const EncodeMarks& marks, size_t column) {
+  const auto octets = static_cast<size_t>(std::countr_zero(marks.line_end));
+  const uint64_t first_line = marks.line_end ^ (marks.line_end - 1);
+  const auto escapes = static_cast<size_t>(std::popcount(marks.escape & first_line));
+  const bool ends = (marks.line_end | marks.line_last >> 63) != 0;
+  return column + octets + 2 * escapes <= kLineMax - 1 + (ends ? 1 : 0) &&
+         std::popcount(marks.escape) <= kFewEscapes;
+}
+
+// Line ends are literals where nothing has to be broken, and all that follows an escape is copied
+// again behind it. REQUIRES: NeedsNoBreak.
+RINGMAIL_INLINE size_t EncodeWithoutBreak(const char* from, const EncodeMarks& marks,
+                                          size_t& column, char*& out) {
+  CopyBlock(from, out);
+  char* to = out;
+  for (uint64_t escape = marks.escape; escape != 0; escape &= escape - 1) {
+    const auto at = static_cast<size_t>(std::countr_zero(escape));
+    std::memcpy(to + at, kEscapes.of[static_cast<uint8_t>(from[at])].data(), 4);
+    CopyBlock(from + at + 1, to + at + 3);
+    to += 2;
+  }
+  out = to + kBlock;
+  const auto cr = static_cast<size_t>(63 - std::countl_zero(marks.line_end | 1));
+  const auto behind = static_cast<size_t>(std::popcount(marks.escape >> cr));
+  const auto escapes = static_cast<size_t>(std::popcount(marks.escape));
+  // The LF of a CRLF that begins at the last octet. Rare, and a branch, so that the place of the
+  // next block is known before this one is.
+  if (marks.line_end >> 63 != 0) [[unlikely]] {
+    *out++ = '\n';
+    column = 0;
+    return kBlock + 1;
+  }
+  column = marks.line_end != 0 ? kBlock - (cr + 2) + 2 * behind : column + kBlock + 2 * escapes;
+  return kBlock;
+}
+
 // Escapes and line ends of a block one after another, with the literals between them. Returns how
 // many octets were read: one more than the block has where a CRLF begins at its last.
 RINGMAIL_INLINE size_t EncodeBlock(const char* from, const EncodeMarks& marks, size_t& column,
                                    char*& out) {
+  if (NeedsNoBreak(marks, column)) return EncodeWithoutBreak(from, marks, column, out);
   size_t at = 0;
   for (uint64_t events = marks.escape | marks.line_end; events != 0; events &= events - 1) {
     const auto event = static_cast<size_t>(std::countr_zero(events));
