@@ -24,6 +24,7 @@ namespace {
 constexpr int kDense = 7;
 constexpr size_t kChunk = 21;
 
+// The value of each digit; bit 7 for what is none, bit 6 for a lower-case one.
 struct DigitTable {
   alignas(64) std::array<uint8_t, 128> of;
 };
@@ -31,7 +32,8 @@ consteval DigitTable MakeDigitTable() {
   DigitTable table{};
   table.of.fill(0x80);
   for (size_t i = 0; i < 128; ++i) {
-    if (kDigits.of[i] != 16) table.of[i] = kDigits.of[i];
+    const bool lower = i >= 'a';
+    if (kDigits.of[i] != 16) table.of[i] = static_cast<uint8_t>(kDigits.of[i] | (lower ? 64 : 0));
   }
   return table;
 }
@@ -116,10 +118,15 @@ RINGMAIL_INLINE size_t EncodeDenseBlock(const char* from, const EncodeMarks& mar
 }  // namespace
 }  // namespace quoted_printable
 
-KernelSpan QuotedPrintableDecodeAvx512(std::string_view in, char* out, QuotedPrintableScan& scan) {
+KernelSpan QuotedPrintableDecodeAvx512(std::string_view in, char* out,
+                                       QuotedPrintableScan& result) {
   using quoted_printable::kBlock;
   using quoted_printable::kDigitTable;
   KernelSpan span;
+  // Apart from what `out` may point to, as far as the compiler knows.
+  QuotedPrintableScan scan = result;
+  quoted_printable::DecodeFinds finds;
+  __m512i met = _mm512_setzero_si512();
   const __m512i low_digits = _mm512_load_si512(kDigitTable.of.data());
   const __m512i high_digits = _mm512_load_si512(kDigitTable.of.data() + 64);
   while (in.size() - span.read >= kBlock + 2) {
@@ -129,7 +136,6 @@ KernelSpan QuotedPrintableDecodeAvx512(std::string_view in, char* out, QuotedPri
         quoted_printable::ReadMarks(block, from, scan.after_cr);
     if (marks.octets == 0) [[unlikely]]
       break;
-    unsigned departures = marks.departures;
     // Whether a block has an escape is not to be foretold, so all go the same way.
     const __m512i first = _mm512_loadu_si512(from + 1), second = _mm512_loadu_si512(from + 2);
     const __m512i high = _mm512_permutex2var_epi8(low_digits, first, high_digits);
@@ -141,20 +147,23 @@ KernelSpan QuotedPrintableDecodeAvx512(std::string_view in, char* out, QuotedPri
     if ((octets | breaks) != marks.escape) [[unlikely]]
       break;
     const uint64_t digits = octets << 1 | octets << 2;
-    departures |= (block.AtLeast('a') & digits) != 0 ? kQuotedPrintableLowerHex : 0u;
+    met = _mm512_or_si512(met, _mm512_maskz_mov_epi8(octets, _mm512_or_si512(high, low)));
+    // The lower half of each octet from `low`.
     const __m512i value =
-        _mm512_or_si512(_mm512_slli_epi16(_mm512_and_si512(high, _mm512_set1_epi8(15)), 4), low);
+        _mm512_ternarylogic_epi32(_mm512_set1_epi8(15), low, _mm512_slli_epi16(high, 4), 0xCA);
     const uint64_t keep =
         ~(digits | breaks | breaks << 1 | breaks << 2) & ~uint64_t{0} >> (kBlock - marks.octets);
     _mm512_storeu_si512(
         out + span.written,
         _mm512_maskz_compress_epi8(keep, _mm512_mask_mov_epi8(block.all(), octets, value)));
     const auto written = static_cast<size_t>(std::popcount(keep));
-    scan.after_cr = (marks.cr >> (marks.octets - 1) & 1) != 0;
-    scan.departures = static_cast<uint8_t>(scan.departures | departures);
+    Carry64(marks, scan, finds);
     span.read += marks.octets;
     span.written += written;
   }
+  finds.lower_hex = _mm512_test_epi8_mask(met, _mm512_set1_epi8(64));
+  Note(finds, scan);
+  result = scan;
   return span;
 }
 

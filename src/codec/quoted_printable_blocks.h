@@ -58,9 +58,29 @@ inline constexpr Digits kDigits = MakeDigits();
 struct DecodeMarks {
   uint64_t escape = 0;  // '='
   uint64_t cr = 0, lf = 0;
-  size_t octets = 0;  // how many of the block may be read; 0: the octets go one by one
-  unsigned departures = 0;
+  uint64_t alone = 0, raw = 0;  // CR and LF without the other; controls and octets over 126
+  size_t octets = 0;            // how many of the block may be read; 0: the octets go one by one
 };
+
+// What was met in the blocks read.
+struct DecodeFinds {
+  uint64_t alone = 0, raw = 0, lower_hex = 0;
+};
+
+RINGMAIL_INLINE void Carry64(const DecodeMarks& marks, QuotedPrintableScan& scan,
+                             DecodeFinds& finds) {
+  finds.alone |= marks.alone;
+  finds.raw |= marks.raw;
+  scan.after_cr = (marks.cr >> (marks.octets - 1) & 1) != 0;
+}
+
+RINGMAIL_INLINE void Note(const DecodeFinds& finds, QuotedPrintableScan& scan) {
+  const unsigned departures = scan.departures |
+                              (finds.alone != 0 ? kQuotedPrintableBareLineEnd : 0u) |
+                              (finds.raw != 0 ? kQuotedPrintableRawOctet : 0u) |
+                              (finds.lower_hex != 0 ? kQuotedPrintableLowerHex : 0u);
+  scan.departures = static_cast<uint8_t>(departures);
+}
 
 // What the line ends, blanks and raw octets of a block mean. Not read: a run of blanks that goes on
 // behind it, for the line may end behind that, and an escape that the block's end cuts. Both are
@@ -74,9 +94,10 @@ RINGMAIL_INLINE DecodeMarks ReadMarks(const Block& block, const char* from, bool
   marks.lf = lf;
   size_t octets = kBlock;
   uint64_t read = ~uint64_t{0};
-  const bool goes_on = (blank >> 63 != 0) && static_cast<uint8_t>(from[kBlock]) <= ' ';
-  if (goes_on || marks.escape >> 62 != 0) [[unlikely]] {
-    if (goes_on) octets = kBlock - static_cast<size_t>(std::countl_zero(~blank));
+  // One branch for all, which is seldom taken: each by itself is not to be foreseen.
+  const uint64_t goes_on = blank >> 63 & uint64_t{static_cast<uint8_t>(from[kBlock]) <= ' '};
+  if ((goes_on | marks.escape >> 62) != 0) [[unlikely]] {
+    if (goes_on != 0) octets = kBlock - static_cast<size_t>(std::countl_zero(~blank));
     const uint64_t cut = marks.escape & uint64_t{3} << 62;
     if (cut != 0) octets = std::min(octets, static_cast<size_t>(std::countr_zero(cut)));
     if (octets == 0 || blank == ~uint64_t{0}) return marks;
@@ -84,18 +105,19 @@ RINGMAIL_INLINE DecodeMarks ReadMarks(const Block& block, const char* from, bool
   }
   if ((blank & (marks.cr | lf) >> 1 & read) != 0) [[unlikely]]
     return marks;
-  const uint64_t alone = (lf ^ (marks.cr << 1 | uint64_t{after_cr})) & read;
-  const uint64_t raw = block.Unprintable() & ~(marks.cr | lf | tab) & read;
-  marks.departures =
-      (alone != 0 ? kQuotedPrintableBareLineEnd : 0u) | (raw != 0 ? kQuotedPrintableRawOctet : 0u);
+  marks.alone = (lf ^ (marks.cr << 1 | uint64_t{after_cr})) & read;
+  marks.raw = block.Unprintable() & ~(marks.cr | lf | tab) & read;
   marks.octets = octets;
   marks.escape &= read;
   return marks;
 }
 
 template <class Block>
-RINGMAIL_INLINE KernelSpan Decode(std::string_view in, char* out, QuotedPrintableScan& scan) {
+RINGMAIL_INLINE KernelSpan Decode(std::string_view in, char* out, QuotedPrintableScan& result) {
   KernelSpan span;
+  // Apart from what `out` may point to, as far as the compiler knows.
+  QuotedPrintableScan scan = result;
+  DecodeFinds finds;
   // The copy behind an escape in a block reads up to the end of the next one.
   while (in.size() - span.read >= 2 * kBlock) {
     const char* const from = in.data() + span.read;
@@ -103,7 +125,7 @@ RINGMAIL_INLINE KernelSpan Decode(std::string_view in, char* out, QuotedPrintabl
     const Block block = Block::Load(from);
     const DecodeMarks marks = ReadMarks(block, from, scan.after_cr);
     if (marks.octets == 0) break;
-    unsigned departures = marks.departures;
+    uint64_t lower_hex = 0;
     block.Store(to);
     size_t removed = 0;
     uint64_t escape = marks.escape;
@@ -114,7 +136,7 @@ RINGMAIL_INLINE KernelSpan Decode(std::string_view in, char* out, QuotedPrintabl
       const unsigned low = kDigits.of[static_cast<uint8_t>(second)];
       char* const place = to + (at - removed);
       if (((high | low) & 16) == 0) [[likely]] {
-        if (first >= 'a' || second >= 'a') departures |= kQuotedPrintableLowerHex;
+        lower_hex |= static_cast<uint64_t>(first >= 'a' || second >= 'a');
         *place = static_cast<char>(high << 4 | low);
         CopyBlock(from + at + 3, place + 1);
         removed += 2;
@@ -126,11 +148,13 @@ RINGMAIL_INLINE KernelSpan Decode(std::string_view in, char* out, QuotedPrintabl
       }
     }
     if (escape != 0) break;
-    scan.after_cr = (marks.cr >> (marks.octets - 1) & 1) != 0;
-    scan.departures = static_cast<uint8_t>(scan.departures | departures);
+    Carry64(marks, scan, finds);
+    finds.lower_hex |= lower_hex;
     span.read += marks.octets;
     span.written += marks.octets - removed;
   }
+  Note(finds, scan);
+  result = scan;
   return span;
 }
 
