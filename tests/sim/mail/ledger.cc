@@ -196,7 +196,8 @@ Delivery* Ledger::FindDelivery(const Place& place, uint64_t transaction) {
   return nullptr;
 }
 
-void Ledger::AnswerSeen(uint64_t transaction) {
+void Ledger::AnswerSeen(uint64_t transaction, MonotonicTime now) {
+  seen_.push_back({transaction, now});
   for (const Place& place : transactions_[transaction].places) {
     Delivery& delivery = *FindDelivery(place, transaction);
     // With one that threw commands away nobody can tell which answer the client took it for.
@@ -220,11 +221,14 @@ void Ledger::Denied(std::string_view forward_path, int code) {
 }
 
 void Ledger::ServerEnded(MonotonicTime now, Nanoseconds window) {
-  for (uint64_t i = transactions_.size(); i > 0 && transactions_[i - 1].answered + window >= now;
-       --i) {
-    for (const Place& place : transactions_[i - 1].places)
-      FindDelivery(place, i - 1)->excused = true;
-  }
+  const auto excuse = [this](uint64_t transaction) {
+    for (const Place& place : transactions_[transaction].places)
+      FindDelivery(place, transaction)->excused = true;
+  };
+  for (uint64_t i = transactions_.size(); i > 0 && transactions_[i - 1].answered + window >= now;)
+    excuse(--i);
+  for (size_t i = seen_.size(); i > 0 && seen_[i - 1].at + window >= now; --i)
+    excuse(seen_[i - 1].transaction);
 }
 
 bool Ledger::Settled(const MessageBook& book, uint32_t recipient) {

@@ -82,7 +82,7 @@ class Ledger {
   uint64_t Took(uint32_t peer, std::string_view reverse_path,
                 const std::vector<std::string>& forward_paths, std::string_view content,
                 MonotonicTime now);
-  void AnswerSeen(uint64_t transaction);
+  void AnswerSeen(uint64_t transaction, MonotonicTime now);
   // 4yz or 5yz to this path, whatever the stage.
   void Denied(std::string_view forward_path, int code);
 
@@ -121,6 +121,12 @@ class Ledger {
   const Plan& plan_;
   std::map<uint32_t, MessageBook> messages_;
   std::vector<Transaction> transactions_;
+  // Answers that were long on their way came long after they were given.
+  struct SeenAnswer {
+    uint64_t transaction;
+    MonotonicTime at;
+  };
+  std::vector<SeenAnswer> seen_;  // in that order
   Counts counts_;
   std::vector<std::string> violations_;
   std::vector<std::string> violation_kinds_;

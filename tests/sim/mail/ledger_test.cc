@@ -10,6 +10,7 @@ namespace {
 
 using std::chrono::hours;
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 constexpr MonotonicTime kNow{hours(1)};
 constexpr std::string_view kTrace = "Received: from s by mx0 id 1\r\n\tfor <x>\r\n";
@@ -33,16 +34,17 @@ class LedgerTest : public testing::Test {
     for (uint32_t i = 0; i < plan_.messages[message - 1].recipients.size(); ++i) all.push_back(i);
     ledger_->Acknowledged(message, all, "250 2.0.0 Ok: queued as ABC", kNow);
   }
-  void Deliver(uint32_t message, uint32_t recipient, bool seen = true) {
+  void Deliver(uint32_t message, uint32_t recipient, bool seen = true,
+               MonotonicTime seen_at = kNow) {
     const MessagePlan& plan = plan_.messages[message - 1];
     const uint64_t transaction = ledger_->Took(plan.recipients[recipient], ReversePathOf(plan),
                                                {Path(message, recipient)}, Content(message), kNow);
-    if (seen) ledger_->AnswerSeen(transaction);
+    if (seen) ledger_->AnswerSeen(transaction, seen_at);
   }
   void ReportFailed(uint32_t message, uint32_t recipient) {
     const std::string text = "Received: x\r\n\r\nFinal-Recipient: rfc822; " +
                              Path(message, recipient) + "\r\nAction: failed\r\n";
-    ledger_->AnswerSeen(ledger_->Took(UINT32_MAX, "", {"s0.m1@home.example"}, text, kNow));
+    ledger_->AnswerSeen(ledger_->Took(UINT32_MAX, "", {"s0.m1@home.example"}, text, kNow), kNow);
   }
   // The kind of the first violation; "" for none.
   std::string Judge(bool queued = false, MonotonicTime now = kNow) {
@@ -109,6 +111,14 @@ TEST_F(LedgerTest, AnEndLongAfterExcusesNothing) {
   ledger_->ServerEnded(kNow + milliseconds(11), milliseconds(10));
   Deliver(2, 0);
   EXPECT_EQ(Judge(), "delivered too often");
+}
+
+TEST_F(LedgerTest, AnAnswerThatWasLongOnItsWayCountsFromWhereItArrived) {
+  Accept(2);
+  Deliver(2, 0, true, kNow + seconds(30));
+  ledger_->ServerEnded(kNow + seconds(30) + milliseconds(1), milliseconds(10));
+  Deliver(2, 0);
+  EXPECT_EQ(Judge(), "");
 }
 
 TEST_F(LedgerTest, ASenderWithoutAnAnswerMayHaveSentTwice) {

@@ -92,7 +92,7 @@ io::Task<bool> ReceiverSession::More() {
 // QUIT may also come from one that waits no more, but not before its time is over.
 void ReceiverSession::Seen(std::string_view octets, MonotonicTime now) {
   const bool quits = (octets[0] & 0xDF) == 'Q';
-  if (!quits || now - end_not_before_ < kClientWaitsForEnd) host_.ledger.AnswerSeen(awaiting_);
+  if (!quits || now - end_not_before_ < kClientWaitsForEnd) host_.ledger.AnswerSeen(awaiting_, now);
   awaiting_ = kNone;
 }
 
