@@ -179,7 +179,7 @@ TreeBuilder::Taken TreeBuilder::TakeHeaderLine(std::string_view line, uint32_t o
         return Taken::kYes;
       }
       field_.bytes += Size32(line);
-      if (mime_field_) field_text_.append(line);
+      if (mime_field_) KeepMimeText(line);
       return Taken::kYes;
     case HeaderLine::kEmpty:
       return Taken::kEnd;
@@ -201,7 +201,7 @@ size_t TreeBuilder::FeedHeaderRest(std::string_view text, size_t at) {
   scanner_.Feed(rest);
   if (field_open_) {
     field_.bytes += Size32(rest);
-    if (mime_field_ && field_text_.size() < kMimeFieldBytesMax) field_text_.append(rest);
+    if (mime_field_) KeepMimeText(rest);
   }
   if (lf != std::string_view::npos) state_ = State::kHeaderLine;
   return end;

@@ -7,6 +7,7 @@
 #include "message/parameter_reader.h"
 #include "ringmail/base/check.h"
 #include "ringmail/codec/data_scan.h"
+#include "ringmail/codec/percent.h"
 #include "ringmail/message/mime_tree.h"
 
 namespace ringmail::message {
@@ -24,6 +25,30 @@ constexpr uint64_t kMimeFields =
     Bit(FieldName::kContentId) | Bit(FieldName::kContentDescription) |
     Bit(FieldName::kContentDisposition) | Bit(FieldName::kContentMd5) |
     Bit(FieldName::kContentLanguage) | Bit(FieldName::kContentLocation);
+
+// Appends the first boundary that is `wanted`; false where there is none.
+template <typename Wanted>
+bool AppendBoundary(std::string_view parameters, const Wanted& wanted, std::string& boundary) {
+  ParameterReader reader(parameters);
+  RawParameter parameter;
+  while (reader.Next(parameter)) {
+    if (!wanted(parameter) || !SameAscii(parameter.name, "boundary")) continue;
+    const size_t before = boundary.size();
+    AppendParameterValue(parameter, boundary);
+    if (!parameter.encoded) return true;
+    // RFC 2231 §4.1: charset and language are given once, at the first. A delimiter is compared by
+    // its octets, whatever the charset.
+    if (parameter.section <= 0) {
+      const std::string_view value = std::string_view(boundary).substr(before);
+      const auto extended = codec::SplitExtendedValue(value);
+      if (extended) boundary.erase(before, value.size() - extended->text.size());
+    }
+    const std::string_view text = std::string_view(boundary).substr(before);
+    boundary.resize(before + codec::PercentDecode(text, boundary.data() + before).bytes);
+    return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -52,7 +77,12 @@ void TreeBuilder::BeginField(const Field& field, std::string_view line, uint32_t
   if (field.name == FieldName::kContentTransferEncoding) owner.transfer_encoding = index;
   mime_field_ =
       field.name == FieldName::kContentType || field.name == FieldName::kContentTransferEncoding;
-  if (mime_field_) field_text_.assign(line);
+  field_text_.clear();
+  if (mime_field_) KeepMimeText(line);
+}
+
+void TreeBuilder::KeepMimeText(std::string_view text) {
+  field_text_.append(text.substr(0, kMimeFieldBytesMax - field_text_.size()));
 }
 
 void TreeBuilder::EndField() {
@@ -65,7 +95,6 @@ void TreeBuilder::EndField() {
   tree_->fields.push_back(field_);
   ++part().field_count;
   if (!mime_field_) return;
-  field_text_.resize(std::min(field_text_.size(), kMimeFieldBytesMax));
   if (field_.name == FieldName::kContentType) {
     ReadContentType();
   } else {
@@ -92,19 +121,20 @@ void TreeBuilder::ReadContentType() {
   if (owner.multipart()) ReadBoundary(media.rest);
 }
 
+// The extended forms of RFC 2231 are meant where both are there, as parameter.cc has it.
 void TreeBuilder::ReadBoundary(std::string_view parameters) {
   for (int32_t section = 0; section < kBoundarySectionsMax; ++section) {
-    ParameterReader reader(parameters);
-    RawParameter parameter;
-    bool found = false;
-    while (!found && reader.Next(parameter)) {
-      const bool wanted = parameter.section == section || (section == 0 && parameter.section == -1);
-      if (wanted && SameAscii(parameter.name, "boundary")) {
-        AppendParameterValue(parameter, boundary_);
-        found = true;
-      }
-    }
-    if (!found || parameter.section == -1) break;
+    const auto wanted = [section](const RawParameter& parameter) {
+      return parameter.section == section ||
+             (section == 0 && parameter.section == -1 && parameter.encoded);
+    };
+    if (!AppendBoundary(parameters, wanted, boundary_)) break;
+  }
+  if (boundary_.empty()) {
+    const auto plain = [](const RawParameter& parameter) {
+      return parameter.section == -1 && !parameter.encoded;
+    };
+    AppendBoundary(parameters, plain, boundary_);
   }
   // RFC 2046 §5.1.1: a boundary does not end in white space.
   while (!boundary_.empty() && IsBlank(boundary_.back())) boundary_.pop_back();

@@ -144,6 +144,9 @@ struct TreeLimits {
 // boundary unusable.
 inline constexpr size_t kMimeFieldBytesMax = 16u << 10;
 inline constexpr size_t kBoundaryBytesMax = 250;
+// How often a new builder's scratch is allocated, whatever the message: it grows by doubling up to
+// those limits, and is kept. The tree's two arrays are beside it.
+inline constexpr size_t kBuilderAllocationsMax = 40;
 
 // The first limit that was met.
 enum class TreeVerdict : uint8_t {
@@ -214,6 +217,7 @@ class TreeBuilder {
   void TakeDelimiter(const Match& match, std::string_view line, uint32_t offset, uint32_t body_end);
   bool BeginPart(PartIndex parent, uint32_t offset);
   void BeginField(const Field& field, std::string_view line, uint32_t offset);
+  void KeepMimeText(std::string_view text);
   void EndField();
   void ReadContentType();
   void ReadBoundary(std::string_view parameters);

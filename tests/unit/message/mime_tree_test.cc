@@ -361,5 +361,17 @@ TEST(MimeTreeTest, AllocatesNothingForTheNextMessageOfTheSameKind) {
   }
 }
 
+TEST(TreeBuilder, ReadsABoundaryInTheFormsOfRfc2231) {
+  for (const std::string_view parameter :
+       {"boundary*=us-ascii'en'a%20b%2Dc", "boundary*=''a%20b-c",
+        "boundary*0*=''a%20; boundary*1=b-c", "boundary*1=b-c; boundary*0=\"a \"",
+        "boundary=plain; boundary*=''a%20b-c", "boundary*0=\"a \"; boundary*1*=b%2Dc"}) {
+    const Tree tree = Build("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; " +
+                            std::string(parameter) + "\r\n\r\n--a b-c\r\n\r\nx\r\n--a b-c--\r\n");
+    EXPECT_EQ(tree.parts.size(), 2u) << parameter;
+    EXPECT_EQ(tree.parts[0].departures, 0u) << parameter;
+  }
+}
+
 }  // namespace
 }  // namespace ringmail::message
