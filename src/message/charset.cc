@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "message/lexer.h"
 #include "ringmail/base/check.h"
@@ -218,6 +219,7 @@ struct CharsetDecoder::State {
   bool first = true;     // no character came out yet
   bool started = false;  // the converter has octets
   char16_t high = 0;     // half of a pair, whose other half is to come
+  std::string held;      // kGuess: from the first octet over 127 on
 
   ~State() {
     if (converter != nullptr) ucnv_close(converter);
@@ -229,8 +231,42 @@ struct CharsetDecoder::State {
     CHECK(U_SUCCESS(error));
   }
   void Convert(std::string_view octets, bool last, std::string& utf8);
+  // Takes what is undecided; true where nothing is held back any more.
+  bool Hold(std::string_view octets, std::string& utf8);
+  void Decide(bool last);
   void Take(char16_t unit, std::string& utf8);
 };
+
+bool CharsetDecoder::State::Hold(std::string_view octets, std::string& utf8) {
+  if (held.empty()) {
+    const auto high_octet = std::find_if(octets.begin(), octets.end(),
+                                         [](char c) { return static_cast<uint8_t>(c) >= 0x80; });
+    const auto ascii = static_cast<size_t>(high_octet - octets.begin());
+    utf8 += octets.substr(0, ascii);
+    first = first && ascii == 0;
+    octets.remove_prefix(ascii);
+  }
+  held += octets;
+  if (held.size() < kCharsetGuessBytes) return false;
+  Decide(false);
+  return true;
+}
+
+void CharsetDecoder::State::Decide(bool last) {
+  const std::string_view seen = std::string_view(held).substr(0, kCharsetGuessBytes);
+  bool valid = codec::Utf8Valid(seen);
+  // The last character may go on beyond what is looked at.
+  for (size_t cut = 1; !valid && !last && cut <= 3 && cut < seen.size(); ++cut) {
+    const auto lead = static_cast<uint8_t>(seen[seen.size() - cut]);
+    valid = lead >= 0xC0 && codec::Utf8Valid(seen.substr(0, seen.size() - cut));
+  }
+  if (valid) {
+    way = Way::kUtf8;
+  } else {
+    way = Way::kIcu;
+    Use(OpenConverter("ibm-5348_P100-1997"));
+  }
+}
 
 void CharsetDecoder::State::Take(char16_t unit, std::string& utf8) {
   if (high != 0) {
@@ -336,11 +372,13 @@ void CharsetDecoder::Feed(std::string_view octets, std::string& utf8) {
         AppendUtf8(octet < 0x80 ? octet : 0xF700u + octet, utf8);
       }
       return;
-    case Way::kUtf8:
     case Way::kGuess:
+      if (state.Hold(octets, utf8)) Feed(std::exchange(state.held, {}), utf8);
+      return;
+    case Way::kUtf8:
       if (state.converter == nullptr) {
         std::string_view text = octets;
-        if (state.way == Way::kUtf8 && state.first && text.starts_with("\xEF\xBB\xBF")) {
+        if (state.first && text.starts_with("\xEF\xBB\xBF")) {
           text.remove_prefix(3);
         }
         if (codec::Utf8Valid(text)) {
@@ -348,7 +386,7 @@ void CharsetDecoder::Feed(std::string_view octets, std::string& utf8) {
           utf8 += text;
           return;
         }
-        state.Use(OpenConverter(state.way == Way::kUtf8 ? "UTF-8" : "ibm-5348_P100-1997"));
+        state.Use(OpenConverter("UTF-8"));
       }
       break;
     case Way::kIcu:
@@ -365,6 +403,10 @@ void CharsetDecoder::Feed(std::string_view octets, std::string& utf8) {
 }
 
 void CharsetDecoder::Finish(std::string& utf8) {
+  if (!state_->held.empty()) {
+    state_->Decide(true);
+    Feed(std::exchange(state_->held, {}), utf8);
+  }
   if (state_->converter != nullptr) state_->Convert({}, true, utf8);
 }
 

@@ -10,6 +10,7 @@
 // HZ-GB-2312, and other charsets that ICU knows, if ASCII is a part of them.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,10 +22,13 @@ namespace ringmail::message {
 // and blanks around do not matter.
 std::string_view CharsetName(std::string_view label);
 
+inline constexpr size_t kCharsetGuessBytes = 16u << 10;
+
 class CharsetDecoder {
  public:
-  // An empty label: UTF-8 where the text is valid UTF-8, windows-1252 where not, as far as it goes:
-  // decided for each Feed. An unknown one is read in the same way, and known() is false.
+  // An empty label: UTF-8 or windows-1252, whichever the text is up to kCharsetGuessBytes after its
+  // first octet over 127; until then those are held back, so that the cuts do not matter. An
+  // unknown one is read in the same way, and known() is false.
   explicit CharsetDecoder(std::string_view label);
   CharsetDecoder(CharsetDecoder&&) noexcept;
   CharsetDecoder& operator=(CharsetDecoder&&) noexcept;

@@ -73,16 +73,41 @@ TEST(CharsetTest, EachIsDecoded) {
   };
   for (const auto& row : cases) {
     EXPECT_EQ(DecodeCharset(row.label, row.octets), row.text) << row.label;
-    // Octet by octet; the guess depends on the piece.
-    if (row.label.empty() || row.label == "no-such-charset") continue;
+    // Octet by octet.
     std::string pieces;
     CharsetDecoder decoder(row.label);
     for (const char c : row.octets) decoder.Feed(std::string_view(&c, 1), pieces);
     decoder.Finish(pieces);
-    if (row.label != "utf-8") {
-      EXPECT_EQ(pieces, row.text) << row.label;
+    EXPECT_EQ(pieces, row.text) << row.label;
+  }
+}
+
+TEST(CharsetTest, GuessesTheSameHoweverTheTextIsCut) {
+  const std::string ascii(5000, 'a'), umlauts = [] {
+    std::string text;
+    while (text.size() < kCharsetGuessBytes + 100) text += "\u00FC\u20AC";
+    return text;
+  }();
+  const std::string texts[] = {
+      ascii + "\u00FC" + ascii, ascii + "\xFC" + ascii, "\u00FC" + ascii + "\xFC", umlauts,
+      umlauts + "\xFC!",        "\xFC!" + umlauts,      "\xEF\xBB\xBFx",           "\xE2\x82"};
+  for (const std::string& text : texts) {
+    const std::string whole = DecodeCharset("", text);
+    EXPECT_TRUE(codec::Utf8Valid(whole));
+    for (const size_t piece : {1u, 2u, 3u, 1000u, 16384u}) {
+      std::string utf8;
+      CharsetDecoder decoder("");
+      for (size_t at = 0; at < text.size(); at += piece) {
+        decoder.Feed(std::string_view(text).substr(at, piece), utf8);
+      }
+      decoder.Finish(utf8);
+      EXPECT_EQ(utf8, whole) << piece;
     }
   }
+  EXPECT_EQ(DecodeCharset("", texts[1]), ascii + "\u00FC" + ascii);
+  EXPECT_EQ(DecodeCharset("", texts[3]), umlauts);
+  // Decided by then; what comes later cannot make other text of it.
+  EXPECT_EQ(DecodeCharset("", texts[4]), umlauts + "\uFFFD!");
 }
 
 TEST(CharsetTest, RefusesThoseThatHideAscii) {
