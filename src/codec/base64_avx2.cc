@@ -6,6 +6,8 @@
 
 #include <immintrin.h>
 
+#include <array>
+#include <cstdint>
 #include <cstring>
 
 namespace ringmail::codec {
@@ -72,31 +74,56 @@ RINGMAIL_INLINE void Store(char* at, __m256i vector) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), vector);
 }
 
-// RFC 4648 §5: the two letters that differ put as those of §4, which are foreign here.
-RINGMAIL_INLINE __m256i Standard(__m256i text, __m256i& bad) {
-  const __m256i plus = _mm256_set1_epi8('+'), slash = _mm256_set1_epi8('/');
-  bad = _mm256_or_si256(
-      bad, _mm256_or_si256(_mm256_cmpeq_epi8(text, plus), _mm256_cmpeq_epi8(text, slash)));
-  text = _mm256_blendv_epi8(text, plus, _mm256_cmpeq_epi8(text, _mm256_set1_epi8('-')));
-  return _mm256_blendv_epi8(text, slash, _mm256_cmpeq_epi8(text, _mm256_set1_epi8('_')));
-}
+// What octets with the same half are, a bit for each kind: an octet is foreign where both of its
+// halves have one in common. And what makes each octet its sextet, by its upper half; the index of
+// kOdd, the one that is unlike its neighbours, is moved by kOddBy.
+template <Alphabet kAlphabet>
+struct Classes;
+template <>
+struct Classes<Alphabet::kStandard> {
+  static constexpr char kOdd = '/', kOddBy = -1;
+  alignas(16) static constexpr std::array<uint8_t, 16> kLow = {0x15, 0x11, 0x11, 0x11, 0x11, 0x11,
+                                                               0x11, 0x11, 0x11, 0x11, 0x13, 0x1A,
+                                                               0x1B, 0x1B, 0x1B, 0x1A};
+  alignas(16) static constexpr std::array<uint8_t, 16> kHigh = {0x10, 0x10, 0x01, 0x02, 0x04, 0x08,
+                                                                0x04, 0x08, 0x10, 0x10, 0x10, 0x10,
+                                                                0x10, 0x10, 0x10, 0x10};
+  alignas(16) static constexpr std::array<int8_t, 16> kOffsets = {0, 16, 19, 4, -65, -65, -71, -71,
+                                                                  0, 0,  0,  0, 0,   0,   0,   0};
+};
+template <>
+struct Classes<Alphabet::kUrl> {
+  static constexpr char kOdd = '_', kOddBy = 3;
+  alignas(16) static constexpr std::array<uint8_t, 16> kLow = {0x15, 0x11, 0x11, 0x11, 0x11, 0x11,
+                                                               0x11, 0x11, 0x11, 0x11, 0x13, 0x3B,
+                                                               0x3B, 0x3A, 0x3B, 0x33};
+  alignas(16) static constexpr std::array<uint8_t, 16> kHigh = {0x10, 0x10, 0x01, 0x02, 0x04, 0x08,
+                                                                0x04, 0x20, 0x10, 0x10, 0x10, 0x10,
+                                                                0x10, 0x10, 0x10, 0x10};
+  alignas(16) static constexpr std::array<int8_t, 16> kOffsets = {0,   0, 17, 4, -65, -65, -71, -71,
+                                                                  -32, 0, 0,  0, 0,   0,   0,   0};
+};
 
 // Each half's 16 sextets become 12 octets at its start. `bad` is not zero where one is none.
 template <Alphabet kAlphabet>
 RINGMAIL_INLINE __m256i Octets(__m256i text, __m256i& bad) {
-  if constexpr (kAlphabet == Alphabet::kUrl) text = Standard(text, bad);
-  const __m256i slash = _mm256_set1_epi8('/');
-  const __m256i high = _mm256_and_si256(_mm256_srli_epi32(text, 4), slash);
-  const __m256i low = _mm256_and_si256(text, slash);
-  const __m256i low_classes = Both(_mm_setr_epi8(0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
-                                                 0x11, 0x11, 0x13, 0x1A, 0x1B, 0x1B, 0x1B, 0x1A));
-  const __m256i high_classes = Both(_mm_setr_epi8(0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x08,
-                                                  0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10));
-  bad = _mm256_or_si256(bad, _mm256_and_si256(_mm256_shuffle_epi8(low_classes, low),
-                                              _mm256_shuffle_epi8(high_classes, high)));
+  using Of = Classes<kAlphabet>;
+  // A look-up minds the lower half of its index and the highest bit, which is clear in these.
+  const __m256i halves = _mm256_set1_epi8(0x2F);
+  const __m256i high = _mm256_and_si256(_mm256_srli_epi32(text, 4), halves);
+  const __m256i low = _mm256_and_si256(text, halves);
+  bad = _mm256_or_si256(
+      bad,
+      _mm256_and_si256(
+          _mm256_shuffle_epi8(
+              Both(_mm_load_si128(reinterpret_cast<const __m128i*>(Of::kLow.data()))), low),
+          _mm256_shuffle_epi8(
+              Both(_mm_load_si128(reinterpret_cast<const __m128i*>(Of::kHigh.data()))), high)));
+  __m256i odd = _mm256_cmpeq_epi8(text, _mm256_set1_epi8(Of::kOdd));
+  if constexpr (Of::kOddBy != -1) odd = _mm256_and_si256(odd, _mm256_set1_epi8(Of::kOddBy));
   const __m256i offsets =
-      Both(_mm_setr_epi8(0, 16, 19, 4, -65, -65, -71, -71, 0, 0, 0, 0, 0, 0, 0, 0));
-  const __m256i run = _mm256_add_epi8(_mm256_cmpeq_epi8(text, slash), high);
+      Both(_mm_load_si128(reinterpret_cast<const __m128i*>(Of::kOffsets.data())));
+  const __m256i run = _mm256_add_epi8(odd, high);
   const __m256i sextets = _mm256_add_epi8(text, _mm256_shuffle_epi8(offsets, run));
   const __m256i pairs = _mm256_maddubs_epi16(sextets, _mm256_set1_epi32(0x01400140));
   const __m256i quanta = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x00011000));
