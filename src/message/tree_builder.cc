@@ -186,8 +186,10 @@ TreeBuilder::Taken TreeBuilder::TakeHeaderLine(std::string_view line, uint32_t o
     case HeaderLine::kNotHeader:
       break;
   }
-  // The separator of mailboxes in a file, which some agents pass on (RFC 4155 appendix A).
-  if (part_ == 0 && offset == 0 && line.starts_with("From ")) {
+  // The separator of mailboxes in a file, quoted or not, which some agents pass on (RFC 4155
+  // appendix A).
+  if (part().message && offset == part().header.offset &&
+      (line.starts_with("From ") || line.starts_with(">From "))) {
     part().departures |= kJunkBeforeHeader;
     return Taken::kYes;
   }
