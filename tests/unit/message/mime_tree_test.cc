@@ -295,6 +295,23 @@ TEST(MimeTreeTest, ListsHowContentDeparts) {
   }
 }
 
+// As mailboxes in files leave them in forwarded messages; a part that is no message has none.
+TEST(MimeTreeTest, StepsOverAFromLineThatBeginsAMessage) {
+  for (const std::string_view quote : {"", ">"}) {
+    const std::string line = std::string(quote) + "From me\r\n";
+    const Tree nested = Build("MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n\r\n" + line +
+                              "Content-Type: text/html\r\n\r\n");
+    ASSERT_EQ(nested.parts.size(), 2u);
+    EXPECT_EQ(nested.parts[1].departures & kJunkBeforeHeader, kJunkBeforeHeader);
+    EXPECT_EQ(nested.parts[1].field_count, 1u);
+    const Tree part =
+        Build("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" +
+              line + "A: b\r\n\r\n--b--\r\n");
+    ASSERT_EQ(part.parts.size(), 2u);
+    EXPECT_EQ(part.parts[1].departures & kHeaderNotEnded, kHeaderNotEnded);
+  }
+}
+
 TEST(MimeTreeTest, PrefersTheLongestBoundaryAndAmongEqualsTheInnermostOpen) {
   const std::string text =
       "Content-Type: multipart/mixed; boundary=x\n\n--x\n"

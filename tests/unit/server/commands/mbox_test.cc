@@ -35,6 +35,24 @@ TEST(MboxTest, OneQuoteIsTakenOffQuotedFromLines) {
             (Messages{"\nFrom x\n>From y\n> From z\n>Fromage\n", "\nplain\n"}));
 }
 
+TEST(MboxTest, WithoutAnEmptyLineAFromLineMustLookLikeOneAndAHeaderFollow) {
+  EXPECT_EQ(Split("From - \nS: 1\n\none\nFrom - \nS: 2\n\ntwo\n"
+                  "From a@b Thu Nov 21 13:20:54 1996\nS: 3\n\nx\n"),
+            (Messages{"S: 1\n\none\n", "S: 2\n\ntwo\n", "S: 3\n\nx\n"}));
+  EXPECT_EQ(Split("From -\nS: 1\n\none\nFrom here on\nNote: this\nFrom a\nno field\n"),
+            Messages{"S: 1\n\none\nFrom here on\nNote: this\nFrom a\nno field\n"});
+}
+
+TEST(MboxTest, AContentLengthCountsWhereWhatStandsThereBearsItOut) {
+  EXPECT_EQ(Split("From -\nContent-Length: 13\n\n\nFrom x\nS: y\n\nFrom -\nS: 2\n\n\n"),
+            (Messages{"Content-Length: 13\n\n\nFrom x\nS: y\n", "S: 2\n\n"}));
+  EXPECT_EQ(Split("From -\nContent-Length: 9\n\n\nFrom x\nS: y\n\nFrom -\nS: 2\n\n"),
+            (Messages{"Content-Length: 9\n\n", "S: y\n", "S: 2\n"}));
+  EXPECT_EQ(Split("From -\nContent-Length: 99999999999999999999999\n\nx\n"),
+            Messages{"Content-Length: 99999999999999999999999\n\nx\n"});
+  EXPECT_EQ(Split("From -\nContent-Length: 0\n\n"), Messages{"Content-Length: 0\n\n"});
+}
+
 TEST(MboxTest, AMessageOfNothingIsAMessage) {
   EXPECT_EQ(Split("From a\n"), Messages{""});
   EXPECT_EQ(Split("From a\n\nFrom b\n\n"), (Messages{"", ""}));
