@@ -187,7 +187,9 @@ class Server:
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        # It may have died before, of a fault of its own.
+        if self.process.wait() != -signal.SIGKILL:
+            raise SystemExit(f"kill_test: the server ended with {self.process.returncode}; see {self.stderr.name}")
 
     def queued(self):
         out = subprocess.run([self.args.ringmail, "queue", "list", "--config", str(self.config), "--json"],
@@ -333,7 +335,8 @@ async def main():
         if server.process.wait() != 0:
             raise SystemExit(f"kill_test: SIGTERM ended with {server.process.returncode}, not 0")
         sink.send_signal(signal.SIGTERM)
-        sink.wait()
+        if sink.wait() != 0:
+            raise SystemExit(f"kill_test: SIGTERM ended the sink with {sink.returncode}, not 0")
         arrived, doubles, longest, problems = check(loader, store, times, directory / "log")
         fsck = subprocess.run([args.ringmail, "fsck", str(directory / "data")], capture_output=True, text=True)
         if fsck.returncode != 0:

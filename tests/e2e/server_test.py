@@ -11,6 +11,7 @@ import email.message
 import email.policy
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -27,7 +28,8 @@ from pathlib import Path
 from ports import free_port
 
 PROGRAM = os.environ.get("RINGMAIL", "build/ringmail")
-WAIT_SECONDS = 30
+WAIT_SECONDS = 120  # For what hangs. A sanitizer on a loaded machine is slow.
+FAULT = re.compile(rb"Sanitizer|runtime error: |CHECK failed: ")
 
 OK, FAILED, USAGE, CONFIGURATION, STORE, ADDRESS, SYSTEM, UNREACHABLE, REFUSED = range(9)
 
@@ -104,8 +106,12 @@ path = "{self.log}"
         if child.poll() is None:
             child.kill()
         child.wait()
+        said = b"" if child.stderr.closed else child.stderr.read()
         for pipe in (child.stdout, child.stderr):
             pipe.close()
+        # A client may be content although the server died behind it.
+        if FAULT.search(said):
+            raise AssertionError(said.decode(errors="replace"))
 
     def serve(self):
         events = self.count("event=ready")
