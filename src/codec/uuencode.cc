@@ -1,6 +1,7 @@
 #include "ringmail/codec/uuencode.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "ringmail/base/check.h"
@@ -10,21 +11,51 @@ namespace {
 
 constexpr size_t kLineOctets = 45;
 
-bool IsUu(char octet) { return octet >= ' ' && octet <= '`'; }
+constexpr bool IsUu(char octet) { return octet >= ' ' && octet <= '`'; }
 // Both ' ' and '`' are zero.
 uint32_t SextetOf(char octet) { return static_cast<uint32_t>(octet - ' ') & 63; }
-char TextOf(uint32_t sextet) {
+constexpr char TextOf(uint32_t sextet) {
   return sextet == 0 ? '`' : static_cast<char>(sextet + static_cast<uint32_t>(' '));
 }
 
+// The text of each 12 bits, so that three octets take two look-ups.
+struct Pairs {
+  std::array<std::array<char, 2>, 4096> text;
+};
+constexpr Pairs MakePairs() {
+  Pairs pairs{};
+  for (uint32_t i = 0; i < 4096; ++i) pairs.text[i] = {TextOf(i >> 6), TextOf(i & 63)};
+  return pairs;
+}
+constexpr Pairs kPairs = MakePairs();
+
 // REQUIRES: in.size() is a multiple of three.
 char* Encode(std::string_view in, char* out) {
-  for (size_t at = 0; at < in.size(); at += 3) {
+  for (size_t at = 0; at < in.size(); at += 3, out += 4) {
     const auto octet = [&](size_t i) { return uint32_t{static_cast<uint8_t>(in[at + i])}; };
     const uint32_t bits = octet(0) << 16 | octet(1) << 8 | octet(2);
-    for (const unsigned shift : {18u, 12u, 6u, 0u}) *out++ = TextOf(bits >> shift & 63);
+    std::memcpy(out, kPairs.text[bits >> 12].data(), 2);
+    std::memcpy(out + 2, kPairs.text[bits & 4095].data(), 2);
   }
   return out;
+}
+
+// Whole quanta, each of which has all its four characters.
+void Decode(std::string_view text, char* out) {
+  for (size_t at = 0; at < text.size(); at += 4, out += 3) {
+    const uint32_t bits = SextetOf(text[at]) << 18 | SextetOf(text[at + 1]) << 12 |
+                          SextetOf(text[at + 2]) << 6 | SextetOf(text[at + 3]);
+    out[0] = static_cast<char>(bits >> 16);
+    out[1] = static_cast<char>(bits >> 8 & 0xFF);
+    out[2] = static_cast<char>(bits & 0xFF);
+  }
+}
+
+// Without a branch on each, which a compiler makes vectors of.
+bool AllUu(std::string_view text) {
+  unsigned foreign = 0;
+  for (const char octet : text) foreign |= IsUu(octet) ? 0u : 1u;
+  return foreign == 0;
 }
 
 char* Copy(std::string_view text, char* out) { return std::copy(text.begin(), text.end(), out); }
@@ -66,16 +97,17 @@ size_t UuDecoder::Data(std::string_view line, char* out) {
   line.remove_prefix(1);
   const size_t needed = (octets * 4 + 2) / 3, whole = (octets + 2) / 3 * 4;
   if (octets == 0) return 0;
-  if (!std::all_of(line.begin(),
-                   line.begin() + static_cast<ptrdiff_t>(std::min(line.size(), whole)), IsUu)) {
+  if (!AllUu(line.substr(0, whole))) {
     departures_ |= kUuForeign;
     return 0;
   }
   if (line.size() < needed) departures_ |= kUuShortLine;
   if (line.size() > whole) departures_ |= kUuLongLine;
   const auto sextet = [&](size_t i) { return i < line.size() ? SextetOf(line[i]) : 0; };
-  size_t written = 0;
-  for (size_t at = 0; written < octets; at += 4) {
+  const size_t quanta = std::min(octets / 3, line.size() / 4);
+  Decode(line.substr(0, quanta * 4), out);
+  size_t written = quanta * 3;
+  for (size_t at = quanta * 4; written < octets; at += 4) {
     const uint32_t bits =
         sextet(at) << 18 | sextet(at + 1) << 12 | sextet(at + 2) << 6 | sextet(at + 3);
     for (unsigned shift = 24; shift != 0 && written < octets; ++written) {
