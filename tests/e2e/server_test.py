@@ -28,6 +28,8 @@ from pathlib import Path
 from ports import free_port
 
 PROGRAM = os.environ.get("RINGMAIL", "build/ringmail")
+# Mail of others, which is not part of the project: beside it, or nowhere.
+SHARED_MAIL = Path(__file__).resolve().parents[3] / "shared/mail"
 WAIT_SECONDS = 120  # For what hangs. A sanitizer on a loaded machine is slow.
 FAULT = re.compile(rb"Sanitizer|runtime error: |CHECK failed: ")
 
@@ -595,6 +597,21 @@ class Commands(ServerCase):
         self.assertEqual(done.returncode, FAILED)
         self.assertIn(f"{bad}: message 2, part - at 0: missing final boundary".encode(), done.stdout)
         self.assertNotIn(b"message 1, part - at 0: missing", done.stdout)
+
+    def test_mime_reads_mailboxes_of_others_as_mimekit_does(self):
+        folder = SHARED_MAIL / "mimekit/mbox"
+        if not folder.is_dir():
+            self.skipTest(f"no {folder}")
+        for name in ("content-length", "issue1189"):
+            shown = self.run_program("mime", "show", "--json", folder / f"{name}.mbox.txt").stdout.splitlines()
+            ours = [[part["type"].lower() for part in json.loads(line)["parts"]] for line in shown]
+            theirs = []
+            for line in (folder / f"{name}-summary.txt").read_text(errors="replace").splitlines():
+                if line.startswith("From "):
+                    theirs.append([])
+                elif line.strip().startswith("Content-Type: "):
+                    theirs[-1].append(line.split()[1].lower())
+            self.assertEqual(ours, theirs, name)
 
     def test_mime_builds_what_python_reads(self):
         page, data = self.dir / "page.html", self.dir / "Maße.pdf"
