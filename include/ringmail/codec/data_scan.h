@@ -7,8 +7,7 @@
 // data), so all that is undecided between two calls is the CR of "\r\n.\r": it comes out as a run
 // of its own, once the next octet says that the data does not end. Only CRLF.CRLF ends data: bare
 // LF or CR are reported and never end a line (SMTP smuggling, RFC 5321 §2.3.8). Shard: pure; one
-// scanner per message. Kernels: reference (tests/support), portable, AVX2, AVX-512; chosen at run
-// time.
+// scanner per message. Kernels: portable, SSE4.2, AVX2, AVX-512, NEON; chosen at run time.
 #pragma once
 
 #include <cstddef>
