@@ -47,6 +47,14 @@ void CutSection(RawParameter& parameter) {
   parameter.name = name;
 }
 
+// Whether "name=" follows at the start of a folded line: the semicolon before it was forgotten, as
+// in an example of RFC 2046 §5.2.3.7.
+bool BeginsParameter(std::string_view text, size_t at) {
+  while (at < text.size() && IsBlank(text[at])) ++at;
+  const size_t end = SkipToken(text, at);
+  return end > at && end < text.size() && text[end] == '=';
+}
+
 }  // namespace
 
 bool ParameterReader::ReadName(RawParameter& parameter) {
@@ -82,6 +90,10 @@ void ParameterReader::ReadValue(RawParameter& parameter) {
     const size_t begin = at_;
     while (at_ < text_.size() && text_[at_] != ';' &&
            !(text_[at_] == '(' && at_ > begin && IsBlank(text_[at_ - 1]))) {
+      if (text_[at_] == '\n' && at_ > begin && BeginsParameter(text_, at_)) {
+        parameter.value = TrimBlank(text_.substr(begin, at_ - begin));
+        return;
+      }
       ++at_;
     }
     parameter.value = TrimBlank(text_.substr(begin, at_ - begin));

@@ -26,9 +26,15 @@ EXPLAINED = {
     "rfc2231-3.eml": "Python divides message/external-body; its body is a phantom (RFC 2046 section 5.2.3)",
     "rfc2046-5.2.2.2-1.eml": "Python divides message/partial, which is a piece of one (RFC 2046 section 5.2.2)",
     "rfc2046-5.2.2.2-2.eml": "Python divides message/partial, which is a piece of one (RFC 2046 section 5.2.2)",
+    "rfc2046-5.2.2-1.eml": "Python divides message/partial, which is a piece of one (RFC 2046 section 5.2.2)",
+    "rfc2046-5.2.2-2.eml": "Python divides message/partial, which is a piece of one (RFC 2046 section 5.2.2)",
+    "rfc2046-5.2.2-3.eml": "Python divides message/partial, which is a piece of one (RFC 2046 section 5.2.2)",
+    "rfc2231-3-2.eml": "Python divides message/external-body; its body is a phantom (RFC 2046 section 5.2.3)",
     "attachment": "a file name in UTF-8 (RFC 6532), which Python leaves undecoded",
     "mimefield": "a file name in UTF-8 (RFC 6532), which Python leaves undecoded",
     "content-length.mbox.txt:4": "a file name in octets over 127 with a drive letter, which we take away",
+    "content-length.mbox.txt:15": "a forwarded message begins with a From_ line, where Python ends its header section",
+    "content-length.mbox.txt:16": "a forwarded message begins with a From_ line, where Python ends its header section",
     "content-length.mbox.txt:27": "Python divides message/delivery-status into its groups of fields",
 }
 

@@ -94,5 +94,16 @@ TEST(ContentDispositionTest, GivesNoPathForAFileName) {
   EXPECT_EQ(ParseContentDisposition("filename=x.txt").file_name(), "x.txt");
 }
 
+// An example of RFC 2046 §5.2.3.7 lacks one; a value of several words does not end at a fold.
+TEST(ParseContentTypeTest, FindsAParameterWhoseSemicolonWasForgottenAtAFold) {
+  const ContentType type = ParseContentType(
+      "a/b; access-type=mail-server\r\n server=\"x\"; name=my long\r\n name =.txt; c=d e=f");
+  ASSERT_EQ(type.parameters.size(), 4u);
+  EXPECT_EQ(FindParameter(type.parameters, "access-type")->value, "mail-server");
+  EXPECT_EQ(FindParameter(type.parameters, "server")->value, "x");
+  EXPECT_EQ(FindParameter(type.parameters, "name")->value, "my long name =.txt");
+  EXPECT_EQ(FindParameter(type.parameters, "c")->value, "d e=f");
+}
+
 }  // namespace
 }  // namespace ringmail::message
