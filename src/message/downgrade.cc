@@ -56,6 +56,8 @@ bool DowngradeLeaf(const MessageView& message, PartIndex index, std::vector<Edit
       part.encoding == TransferEncoding::kUuencode) {
     return false;
   }
+  // Without the empty line, lines of the encoded body would be read as fields.
+  if ((part.departures & (kHeaderNotEnded | kHeaderCut)) != 0) return false;
   std::string body;
   AppendDecodedBody(message, index, body);
   TransferEncoding encoding = BestTransferEncoding(body, part.media, ComposePeer::k7Bit);

@@ -1,5 +1,6 @@
-// Values of header fields: whatever they are, what is read of them is valid UTF-8 without line
-// ends, and what is written of that is read as the same. The first octet chooses the parser.
+// Values of header fields, reports and flowed text: whatever they are, what is read of them is
+// valid UTF-8 without line ends, and what is written of that is read as the same. The first octet
+// chooses the parser.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -9,12 +10,14 @@
 #include "ringmail/codec/utf8.h"
 #include "ringmail/message/charset.h"
 #include "ringmail/message/field.h"
+#include "ringmail/message/flowed.h"
 #include "ringmail/message/header_builder.h"
 #include "ringmail/message/header_text.h"
 #include "ringmail/message/identifier.h"
 #include "ringmail/message/jmap_body.h"
 #include "ringmail/message/parameter.h"
 #include "ringmail/message/preview.h"
+#include "ringmail/message/report.h"
 #include "ringmail/message/trace_field.h"
 
 namespace {
@@ -105,11 +108,41 @@ void FuzzCharset(std::string_view value) {
       DecodeCharset(value.substr(0, end), value.substr(std::min(end + 1, value.size())))));
 }
 
+// Bodies that are fields, or lines with a meaning.
+void FuzzBody(std::string_view value) {
+  if (const auto status = ParseDeliveryStatus(value)) {
+    Require(!status->recipients.empty());
+    for (const RecipientStatus& recipient : status->recipients) {
+      RequireText(recipient.final_recipient.value);
+      RequireText(recipient.diagnostic.value);
+      for (const ReportField& other : recipient.others) RequireText(other.value);
+    }
+  }
+  if (const auto notification = ParseDispositionNotification(value)) {
+    RequireText(notification->final_recipient.value);
+    RequireText(notification->disposition.word);
+  }
+  for (const bool delsp : {false, true}) {
+    std::vector<FlowedParagraph> paragraphs = Unflow(value, {.delsp = delsp});
+    for (FlowedParagraph& paragraph : paragraphs) {
+      std::erase(paragraph.text, '\r');
+      while (paragraph.text != kSignatureSeparator && paragraph.text.ends_with(' ')) {
+        paragraph.text.pop_back();
+      }
+    }
+    Require(Unflow(Flow(paragraphs), {}) == paragraphs);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1) return 0;
   const std::string_view value(reinterpret_cast<const char*>(data) + 1, size - 1);
+  if (data[0] >= 0xF0) {
+    FuzzBody(value);
+    return 0;
+  }
   switch (data[0] % 5) {
     case 0:
       FuzzText(value);
