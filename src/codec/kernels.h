@@ -119,21 +119,6 @@ FindStep FindNoCaseAvx2(std::string_view text, std::string_view needle);
 FindStep FindNoCaseAvx512(std::string_view text, std::string_view needle);
 FindStep FindNoCaseNeon(std::string_view text, std::string_view needle);
 
-// The same for an LF with "--" behind it.
-using FindDashLineKernel = FindStep (*)(std::string_view text);
-FindStep FindDashLineNone(std::string_view text);
-FindStep FindDashLineSse42(std::string_view text);
-FindStep FindDashLineAvx2(std::string_view text);
-FindStep FindDashLineAvx512(std::string_view text);
-FindStep FindDashLineNeon(std::string_view text);
-// The LF among the octets read; `read` begins at 0.
-using CountLfKernel = size_t (*)(std::string_view text, size_t& read);
-size_t CountLfNone(std::string_view text, size_t& read);
-size_t CountLfSse42(std::string_view text, size_t& read);
-size_t CountLfAvx2(std::string_view text, size_t& read);
-size_t CountLfAvx512(std::string_view text, size_t& read);
-size_t CountLfNeon(std::string_view text, size_t& read);
-
 // Hexadecimal: whole octets, as far as vectors go; decoding stops before what is no digit.
 using HexEncodeKernel = KernelSpan (*)(std::string_view octets, bool upper, char* out);
 KernelSpan HexEncodeNone(std::string_view octets, bool upper, char* out);
@@ -198,8 +183,6 @@ struct Kernels {
   QuotedPrintableEncodeKernel quoted_printable_encode;
   Utf8Kernel utf8_prefix;
   FindNoCaseKernel find_no_case;
-  FindDashLineKernel find_dash_line;
-  CountLfKernel count_lf;
   HexEncodeKernel hex_encode;
   HexDecodeKernel hex_decode;
   Utf8Kernel ascii_prefix;

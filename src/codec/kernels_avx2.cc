@@ -15,7 +15,6 @@
 
 #pragma clang attribute push(__attribute__((target(RINGMAIL_TARGET_AVX2))), apply_to = function)
 
-#include "codec/dash_line_blocks.h"
 #include "codec/find_blocks.h"
 #include "codec/hex_blocks.h"
 #include "codec/line_blocks.h"
@@ -50,12 +49,6 @@ KernelSpan HexEncodeAvx2(std::string_view octets, bool upper, char* out) {
 
 KernelSpan HexDecodeAvx2(std::string_view text, char* out) {
   return hex::Decode<VectorAvx2>(text, out);
-}
-
-FindStep FindDashLineAvx2(std::string_view text) { return dash::FindDashLine<BlockAvx2>(text); }
-
-size_t CountLfAvx2(std::string_view text, size_t& read) {
-  return dash::CountLf<BlockAvx2>(text, read);
 }
 
 FindStep FindNoCaseAvx2(std::string_view text, std::string_view needle) {

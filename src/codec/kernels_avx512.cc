@@ -13,7 +13,6 @@
 
 #pragma clang attribute push(__attribute__((target(RINGMAIL_TARGET_AVX512))), apply_to = function)
 
-#include "codec/dash_line_blocks.h"
 #include "codec/find_blocks.h"
 #include "codec/hex_blocks.h"
 #include "codec/line_blocks.h"
@@ -39,12 +38,6 @@ KernelSpan HexEncodeAvx512(std::string_view octets, bool upper, char* out) {
 
 KernelSpan HexDecodeAvx512(std::string_view text, char* out) {
   return hex::Decode<VectorAvx512>(text, out);
-}
-
-FindStep FindDashLineAvx512(std::string_view text) { return dash::FindDashLine<BlockAvx512>(text); }
-
-size_t CountLfAvx512(std::string_view text, size_t& read) {
-  return dash::CountLf<BlockAvx512>(text, read);
 }
 
 FindStep FindNoCaseAvx512(std::string_view text, std::string_view needle) {

@@ -2,7 +2,6 @@
 #if defined(__aarch64__)
 
 #include "codec/block_neon.h"
-#include "codec/dash_line_blocks.h"
 #include "codec/find_blocks.h"
 #include "codec/hex_blocks.h"
 #include "codec/kernels.h"
@@ -39,12 +38,6 @@ KernelSpan HexEncodeNeon(std::string_view octets, bool upper, char* out) {
 
 KernelSpan HexDecodeNeon(std::string_view text, char* out) {
   return hex::Decode<VectorNeon>(text, out);
-}
-
-FindStep FindDashLineNeon(std::string_view text) { return dash::FindDashLine<BlockNeon>(text); }
-
-size_t CountLfNeon(std::string_view text, size_t& read) {
-  return dash::CountLf<BlockNeon>(text, read);
 }
 
 FindStep FindNoCaseNeon(std::string_view text, std::string_view needle) {

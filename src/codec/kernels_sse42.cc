@@ -15,7 +15,6 @@
 
 #pragma clang attribute push(__attribute__((target(RINGMAIL_TARGET_SSE42))), apply_to = function)
 
-#include "codec/dash_line_blocks.h"
 #include "codec/find_blocks.h"
 #include "codec/hex_blocks.h"
 #include "codec/line_blocks.h"
@@ -50,12 +49,6 @@ KernelSpan HexEncodeSse42(std::string_view octets, bool upper, char* out) {
 
 KernelSpan HexDecodeSse42(std::string_view text, char* out) {
   return hex::Decode<VectorSse42>(text, out);
-}
-
-FindStep FindDashLineSse42(std::string_view text) { return dash::FindDashLine<BlockSse42>(text); }
-
-size_t CountLfSse42(std::string_view text, size_t& read) {
-  return dash::CountLf<BlockSse42>(text, read);
 }
 
 FindStep FindNoCaseSse42(std::string_view text, std::string_view needle) {

@@ -3,8 +3,8 @@
 // Order: fields come out in the order of the calls; Empty ends the section. Promise: pure; lines
 // end in CRLF and have at most 998 octets, whatever goes in; no value can begin a field of its own;
 // what was written is read by this room's parsers as what was given, white space at its ends, a
-// byte order mark before it and controls apart. Folding only ever puts a line end before white space that is there, so that
-// unfolding gives the same octets.
+// byte order mark before it and controls apart. Folding only ever puts a line end before white
+// space that is there, so that unfolding gives the same octets.
 #pragma once
 
 #include <cstdint>

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-FUZZERS = ["ascii", "base64", "crc32c", "dash_line", "data_scan", "dots", "hex", "quoted_printable", "utf8", "uuencode"]
+FUZZERS = ["ascii", "base64", "body_scan", "crc32c", "data_scan", "dots", "hex", "quoted_printable", "utf8", "uuencode"]
 FLAGS = ["--target=aarch64-linux-gnu", "-std=c++20", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror",
          "-Wno-unused-parameter", "-Wno-missing-field-initializers", "-fno-exceptions", "-fno-rtti"]
 MUTATIONS_SECONDS = 120
