@@ -436,17 +436,42 @@ void Judge(const Conversation& conversation, Ending ending) {
   }
 }
 
+// Whether the peer says more than it is asked for.
+bool SaysMore(const Plan& plan) {
+  if ((plan.state & (16 | 64)) != 0) return true;
+  ReplyReader reader;
+  std::string_view text = plan.bytes;
+  for (size_t end = 0; (end = text.find("\r\n")) != text.npos;) {
+    const ReplyReader::Verdict verdict = reader.Line(text.substr(0, end));
+    text.remove_prefix(end + 2);
+    if (verdict == ReplyReader::Verdict::kBad) return false;
+    if (verdict == ReplyReader::Verdict::kDone) return !text.empty();
+  }
+  return false;
+}
+
+// Somebody was not tried: the session had ended, or ended there.
+bool EndedEarly(const Parcel& parcel) {
+  return parcel.untried ||
+         std::any_of(parcel.results.begin(), parcel.results.end(),
+                     [](const auto& result) { return result.outcome == Outcome::kUntried; });
+}
+
+bool Same(const Parcel& a, const Parcel& b) {
+  if (a.untried != b.untried || a.ambiguous != b.ambiguous) return false;
+  return std::equal(a.results.begin(), a.results.end(), b.results.begin(), b.results.end(),
+                    [](const auto& one, const auto& other) {
+                      return one.outcome == other.outcome && one.reply == other.reply;
+                    });
+}
+
 bool Same(const Conversation& a, const Conversation& b) {
   if (a.greeting_refusal != b.greeting_refusal) return false;
   for (size_t i = 0; i < a.parcels.size(); ++i) {
-    const Parcel& one = a.parcels[i];
-    const Parcel& other = b.parcels[i];
-    if (one.untried != other.untried || one.ambiguous != other.ambiguous) return false;
-    for (size_t r = 0; r < one.results.size(); ++r) {
-      if (one.results[r].outcome != other.results[r].outcome ||
-          one.results[r].reply != other.results[r].reply)
-        return false;
-    }
+    if (Same(a.parcels[i], b.parcels[i])) continue;
+    // Replies that wait unasked after a round end the session. Whether they have come by then is
+    // the cut's, and so is all that one client still says and the other does not.
+    return SaysMore(*a.plan) && (EndedEarly(a.parcels[i]) || EndedEarly(b.parcels[i]));
   }
   return true;
 }
