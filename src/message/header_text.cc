@@ -4,6 +4,7 @@
 
 #include "message/lexer.h"
 #include "ringmail/codec/encoded_word.h"
+#include "ringmail/codec/utf8.h"
 #include "ringmail/message/charset.h"
 
 namespace ringmail::message {
@@ -26,9 +27,15 @@ void AppendVisible(std::string_view text, std::string& out) {
   }
 }
 
+// A byte order mark within a value is a character of it, though a word or a run may begin there.
+std::string Decode(std::string_view charset, std::string_view octets) {
+  const bool utf8 = charset.empty() || SameAscii(charset, "utf-8");
+  return utf8 && codec::Utf8Valid(octets) ? std::string(octets) : DecodeCharset(charset, octets);
+}
+
 void Flush(Run& run, std::string& out) {
   if (run.octets.empty()) return;
-  AppendVisible(DecodeCharset(run.charset, run.octets), out);
+  AppendVisible(Decode(run.charset, run.octets), out);
   run = {};
 }
 
@@ -62,7 +69,7 @@ std::string DecodeText(std::string_view value) {
     }
     if (!after_word || !TrimBlank(plain).empty()) {
       Flush(run, out);
-      AppendVisible(DecodeCharset("", plain), out);
+      AppendVisible(Decode("", plain), out);
     }
     plain.clear();
     if (!SameAscii(run.charset, word->charset)) {
@@ -76,7 +83,10 @@ std::string DecodeText(std::string_view value) {
     at += word->bytes;
   }
   Flush(run, out);
-  AppendVisible(DecodeCharset("", plain), out);
+  AppendVisible(Decode("", plain), out);
+  // Before it, it is none (RFC 3629 §6).
+  static constexpr std::string_view kMark = "\uFEFF";
+  while (out.starts_with(kMark)) out.erase(0, kMark.size());
   return out;
 }
 

@@ -29,6 +29,13 @@ TEST(DecodeTextTest, ReadsTheExamplesOfRfc2047) {
   EXPECT_EQ(DecodeText("(=?ISO-8859-1?Q?a?= =?ISO-8859-2?Q?_b?=)"), "(a b)");
 }
 
+TEST(DecodeTextTest, AByteOrderMarkIsACharacterWithinAValueAndNoneBeforeIt) {
+  EXPECT_EQ(DecodeText("a =?utf-8?B?77u/Yg==?="), "a \uFEFFb");
+  EXPECT_EQ(DecodeText("a \uFEFF"), "a \uFEFF");
+  EXPECT_EQ(DecodeText("=?utf-8?B?77u/Yg==?="), "b");
+  EXPECT_EQ(DecodeText("\uFEFF\uFEFFb"), "b");
+}
+
 TEST(DecodeTextTest, ReadsALanguageOfRfc2231) {
   EXPECT_EQ(DecodeText("=?US-ASCII*EN?Q?Keith_Moore?="), "Keith Moore");
 }
