@@ -84,9 +84,12 @@ std::string DecodeText(std::string_view value) {
   }
   Flush(run, out);
   AppendVisible(Decode("", plain), out);
-  // Before it, it is none (RFC 3629 §6).
+  // Before it, it is none (RFC 3629 §6), and neither is white space in front of that.
   static constexpr std::string_view kMark = "\uFEFF";
-  while (out.starts_with(kMark)) out.erase(0, kMark.size());
+  for (size_t at; (at = out.find_first_not_of(" \t")) != out.npos;) {
+    if (out.compare(at, kMark.size(), kMark) != 0) break;
+    out.erase(0, at + kMark.size());
+  }
   return out;
 }
 
