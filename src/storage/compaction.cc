@@ -24,9 +24,11 @@ constexpr uint32_t kFreedCountPerCheck = 64;
 
 // A record copied to the open batch, and where from.
 struct StoreCore::Move {
-  QueueId message;  // valid, or else a piece of content
+  QueueId message;  // valid, or else a piece of content, or else the directory's
   ContentId content;
   uint32_t piece = 0;
+  uint64_t directory_version = 0;  // not 0: an entry of the directory, or its state
+  std::string directory_name;
   RecordPlace from;
   uint32_t at = 0;  // in the batch
   uint32_t bytes = 0;
@@ -161,6 +163,8 @@ io::Task<Status> StoreCore::CompactOldest() {
   }
   if (status.ok()) status = co_await FlushMoves(from, moves);
   co_await scan.Close();
+  if (status.ok() && from->damage_reported && from->live_records > 0)
+    status = co_await RescueDirectory(from);
   metrics_.segments_compacted.Add();
   co_return status;
 }
@@ -186,6 +190,7 @@ bool StoreCore::PrepareCopy(const Segment* from, const RecordView& record, Move&
     body = record.body;  // as it is, damage and all: its checksum goes with it
     return true;
   }
+  if (record.type == RecordType::kDirectory) return PrepareDirectoryCopy(from, record, move);
   if (record.type != RecordType::kMessage) return false;
   const auto meta = DecodeMessageMeta(record.meta);
   if (!meta) return false;
@@ -199,6 +204,76 @@ bool StoreCore::PrepareCopy(const Segment* from, const RecordView& record, Move&
     if (RecordBytes(scratch_meta_.size(), 0) <= log_->group_bytes_max()) return true;
   }
   return false;
+}
+
+// As the ledger has it: what was staged counts by itself from now on, and the state says what it
+// says now.
+bool StoreCore::PrepareDirectoryCopy(const Segment* from, const RecordView& record, Move& move) {
+  const auto meta = DecodeDirectoryMeta(record.meta);
+  const DirectoryLedger& ledger = directory_.ledger();
+  if (!meta || meta->tombstone || !ledger.Needs(*meta, from)) return false;
+  move.directory_version = meta->version;
+  move.directory_name = meta->name;
+  std::string state;
+  if (meta->state) EncodeDirectoryState(ledger.state(), state);
+  EncodeDirectoryMeta({.version = meta->version,
+                       .state = meta->state,
+                       .name = meta->name,
+                       .value = meta->state ? std::string_view(state) : meta->value},
+                      scratch_meta_);
+  return true;
+}
+
+// The segment has rotted, but what it said of the directory is in memory: it is written anew, from
+// there.
+io::Task<Status> StoreCore::RescueDirectory(Segment* from) {
+  DirectoryLedger& ledger = directory_.ledger();
+  struct Search {
+    const Segment* from;
+    std::vector<std::string> names;
+    static void Visit(void* context, const EntryNode& entry) {
+      auto& self = *static_cast<Search*>(context);
+      if (entry.segment == self.from && !entry.changing) self.names.emplace_back(entry.name());
+    }
+  };
+  constexpr size_t kEntriesPerTurn = 1000;
+  std::vector<Move> moves;
+  uint64_t cursor = 0;
+  do {
+    Search search{.from = from};
+    cursor = VisitEntries(ledger.table().root(), cursor, kEntriesPerTurn, Search::Visit, &search);
+    if (cursor == 0 && ledger.state_segment() == from) search.names.emplace_back();
+    for (const std::string& name : search.names) {
+      constexpr size_t kRoom = DirectoryRecordBytes(UINT16_MAX, kDirectoryValueBytesMax);
+      if (!log_->HasRoom(kRoom)) {
+        CO_RETURN_IF_ERROR(co_await FlushMoves(from, moves));
+        CO_RETURN_IF_ERROR(co_await log_->Room(kRoom));
+      }
+      std::string value;
+      DirectoryMeta meta{.version = ledger.version(), .state = name.empty(), .name = name};
+      if (name.empty()) {
+        if (ledger.state_segment() != from) continue;
+        EncodeDirectoryState(ledger.state(), value);
+      } else {
+        const EntryNode* entry = ledger.table().Find(name);
+        if (entry == nullptr || entry->segment != from || entry->changing) continue;
+        meta.version = entry->version;
+        value = entry->value();
+      }
+      meta.value = value;
+      scratch_meta_.clear();
+      EncodeDirectoryMeta(meta, scratch_meta_);
+      Move move{.directory_version = meta.version,
+                .directory_name = name,
+                .bytes = static_cast<uint32_t>(sizeof(RecordHeader) + scratch_meta_.size())};
+      move.at = log_->Append(RecordType::kDirectory, scratch_meta_, {});
+      moves.push_back(std::move(move));
+      metrics_.compacted_records.Add();
+    }
+    CO_RETURN_IF_ERROR(co_await FlushMoves(from, moves));
+    co_await io::Yield();
+  } while (cursor != 0 && !closing_);
+  co_return absl::OkStatus();
 }
 
 io::Task<Status> StoreCore::CopyBatch(Segment* from, SegmentScan::Step batch,
@@ -230,9 +305,9 @@ io::Task<Status> StoreCore::CopyBatch(Segment* from, SegmentScan::Step batch,
     } else {
       move.at = log_->Append(record.type, scratch_meta_, body);
     }
-    moves.push_back(move);
+    moves.push_back(std::move(move));
     metrics_.compacted_records.Add();
-    metrics_.compacted_bytes.Add(move.bytes);
+    metrics_.compacted_bytes.Add(moves.back().bytes);
     step_bytes += bytes;
     if (step_bytes >= kCompactStepBytes) {
       step_bytes = 0;
@@ -252,6 +327,10 @@ io::Task<Status> StoreCore::FlushMoves(Segment* from, std::vector<Move>& moves) 
   CO_RETURN_IF_ERROR(committed.status);
   for (const Move& move : moves) {
     const RecordPlace place = committed.Place(move.at, move.bytes);
+    if (move.directory_version != 0) {
+      directory_.ledger().Moved(move.directory_name, move.directory_version, from, place.segment);
+      continue;
+    }
     if (move.message.valid()) {
       QueuedMessage* message = index_.Find(move.message);
       if (message != nullptr && Index::SegmentOf(*message) == from)

@@ -6,6 +6,7 @@
 
 #include "ringmail/base/check.h"
 #include "ringmail/codec/crc32c.h"
+#include "ringmail/storage/directory_entry.h"
 #include "storage/limits.h"
 
 namespace ringmail::storage {
@@ -84,6 +85,10 @@ uint32_t HeaderCrc(const BatchHeader& header) {
 constexpr uint8_t kHeldBit = 1;
 constexpr uint8_t kDelayWarnedBit = 2;
 constexpr size_t kHostBytesMax = 1024;
+constexpr uint8_t kStagedBit = 1;
+constexpr uint8_t kTombstoneBit = 2;
+constexpr uint8_t kStateBit = 4;
+constexpr uint64_t kIncompleteBit = 1;
 
 }  // namespace
 
@@ -383,6 +388,60 @@ std::optional<UpdateMeta> DecodeUpdateMeta(std::string_view meta) {
   out.delay_warned = static_cast<MessageUpdate::Flag>(warned);
   out.outcomes = meta.substr(kUpdateMetaBytes);
   return out;
+}
+
+void EncodeDirectoryMeta(const DirectoryMeta& meta, std::string& out) {
+  CHECK(meta.name.size() <= UINT16_MAX && meta.value.size() <= kDirectoryValueBytesMax);
+  Put<uint64_t>(meta.version, out);
+  Put<uint8_t>(
+      static_cast<uint8_t>((meta.staged ? kStagedBit : 0) | (meta.tombstone ? kTombstoneBit : 0) |
+                           (meta.state ? kStateBit : 0)),
+      out);
+  Put<uint8_t>(0, out);
+  Put<uint16_t>(static_cast<uint16_t>(meta.name.size()), out);
+  Put<uint32_t>(static_cast<uint32_t>(meta.value.size()), out);
+  out += meta.name;
+  out += meta.value;
+}
+
+std::optional<DirectoryMeta> DecodeDirectoryMeta(std::string_view meta) {
+  if (meta.size() < kDirectoryMetaBytes) return std::nullopt;
+  DirectoryMeta out;
+  out.version = Load<uint64_t>(meta.data());
+  const auto bits = Load<uint8_t>(meta.data() + 8);
+  out.staged = (bits & kStagedBit) != 0;
+  out.tombstone = (bits & kTombstoneBit) != 0;
+  out.state = (bits & kStateBit) != 0;
+  const size_t name_bytes = Load<uint16_t>(meta.data() + 10);
+  const size_t value_bytes = Load<uint32_t>(meta.data() + 12);
+  meta.remove_prefix(kDirectoryMetaBytes);
+  if (bits > (kStagedBit | kTombstoneBit | kStateBit) || value_bytes > kDirectoryValueBytesMax ||
+      meta.size() != name_bytes + value_bytes || out.version == 0)
+    return std::nullopt;
+  // The state has no name, an entry has one; a tombstone, and nothing else, has no value.
+  if (out.state ? bits != kStateBit || name_bytes != 0
+                : name_bytes == 0 || out.tombstone != (value_bytes == 0))
+    return std::nullopt;
+  out.name = meta.substr(0, name_bytes);
+  out.value = meta.substr(name_bytes);
+  return out;
+}
+
+void EncodeDirectoryState(const DirectoryState& state, std::string& out) {
+  Put<uint64_t>(state.entries, out);
+  Put<uint64_t>(state.digest, out);
+  Put<uint64_t>(state.next_account_id, out);
+  Put<uint64_t>(state.complete ? 0 : kIncompleteBit, out);
+}
+
+std::optional<DirectoryState> DecodeDirectoryState(std::string_view value) {
+  if (value.size() != kDirectoryStateBytes) return std::nullopt;
+  const auto bits = Load<uint64_t>(value.data() + 24);
+  if (bits > kIncompleteBit) return std::nullopt;
+  return DirectoryState{.entries = Load<uint64_t>(value.data()),
+                        .digest = Load<uint64_t>(value.data() + 8),
+                        .next_account_id = Load<uint64_t>(value.data() + 16),
+                        .complete = bits == 0};
 }
 
 }  // namespace ringmail::storage

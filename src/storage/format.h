@@ -72,7 +72,7 @@ struct BatchHeader {
 };
 static_assert(sizeof(BatchHeader) == 40);
 
-enum class RecordType : uint8_t { kContent = 1, kMessage = 2, kUpdate = 3 };
+enum class RecordType : uint8_t { kContent = 1, kMessage = 2, kUpdate = 3, kDirectory = 4 };
 inline constexpr uint8_t kRecordVersion = 1;
 
 struct RecordHeader {
@@ -219,5 +219,31 @@ struct UpdateMeta {
 inline constexpr size_t kUpdateMetaBytes = 16;
 void EncodeUpdateMeta(const UpdateMeta& meta, std::string& out);
 std::optional<UpdateMeta> DecodeUpdateMeta(std::string_view meta);
+
+// An entry of the directory, or the state of the whole of it: README, "Directory".
+struct DirectoryMeta {
+  uint64_t version = 0;  // of the transaction
+  bool staged = false;   // counts once the state record of its version is there
+  bool tombstone = false;
+  bool state = false;  // `value` is a DirectoryState; no name
+  std::string_view name, value;
+};
+inline constexpr size_t kDirectoryMetaBytes = 16;  // and name and value
+constexpr size_t DirectoryRecordBytes(size_t name_bytes, size_t value_bytes) {
+  return RecordBytes(kDirectoryMetaBytes + name_bytes + value_bytes, 0);
+}
+void EncodeDirectoryMeta(const DirectoryMeta& meta, std::string& out);
+std::optional<DirectoryMeta> DecodeDirectoryMeta(std::string_view meta);
+
+// Ends every transaction.
+struct DirectoryState {
+  uint64_t entries = 0;          // that there are now
+  uint64_t digest = 0;           // of their names and versions: whether they are all there
+  uint64_t next_account_id = 1;  // none at or over this was given
+  bool complete = true;          // false: entries were lost, and nobody has accepted that
+};
+inline constexpr size_t kDirectoryStateBytes = 32;
+void EncodeDirectoryState(const DirectoryState& state, std::string& out);
+std::optional<DirectoryState> DecodeDirectoryState(std::string_view value);
 
 }  // namespace ringmail::storage

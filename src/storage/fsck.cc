@@ -11,7 +11,8 @@ io::Task<StatusOr<FsckReport>> Fsck(std::string data_dir) {
   StorageMetrics metrics;
   SegmentList segments;  // outlives the index, whose entries point into it
   Index index(0, metrics);
-  Replay replay(data_dir, Bodies::kVerifyAll, index, segments, report.recovery);
+  DirectoryLedger directory;
+  Replay replay(data_dir, Bodies::kVerifyAll, index, directory, segments, report.recovery);
   CO_RETURN_IF_ERROR(co_await replay.Run(GroupSegments(*logs)));
   for (const auto& [id, message] : index.messages()) {
     report.pending_recipients += message->pending_count();

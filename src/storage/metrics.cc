@@ -44,6 +44,13 @@ void StorageMetrics::Register(MetricRegistry& registry) const {
   registry.Add("ringmail_storage_contents", "Contents referred to", &contents);
   registry.Add("ringmail_storage_cache_bytes", "Bytes of content kept in memory", &cache_bytes);
   registry.Add("ringmail_storage_accepting", "1 where new messages are taken", &accepting);
+  registry.Add("ringmail_directory_changes_total", "Entries of the directory changed",
+               &directory_changes);
+  registry.Add("ringmail_directory_entries", "Domains, accounts and aliases, on shard 0",
+               &directory_entries);
+  registry.Add("ringmail_directory_damaged",
+               "1 where the directory lost entries and nobody has accepted it, on shard 0",
+               &directory_damaged);
 }
 
 }  // namespace ringmail::storage

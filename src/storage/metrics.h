@@ -12,7 +12,9 @@ struct StorageMetrics {
   Counter compacted_records, compacted_bytes;
   Counter summaries_written, summaries_skipped;
   Counter cache_hits, cache_misses, cache_evictions, damaged_pieces;
+  Counter directory_changes;
   Gauge segments, disk_bytes, live_bytes, messages, contents, cache_bytes, accepting;
+  Gauge directory_entries, directory_damaged;
 
   void Register(MetricRegistry& registry) const;
 };

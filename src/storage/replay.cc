@@ -40,6 +40,13 @@ void Replay::AddDamage(LogId log, uint64_t sequence, uint64_t offset, uint64_t b
       {SegmentPath(data_dir_, log, sequence), offset, bytes, std::move(what)});
 }
 
+void Replay::AddLoss(LogId log, uint64_t sequence, uint64_t offset, uint64_t bytes,
+                     std::string what) {
+  // The directory is in log 0 alone.
+  if (log == LogId(0)) directory_.NoteLoss();
+  AddDamage(log, sequence, offset, bytes, std::move(what));
+}
+
 void Replay::Seen(std::vector<uint64_t>& next, LogId log, uint64_t sequence) {
   if (log.value >= kLogCountMax) return;
   if (next.size() <= log.value) next.resize(log.value + size_t{1}, 1);
@@ -100,6 +107,11 @@ io::Task<Status> Replay::Run(const std::vector<SegmentGroup>& groups) {
     rest = rest.subspan(group.segments.size());
   }
   report_.messages = index_.messages().size();
+  for (std::string& wrong : directory_.EndReplay()) {
+    if (report_.damages.size() < kDamagesMax)
+      report_.damages.push_back({LogDirectory(data_dir_, LogId(0)), 0, 0, std::move(wrong)});
+  }
+  report_.directory_entries = directory_.table().size();
   co_return absl::OkStatus();
 }
 
@@ -146,7 +158,7 @@ io::Task<Status> Replay::ReplayGroup(std::span<const SegmentInfo> group) {
     if (i > 0 && info.sequence != group[i - 1].sequence + 1) {
       for (uint64_t missing = group[i - 1].sequence + 1;
            missing < info.sequence && missing < group[i - 1].sequence + 100; ++missing) {
-        AddDamage(log, missing, 0, 0, "the segment is missing");
+        AddLoss(log, missing, 0, 0, "the segment is missing");
       }
       after_damage_ = true;
     }
@@ -176,17 +188,16 @@ io::Task<Status> Replay::ReplaySegment(const SegmentInfo& info, uint64_t limit, 
   segments_.push_back(std::move(owned));
   ++report_.segments;
   if (info.key == 0) {
-    AddDamage(info.log, info.sequence, 0, info.bytes,
-              "no segment of this log has a readable header");
+    AddLoss(info.log, info.sequence, 0, info.bytes, "no segment of this log has a readable header");
     co_return absl::OkStatus();
   }
   if (info.header.header) {
     const uint64_t first = info.header.header->first_batch;
     LogState& state = State(info.log);
     if (state.next_batch != 0 && first > state.next_batch && !after_damage_) {
-      AddDamage(info.log, info.sequence, 0, 0,
-                fmt::format("batches {} to {} before this segment are missing", state.next_batch,
-                            first - 1));
+      AddLoss(info.log, info.sequence, 0, 0,
+              fmt::format("batches {} to {} before this segment are missing", state.next_batch,
+                          first - 1));
     }
     state.next_batch = std::max(state.next_batch, first);
   }
@@ -230,7 +241,7 @@ io::Task<Status> Replay::ScanSegment(const SegmentInfo& info, uint64_t limit, bo
     if (step->kind == SegmentScan::Step::kEnd) break;
     ++batches;
     if (step->kind == SegmentScan::Step::kDamage) {
-      AddDamage(info.log, info.sequence, step->offset, step->bytes, "no readable batch");
+      AddLoss(info.log, info.sequence, step->offset, step->bytes, "no readable batch");
       after_damage_ = true;
       continue;
     }
@@ -350,8 +361,8 @@ void Replay::JudgeHeader(const SegmentInfo& info, LogState& state, bool last, ui
 void Replay::BeginBatch(const Segment& segment, uint64_t offset, uint64_t sequence) {
   LogState& state = State(segment.log);
   if (state.next_batch != 0 && sequence != state.next_batch && !after_damage_) {
-    AddDamage(segment.log, segment.sequence, offset, 0,
-              fmt::format("expected batch {}, found batch {}", state.next_batch, sequence));
+    AddLoss(segment.log, segment.sequence, offset, 0,
+            fmt::format("expected batch {}, found batch {}", state.next_batch, sequence));
   }
   after_damage_ = false;
   state.next_batch = sequence + 1;
@@ -368,7 +379,7 @@ bool Replay::ReplayBatch(Segment& segment, const SegmentScan::Step& step, Segmen
     const RecordCursor::Step next = cursor.Next(record);
     if (next == RecordCursor::Step::kEnd) break;
     if (next == RecordCursor::Step::kDamage) {
-      AddDamage(segment.log, segment.sequence, record.offset, record.bytes, "no readable record");
+      AddLoss(segment.log, segment.sequence, record.offset, record.bytes, "no readable record");
     } else {
       ++report_.records;
       ++records;
@@ -393,12 +404,15 @@ void Replay::ReplayRecord(Segment& segment, const RecordView& record, bool verif
       case RecordType::kUpdate:
         understood = ReplayUpdate(record);
         break;
+      case RecordType::kDirectory:
+        understood = ReplayDirectory(segment, record);
+        break;
     }
   }
   if (!understood) {
-    AddDamage(segment.log, segment.sequence, record.offset, record.bytes,
-              fmt::format("a record of type {} version {} that says nothing we understand",
-                          static_cast<int>(record.type), record.version));
+    AddLoss(segment.log, segment.sequence, record.offset, record.bytes,
+            fmt::format("a record of type {} version {} that says nothing we understand",
+                        static_cast<int>(record.type), record.version));
   }
 }
 
@@ -458,6 +472,11 @@ bool Replay::ReplayUpdate(const RecordView& record) {
   index_.Apply(*message, *meta, outcomes_);
   if (message->pending_count() == 0) index_.Free(*message);
   return true;
+}
+
+bool Replay::ReplayDirectory(Segment& segment, const RecordView& record) {
+  // Shard 0 always is there, and log 0 its own: nobody else writes such a record.
+  return segment.log == LogId(0) && directory_.Replay(record, segment);
 }
 
 }  // namespace ringmail::storage

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ringmail/storage/store.h"
+#include "storage/directory/ledger.h"
 #include "storage/index.h"
 #include "storage/lineage.h"
 #include "storage/segment_scan.h"
@@ -40,11 +41,12 @@ struct ReplayedSummary {
 
 class Replay {
  public:
-  Replay(std::string data_dir, Bodies bodies, Index& index, SegmentList& segments,
-         RecoveryReport& report)
+  Replay(std::string data_dir, Bodies bodies, Index& index, DirectoryLedger& directory,
+         SegmentList& segments, RecoveryReport& report)
       : data_dir_(std::move(data_dir)),
         bodies_(bodies),
         index_(index),
+        directory_(directory),
         segments_(segments),
         report_(report) {}
 
@@ -69,6 +71,8 @@ class Replay {
   };
   LogState& State(LogId log);
   void AddDamage(LogId log, uint64_t sequence, uint64_t offset, uint64_t bytes, std::string what);
+  // As AddDamage, of what may have held records.
+  void AddLoss(LogId log, uint64_t sequence, uint64_t offset, uint64_t bytes, std::string what);
   io::Task<Status> ReadHeaders(const std::vector<SegmentGroup>& groups);
   io::Task<Status> ReplayGroup(std::span<const SegmentInfo> group);
   io::Task<Status> ReplaySegment(const SegmentInfo& info, uint64_t limit, bool last);
@@ -87,11 +91,13 @@ class Replay {
   bool ReplayContent(Segment& segment, const RecordView& record, bool verify);
   bool ReplayMessage(Segment& segment, const RecordView& record);
   bool ReplayUpdate(const RecordView& record);
+  bool ReplayDirectory(Segment& segment, const RecordView& record);
   void Seen(std::vector<uint64_t>& next, LogId log, uint64_t sequence);
 
   const std::string data_dir_;
   const Bodies bodies_;
   Index& index_;
+  DirectoryLedger& directory_;
   SegmentList& segments_;
   RecoveryReport& report_;
   ReadWindow window_;

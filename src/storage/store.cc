@@ -33,7 +33,10 @@ io::Task<StatusOr<std::unique_ptr<ShardStore>>> ShardStore::Open(StoreOptions op
 }
 
 StoreCore::StoreCore(StoreOptions options, LogId own)
-    : options_(std::move(options)), own_(own), index_(options_.content_cache_bytes, metrics_) {}
+    : options_(std::move(options)),
+      own_(own),
+      index_(options_.content_cache_bytes, metrics_),
+      directory_(*this, options_.directory) {}
 
 StoreCore::~StoreCore() = default;
 
@@ -61,6 +64,14 @@ io::Task<Status> StoreCore::OpenAll() {
   CO_RETURN_IF_ERROR(CheckOptions());
   CO_RETURN_IF_ERROR(co_await PrepareDirectories());
   CO_RETURN_IF_ERROR(co_await Recover());
+  directory_.Opened();
+  metrics_.directory_entries.Set(static_cast<int64_t>(directory_.size()));
+  metrics_.directory_damaged.Set(directory_.complete() ? 0 : 1);
+  if (directory_.ledger().newly_incomplete()) {
+    const Status written = co_await directory_.WriteLoss();
+    // With no room for it the next start finds out anew.
+    if (!written.ok() && !absl::IsResourceExhausted(written)) co_return written;
+  }
   index_.set_on_returned(&StoreCore::ContentReturned, this);
   gate_.Spawn(RunCompaction(this));
   co_return absl::OkStatus();
@@ -88,7 +99,8 @@ io::Task<Status> StoreCore::Recover() {
   std::stable_partition(groups.begin(), groups.end(), [this](const SegmentGroup& group) {
     return !(group.log == own_ && group.owner == own_ && group.depth == 0);
   });
-  Replay replay(options_.data_dir, Bodies::kVerifyLast, index_, segments_, report_);
+  Replay replay(options_.data_dir, Bodies::kVerifyLast, index_, directory_.ledger(), segments_,
+                report_);
   CO_RETURN_IF_ERROR(co_await replay.Run(groups));
   (void)index_.EndReplay();
   HoldDamaged();
@@ -376,6 +388,7 @@ io::Task<Status> StoreCore::Close() {
   closing_ = true;
   compact_.Notify();
   co_await gate_.Close();
+  co_await directory_.Close();
   Status status;
   if (log_ != nullptr) {
     co_await log_->Stop();

@@ -13,6 +13,7 @@
 
 #include "ringmail/storage/store.h"
 #include "storage/content_entry.h"
+#include "storage/directory/directory.h"
 #include "storage/index.h"
 #include "storage/log.h"
 #include "storage/metrics.h"
@@ -38,6 +39,7 @@ class StoreCore final : public ShardStore, public Queue {
 
   // ShardStore
   Queue& queue() override { return *this; }
+  Directory& directory() override { return directory_; }
   const RecoveryReport& recovery() const override { return report_; }
   void RegisterMetrics(MetricRegistry& registry) override { metrics_.Register(registry); }
   io::Task<Status> Close() override;
@@ -69,6 +71,9 @@ class StoreCore final : public ShardStore, public Queue {
   io::Task<StatusOr<ReadFile*>> AcquireReadFile(LogId log, uint64_t sequence);
   void ReleaseReadFile(ReadFile* file);
   const std::string& data_dir() const { return options_.data_dir; }
+
+  // The directory's side: its records may be needed no more.
+  void DirectoryChanged() { SpaceFreed(); }
 
  private:
   struct PreparedUpdate {
@@ -125,6 +130,8 @@ class StoreCore final : public ShardStore, public Queue {
   io::Task<void> DamageFound(Segment* segment, uint64_t offset, uint64_t bytes);
   struct Move;
   io::Task<Status> CopyBatch(Segment* from, SegmentScan::Step batch, std::vector<Move>& moves);
+  bool PrepareDirectoryCopy(const Segment* from, const RecordView& record, Move& move);
+  io::Task<Status> RescueDirectory(Segment* from);
   bool PrepareCopy(const Segment* from, const RecordView& record, Move& move,
                    std::string_view& body);
   io::Task<Status> FlushMoves(Segment* from, std::vector<Move>& moves);
@@ -136,6 +143,7 @@ class StoreCore final : public ShardStore, public Queue {
   RecoveryReport report_;
   SegmentList segments_;
   Index index_;
+  DirectoryCore directory_;
   Log::Sequences sequences_;
   std::unique_ptr<SegmentSupply> supply_;
   std::unique_ptr<SummaryWriter> summaries_;

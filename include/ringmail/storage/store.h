@@ -18,6 +18,7 @@
 #include "ringmail/base/metrics.h"
 #include "ringmail/base/status.h"
 #include "ringmail/io/task.h"
+#include "ringmail/storage/directory.h"
 #include "ringmail/storage/queue.h"
 
 namespace ringmail::storage {
@@ -30,6 +31,7 @@ struct StoreOptions {
   uint64_t content_cache_bytes = 64u << 20;  // accepted content kept in memory until delivered
   uint32_t batch_bytes_max = 4u << 20;       // one group commit
   uint64_t message_bytes_max = 50u << 20;
+  DirectoryOptions directory;
 };
 
 // What recovery found, for the log and for `ringmail fsck`.
@@ -41,7 +43,8 @@ struct Damage {
 };
 struct RecoveryReport {
   uint64_t segments = 0, bytes_read = 0, messages = 0, records = 0;
-  uint64_t torn_tail_bytes = 0;  // never acknowledged, dropped
+  uint64_t torn_tail_bytes = 0;    // never acknowledged, dropped
+  uint64_t directory_entries = 0;  // on shard 0, and for fsck
   // Segments of which the summary was read in their place; for fsck, summaries that agree.
   uint64_t summaries = 0;
   std::vector<Damage> damages;            // quarantined; everything else was kept
@@ -56,6 +59,7 @@ class ShardStore {
   virtual ~ShardStore() = default;
 
   virtual Queue& queue() = 0;
+  virtual Directory& directory() = 0;
   virtual const RecoveryReport& recovery() const = 0;
   virtual void RegisterMetrics(MetricRegistry& registry) = 0;
   // Waits for what is in flight, stops background work, closes files. REQUIRES: no writer or reader

@@ -47,6 +47,7 @@ class ShardServer {
   ShardIndex index() const { return index_; }
   bool open() const { return transfer_ != nullptr; }
   storage::Queue& queue() { return store_->queue(); }
+  storage::Directory& directory() { return store_->directory(); }
   agent::Transfer& transfer() { return *transfer_; }
   const MetricRegistry& metrics() const { return metrics_; }
   uint32_t session_count() const { return smtp_ == nullptr ? 0 : smtp_->session_count(); }

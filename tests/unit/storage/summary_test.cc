@@ -67,7 +67,8 @@ Found ReplayStore(StoreWorld& w, Bodies bodies) {
         StorageMetrics metrics;
         SegmentList segments;
         Index index(0, metrics);
-        Replay replay(to.dir, to.bodies, index, segments, to.found.report);
+        DirectoryLedger directory;
+        Replay replay(to.dir, to.bodies, index, directory, segments, to.found.report);
         const Status ran = co_await replay.Run(GroupSegments(*logs));
         EXPECT_TRUE(ran.ok()) << ran;
         Describe(index, segments, replay, to.found.text);
