@@ -14,6 +14,8 @@ namespace ringmail::io {
 
 // The whole of a small file. Errors: over `bytes_max` is kOutOfRange. "-" reads standard input.
 StatusOr<std::string> ReadWholeFile(const std::string& path, size_t bytes_max);
+// Puts `text` in the place of the file, whole or not at all; nobody but the owner can read it.
+Status WriteSecretFile(const std::string& path, std::string_view text);
 std::string HostName();
 std::optional<std::string> Environment(const char* name);
 

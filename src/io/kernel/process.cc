@@ -79,6 +79,24 @@ StatusOr<std::string> ReadWholeFile(const std::string& path, size_t bytes_max) {
   return out;
 }
 
+Status WriteSecretFile(const std::string& path, std::string_view text) {
+  const std::string made = path + ".tmp";
+  unlink(made.c_str());
+  const int fd = open(made.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return ErrnoStatus(errno, made);
+  Status status;
+  while (status.ok() && !text.empty()) {
+    const ssize_t written = write(fd, text.data(), text.size());
+    if (written > 0) text.remove_prefix(static_cast<size_t>(written));
+    if (written < 0 && errno != EINTR) status = ErrnoStatus(errno, made);
+  }
+  if (status.ok() && fsync(fd) != 0) status = ErrnoStatus(errno, made);
+  close(fd);
+  if (status.ok() && rename(made.c_str(), path.c_str()) != 0) status = ErrnoStatus(errno, path);
+  if (!status.ok()) unlink(made.c_str());
+  return status;
+}
+
 std::string HostName() {
   char name[256] = {};
   if (gethostname(name, sizeof(name) - 1) != 0) return "localhost";

@@ -8,6 +8,7 @@
 #include "ringmail/codec/kernel.h"
 #include "ringmail/io/process.h"
 #include "server/commands/check.h"
+#include "server/commands/directory.h"
 #include "server/commands/fsck.h"
 #include "server/commands/limits.h"
 #include "server/commands/mime.h"
@@ -25,6 +26,10 @@ constexpr Command kCommands[] = {
     {"serve", "runs the server; SIGHUP reloads, SIGTERM drains", ServeCommand},
     {"check", "judges the configuration, the data directory, the addresses and the kernel",
      CheckCommand},
+    {"domain", "adds, removes and lists the domains whose accounts live here", DomainCommand},
+    {"account", "adds, changes, removes and lists accounts", AccountCommand},
+    {"alias", "adds, removes and lists aliases and catch-alls", AliasCommand},
+    {"directory", "the whole directory as one text file, out and in", DirectoryCommand},
     {"queue", "lists and steers the queue of a running server", QueueCommand},
     {"send", "submits the message on standard input by SMTP", SendCommand},
     {"sink", "takes in all mail, keeps or discards it, and counts", SinkCommand},
@@ -36,7 +41,7 @@ constexpr Command kCommands[] = {
 
 std::string Overview() {
   std::string text = "usage: ringmail COMMAND [arguments]\n\n";
-  for (const Command& one : kCommands) text += fmt::format("  {:<8} {}\n", one.name, one.summary);
+  for (const Command& one : kCommands) text += fmt::format("  {:<9} {}\n", one.name, one.summary);
   text += "\n`ringmail COMMAND --help` says the rest. Exit codes of all commands:\n";
   for (int code = 0; code <= Number(ExitCode::kRefused); ++code) {
     text += fmt::format("  {}  {}\n", code, Meaning(static_cast<ExitCode>(code)));

@@ -73,6 +73,7 @@ void WriteJson(const storage::FsckReport& report, std::string& out) {
   json.Key("pending_recipients").Number(report.pending_recipients);
   json.Key("contents").Number(report.contents).Key("content_bytes").Number(report.content_bytes);
   json.Key("orphan_contents").Number(report.orphan_contents);
+  json.Key("directory_entries").Number(report.recovery.directory_entries);
   json.Key("torn_tail_bytes").Number(report.recovery.torn_tail_bytes);
   WriteDamages(json, "damages", report.recovery.damages);
   WriteDamages(json, "missing_references", report.missing_references);
@@ -90,6 +91,7 @@ void WriteText(const storage::FsckReport& report, std::string& out) {
                      report.pending_recipients);
   out += fmt::format("{} contents, {} bytes, {} without a message\n", report.contents,
                      report.content_bytes, report.orphan_contents);
+  out += fmt::format("{} entries in the directory\n", recovery.directory_entries);
   if (recovery.torn_tail_bytes != 0) {
     out += fmt::format("{} bytes at the ends of logs were never acknowledged\n",
                        recovery.torn_tail_bytes);

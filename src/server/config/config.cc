@@ -26,6 +26,7 @@ storage::StoreOptions PerShard(const Config& config, uint16_t shard_count) {
   storage::StoreOptions options = config.store;
   options.quota_bytes /= shard_count;
   options.content_cache_bytes /= shard_count;
+  options.directory = config.directory;
   return options;
 }
 

@@ -37,6 +37,7 @@ struct Config {
   std::chrono::seconds shutdown_timeout{30};
   std::vector<ListenerConfig> listeners;
   agent::RelayPolicy relay;
+  storage::DirectoryOptions directory;
   agent::MailLimits mail;
   agent::TransferOptions transfer;
   smtp::SmtpOptions smtp;

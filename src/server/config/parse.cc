@@ -212,6 +212,12 @@ void Reader::ReadItem(const Section& section, const toml::table& table) {
     config.listeners.push_back(std::move(listener));
     return;
   }
+  if (section.name == "domain") {
+    ReadTable(section, table, Target{.config = config});
+    if (!table.contains("name"))
+      Report(table.source(), "[[domain]] has no name: write name = \"example.org\"");
+    return;
+  }
   agent::Route route;
   ReadTable(section, table, Target{.config = config, .route = &route});
   for (std::string_view needed : {"domain", "next_hop"}) {

@@ -1,5 +1,6 @@
 #include "server/config/schema.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -550,9 +551,36 @@ constexpr Key kStore[] = {
      .reached = "content is read from disk when it is delivered"},
 };
 
+constexpr Key kDomain[] = {
+    {.name = "name",
+     .type = KeyType::kText,
+     .set = [](const Value& v, Target& t) -> std::string {
+       const auto domain = storage::DirectoryDomain(v.text);
+       if (!domain) return "is no domain: write \"example.org\"";
+       std::vector<std::string>& all = t.config.directory.configured_domains;
+       if (std::find(all.begin(), all.end(), *domain) != all.end()) return "is there twice";
+       all.push_back(*domain);
+       return {};
+     }},
+};
+
+constexpr Key kDirectory[] = {
+    {.name = "subaddress_separators",
+     .type = KeyType::kText,
+     .set = [](const Value& v, Target& t) -> std::string {
+       constexpr std::string_view kAllowed = "!#$%&'*+-/=?^_`{|}~.";
+       if (v.text.find_first_not_of(kAllowed) != v.text.npos)
+         return "must be of characters that stand in a local part: \"+\", or \"+-\"";
+       t.config.directory.subaddress_separators = v.text;
+       return {};
+     }},
+};
+
 constexpr Section kSections[] = {
     {.name = "", .keys = kTop},
     {.name = "listener", .array = true, .keys = kListener},
+    {.name = "domain", .array = true, .keys = kDomain},
+    {.name = "directory", .keys = kDirectory},
     {.name = "relay", .keys = kRelay},
     {.name = "route", .array = true, .keys = kRoute},
     {.name = "limits", .keys = kLimits},
@@ -564,8 +592,6 @@ constexpr Section kSections[] = {
 
 constexpr LaterKey kLater[] = {
     {"", "tls", "TLS"},
-    {"", "domain", "local domains with accounts, aliases and lists"},
-    {"", "account", "accounts"},
     {"", "dns", "DNS"},
     {"", "sasl", "authentication"},
     {"", "dkim", "DKIM"},

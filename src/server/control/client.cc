@@ -21,6 +21,14 @@ Status NotWhole() { return absl::UnavailableError("the server's answer ended too
 io::Task<StatusOr<ControlReply>> Fetch(std::string socket, std::string method, std::string target,
                                        bool (*take)(void* context, std::string_view piece),
                                        void* context) {
+  co_return co_await FetchWithBody(std::move(socket), std::move(method), std::move(target), {},
+                                   take, context);
+}
+
+io::Task<StatusOr<ControlReply>> FetchWithBody(std::string socket, std::string method,
+                                               std::string target, std::string body,
+                                               bool (*take)(void* context, std::string_view piece),
+                                               void* context) {
   io::ConnectResult connected =
       co_await io::Connect({.unix_path = socket}, {}, io::Now() + kConnectTimeout);
   if (connected.status != io::StreamStatus::kOk) {
@@ -30,7 +38,8 @@ io::Task<StatusOr<ControlReply>> Fetch(std::string socket, std::string method, s
   }
   io::Stream& stream = connected.stream;
   session::HttpClientConnection connection(stream);
-  connection.WriteRequest(method, target, "localhost");
+  connection.WriteRequest(method, target, "localhost",
+                          body.empty() ? "" : "application/octet-stream", body);
   const MonotonicTime deadline = io::Now() + kAnswerTimeout;
   session::HttpResponse head;
   if (co_await connection.ReadResponse(head, deadline) != session::HttpStatus::kOk)

@@ -25,5 +25,10 @@ io::Task<StatusOr<ControlReply>> Fetch(std::string socket, std::string method, s
                                        bool (*take)(void* context,
                                                     std::string_view piece) = nullptr,
                                        void* context = nullptr);
+// As Fetch, with a body.
+io::Task<StatusOr<ControlReply>> FetchWithBody(std::string socket, std::string method,
+                                               std::string target, std::string body,
+                                               bool (*take)(void* context, std::string_view piece),
+                                               void* context);
 
 }  // namespace ringmail::server

@@ -12,6 +12,7 @@
 #include "server/control/json_writer.h"
 #include "server/control/queue_view.h"
 #include "server/control/target.h"
+#include "server/directory/routes.h"
 #include "server/serve/on_shard.h"
 
 namespace ringmail::server {
@@ -379,6 +380,8 @@ io::Task<void> Answer(Servers servers, const ControlRequest& request, ControlRes
   const std::vector<std::string>& path = target->segments;
   if (path.size() >= 2 && path.size() <= 4 && path[0] == "v1" && path[1] == "queue") {
     co_await AnswerQueue(servers, get, *target, response);
+  } else if (IsDirectoryTarget(*target)) {
+    co_await AnswerDirectory(*servers.front(), request, *target, response);
   } else if (path == std::vector<std::string>{"metrics"} && get) {
     co_await Metrics(servers, response);
   } else if (path == std::vector<std::string>{"v1", "status"} && get) {

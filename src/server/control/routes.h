@@ -7,6 +7,7 @@
 //   POST /v1/queue/ID/retry|hold|release|drop
 //   POST /v1/queue/all/retry|hold|release|drop?domain=D&sender=A&held=true
 //   GET  /v1/destinations
+//   /v1/domains, accounts, aliases, lookup, directory               server/directory/routes.h
 //   GET  /metrics                                                   Prometheus text
 // Shard: 0. What other shards own is read and done there, a bounded piece at a time, so that a long
 // list makes no delivery wait.
@@ -25,6 +26,7 @@ namespace ringmail::server {
 struct ControlRequest {
   std::string_view method;
   std::string_view target;
+  std::string_view body;  // lives until the answer is made
 };
 
 // Where an answer goes. Order: Begin once, Send any number of times; the end follows by itself.

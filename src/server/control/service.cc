@@ -7,6 +7,7 @@
 #include "ringmail/io/timer.h"
 #include "ringmail/session/http.h"
 #include "server/control/routes.h"
+#include "server/directory/text.h"
 
 namespace ringmail::server {
 namespace {
@@ -42,7 +43,7 @@ class HttpAnswer final : public ControlResponse {
 };
 
 io::Task<void> Converse(std::span<ShardServer* const> servers, io::Stream& stream) {
-  session::HttpServerConnection connection(stream);
+  session::HttpServerConnection connection(stream, {.body_bytes_max = kDirectoryTextBytesMax});
   while (connection.keep_alive()) {
     session::HttpRequest request;
     const session::HttpStatus status =
@@ -58,7 +59,9 @@ io::Task<void> Converse(std::span<ShardServer* const> servers, io::Stream& strea
         .Field("method", request.method)
         .Field("target", request.target);
     HttpAnswer answer(connection);
-    co_await Answer(servers, {.method = request.method, .target = request.target}, answer);
+    co_await Answer(servers,
+                    {.method = request.method, .target = request.target, .body = request.body},
+                    answer);
     if (!answer.End()) co_return;
   }
 }

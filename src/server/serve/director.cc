@@ -17,6 +17,14 @@ struct OpenWork {
   io::Task<void> Run(ShardServer& server) { status = co_await server.Open(); }
 };
 
+// On shard 0, once all stores are open.
+struct PublishWork {
+  std::vector<storage::Directory*> directories;
+  io::Task<void> Run(ShardServer& server) {
+    co_await server.directory().Publish(std::move(directories));
+  }
+};
+
 struct StartWork {
   std::vector<agent::Transfer*> peers;
   io::Task<void> Run(ShardServer& server) {
@@ -164,6 +172,9 @@ io::Task<void> Director::Start() {
   uint64_t messages = 0;
   for (ShardServer* server : boot_.servers) peers.push_back(&server->transfer());
   std::vector<StartWork> starts(boot_.servers.size(), StartWork{peers});
+  PublishWork publish;
+  for (ShardServer* server : boot_.servers) publish.directories.push_back(&server->directory());
+  co_await RunOn(*boot_.servers.front(), publish);
   co_await RunOnEach<StartWork>(boot_.servers, starts);
   for (BoundListener& one : boot_.listeners) co_await HandOut(one);
   control_ = std::make_unique<ControlService>(boot_.servers);

@@ -58,6 +58,7 @@ void ShardServer::Reconfigure(const Config& config) {
   options.sessions_max = std::min(options.sessions_max, sessions_max_);
   smtp_->Reconfigure(std::move(options));
   transfer_->Reconfigure(config.transfer);
+  store_->directory().Reconfigure(config.directory);
 }
 
 io::Task<Status> ShardServer::Close() {

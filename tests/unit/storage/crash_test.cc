@@ -29,33 +29,6 @@ Task<void> Work(StoreWorld& self, ShardStore& store) {
   }
 }
 
-// Runs Work until the disk has been asked `requests` times for something that changes it, then cuts
-// the power. False: the work was done before.
-bool CrashAfter(StoreWorld& w, uint64_t requests, sim::DiskLoss loss) {
-  uint64_t count = 0;
-  w.node.disk().fault = [&count](const sim::DiskRequest& request) {
-    switch (request.operation) {
-      case sim::DiskOperation::kRead:
-      case sim::DiskOperation::kSize:
-      case sim::DiskOperation::kList:
-        break;
-      case sim::DiskOperation::kWrite:
-        // Of the zeros of a segment in the making, one is as good as the other.
-        if (request.durability == io::Durability::kDurable || request.offset == 0) ++count;
-        break;
-      default:
-        ++count;
-    }
-    return 0;
-  };
-  w.Start(1, &Work);
-  (void)w.world.RunUntil([&] { return count >= requests || !w.node.running(); });
-  const bool crashed = w.node.running();
-  w.node.disk().fault = nullptr;
-  if (crashed) w.Crash(loss);
-  return crashed;
-}
-
 TEST(CrashPage, TheWorkItselfIsKeptByACleanStop) {
   StoreWorld w;
   ASSERT_TRUE(w.Run(1, &Work));
@@ -70,7 +43,7 @@ TEST_P(CrashEverywhere, LosesNothingAcknowledgedAndRevivesNothingFinished) {
   for (uint64_t requests = 1;; ++requests) {
     SCOPED_TRACE("power cut at request " + std::to_string(requests));
     StoreWorld w(requests);
-    if (!CrashAfter(w, requests, GetParam())) {
+    if (!w.CrashAfter(requests, GetParam(), &Work)) {
       EXPECT_GT(requests, 60u);
       break;
     }
@@ -88,7 +61,7 @@ TEST_P(CrashEverywhere, SurvivesCrashAfterCrashAndGoesOnEachTime) {
       SCOPED_TRACE("round " + std::to_string(round));
       const uint64_t requests = 1 + w.world.Random(90);
       SCOPED_TRACE("power cut at request " + std::to_string(requests));
-      CrashAfter(w, requests, GetParam());
+      (void)w.CrashAfter(requests, GetParam(), &Work);
       w.Verify(1);
       if (testing::Test::HasFailure()) return;
     }

@@ -70,6 +70,31 @@ void StoreWorld::Crash(sim::DiskLoss loss) {
   stores_.clear();
 }
 
+bool StoreWorld::CrashAfter(uint64_t requests, sim::DiskLoss loss, Body body) {
+  uint64_t count = 0;
+  node.disk().fault = [&count](const sim::DiskRequest& request) {
+    switch (request.operation) {
+      case sim::DiskOperation::kRead:
+      case sim::DiskOperation::kSize:
+      case sim::DiskOperation::kList:
+        break;
+      case sim::DiskOperation::kWrite:
+        // Of the zeros of a segment in the making, one is as good as the other.
+        if (request.durability == io::Durability::kDurable || request.offset == 0) ++count;
+        break;
+      default:
+        ++count;
+    }
+    return 0;
+  };
+  Start(1, std::move(body));
+  (void)world.RunUntil([&] { return count >= requests || !node.running(); });
+  const bool crashed = node.running();
+  node.disk().fault = nullptr;
+  if (crashed) Crash(loss);
+  return crashed;
+}
+
 void StoreWorld::Kill() {
   node.Kill();
   stores_.clear();

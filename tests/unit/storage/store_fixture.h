@@ -53,6 +53,9 @@ class StoreWorld {
     return Finish();
   }
   void Crash(sim::DiskLoss loss);
+  // Runs `body` on one shard until the disk has been asked `requests` times for something that
+  // changes it, then cuts the power. False: it was done before.
+  bool CrashAfter(uint64_t requests, sim::DiskLoss loss, Body body);
   // Ends the process as SIGKILL does.
   void Kill();
 

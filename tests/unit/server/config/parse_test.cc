@@ -236,10 +236,8 @@ constexpr Wrong kWrong[] = {
     {"[tls]\ncertificate = \"/c.pem\"\n",
      "f.toml:3:2: error: tls is not in this version yet: TLS comes later; take it out until "
      "then\n"},
-    {"[[domain]]\nname = \"example.org\"\n",
-     "f.toml:3:3: error: domain is not in this version yet: local domains with accounts, aliases "
-     "and lists come later; take "
-     "it out until then\n"},
+    {"[[domain]]\nname = \"not a domain\"\n",
+     "f.toml:4:8: error: [[domain]] name \"not a domain\" is no domain: write \"example.org\"\n"},
     {"[listener2]\n", "f.toml:3:2: error: unknown key \"listener2\"; did you mean \"listener\"?\n"},
     {"[retry]\nfirst_delay = \"2h\"\ndelay_max = \"1h\"\n",
      "f.toml:3:2: error: [retry] delay_max is shorter than first_delay\n"},
