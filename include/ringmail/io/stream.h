@@ -10,14 +10,19 @@
 //   the window). A stream that waits with no input holds no buffer: kConnectionBytesMax bytes in
 //   all. Output: the caller flushes once output_bytes() passes what it is willing to hold; Write
 //   itself never refuses.
+// TLS: a stream begins in the clear. After StartTls (tls.h) all of this means what is inside.
 // Errors: StreamStatus. After anything but kOk and kTimedOut the stream is only good for Close.
 #pragma once
 
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "ringmail/base/time.h"
 #include "ringmail/io/endpoint.h"
@@ -40,30 +45,47 @@ std::string_view ToString(StreamStatus status);
 // The implementation's half: a kernel socket, or a simulated one.
 class Connection;
 
+// What tls.h defines.
+class TlsContext;
+class TlsLayer;
+struct TlsClientRequest;
+struct TlsResult;
+enum class TlsBinding : uint8_t;
+
 class [[nodiscard]] ReceiveOp {
  public:
   ReceiveOp(Connection& connection, MonotonicTime deadline)
       : connection_(connection), deadline_(deadline) {}
+  ReceiveOp(const ReceiveOp&) = delete;
+  ReceiveOp& operator=(const ReceiveOp&) = delete;
   bool await_ready();
-  bool await_suspend(std::coroutine_handle<> waiter);
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<> waiter);
   StreamStatus await_resume();
 
  private:
   Connection& connection_;
   const MonotonicTime deadline_;
+  std::optional<Task<void>> layer_;  // waits in our place where the stream has TLS
+  StreamStatus status_ = StreamStatus::kOk;
+  bool layered_ = false;
 };
 
 class [[nodiscard]] FlushOp {
  public:
   FlushOp(Connection& connection, MonotonicTime deadline)
       : connection_(connection), deadline_(deadline) {}
+  FlushOp(const FlushOp&) = delete;
+  FlushOp& operator=(const FlushOp&) = delete;
   bool await_ready();
-  bool await_suspend(std::coroutine_handle<> waiter);
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<> waiter);
   StreamStatus await_resume();
 
  private:
   Connection& connection_;
   const MonotonicTime deadline_;
+  std::optional<Task<void>> layer_;  // waits in our place where the stream has TLS
+  StreamStatus status_ = StreamStatus::kOk;
+  bool layered_ = false;
 };
 
 class Stream {
@@ -104,14 +126,29 @@ class Stream {
 
   const Endpoint& peer() const;
   const Endpoint& local() const;
-  // The errno of kFailed, otherwise 0.
+  // The errno of kFailed, otherwise 0. With TLS also kTlsBroken and kTlsTruncated (tls.h).
   int error() const;
+
+  // The handshake, as tls.h describes it; `context` was made for that side.
+  // REQUIRES: no TLS yet; no references from WriteReference are outstanding.
+  Task<TlsResult> StartTlsServer(std::shared_ptr<const TlsContext> context, MonotonicTime deadline);
+  Task<TlsResult> StartTlsClient(std::shared_ptr<const TlsContext> context,
+                                 TlsClientRequest request, MonotonicTime deadline);
+  bool tls() const;
+  // Channel binding for SASL (RFC 5056), as octets; empty where this connection has none.
+  // REQUIRES: tls().
+  std::string TlsChannelBinding(TlsBinding binding) const;
+  // What the peer proved itself with, leaf first, in DER; empty: it did not. REQUIRES: tls().
+  std::vector<std::string> TlsPeerChain() const;
+  // Of a client: the latest session that the server gave, for TlsClientRequest::session; empty:
+  // none came. In TLS 1.3 it comes with the first input. REQUIRES: tls().
+  std::string TakeTlsSession();
 
   // Ends the current wait and every later one but Close's with kCancelled. Idempotent; safe from
   // another task of the shard. What is written after it is still sent by Close.
   void Cancel();
-  // Sends what was written, says our side is done, waits for the peer's end, then closes; at
-  // `deadline` it aborts instead.
+  // Sends what was written, says our side is done (with TLS, close_notify comes first), waits for
+  // the peer's end, then closes; at `deadline` it aborts instead.
   Task<void> Close(MonotonicTime deadline);
   // Closes at once, in the background; what was not sent is lost. References from WriteReference:
   // see their owner's rule: a stream with references outstanding must be closed with Close, which
@@ -119,6 +156,10 @@ class Stream {
   void Abort();
 
  private:
+  // The implementation's part of Close: everything below TLS.
+  Task<void> CloseConnection(MonotonicTime deadline);
+  Task<TlsResult> RunTlsHandshake(std::unique_ptr<TlsLayer> layer, MonotonicTime deadline);
+
   Connection* connection_ = nullptr;
 };
 

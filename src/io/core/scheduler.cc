@@ -2,6 +2,7 @@
 
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
+#include "ringmail/io/tls.h"
 
 namespace ringmail::io {
 namespace {
@@ -21,6 +22,14 @@ void HandleQueue::Grow() {
   tail_ = count;
 }
 
+void TurnShare::BeginTurn(HandleQueue& ready) {
+  for (taken_ = 0; taken_ < per_turn_max_ && !waiting_.empty(); ++taken_) {
+    TakeOp& first = waiting_.front();
+    first.Unlink();
+    ready.Push(first.waiter_);
+  }
+}
+
 Scheduler::Scheduler(ShardIndex shard, uint16_t shard_count, LogBuffer& log, MonotonicTime now,
                      WallTime wall_now)
     : shard_(shard),
@@ -28,7 +37,8 @@ Scheduler::Scheduler(ShardIndex shard, uint16_t shard_count, LogBuffer& log, Mon
       log_(log),
       now_(now),
       wall_now_(wall_now),
-      wheel_(now) {
+      wheel_(now),
+      handshakes_(kTlsHandshakesPerTurn) {
   CHECK_LT(shard.value, shard_count);
   CHECK_LE(shard_count, kShardCountMax);
   log_.set_now(wall_now);
@@ -51,6 +61,7 @@ void Scheduler::SetTime(MonotonicTime now, WallTime wall_now) {
 
 void Scheduler::BeginTurn() {
   while (!yielded_.empty()) ready_.Push(yielded_.Pop());
+  handshakes_.BeginTurn(ready_);
   wheel_.Advance(now_);
 }
 

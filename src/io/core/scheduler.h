@@ -19,6 +19,7 @@
 #include <memory>
 
 #include "io/core/timer_wheel.h"
+#include "io/core/turn_share.h"
 #include "ringmail/base/ids.h"
 #include "ringmail/base/intrusive_list.h"
 #include "ringmail/base/log.h"
@@ -70,17 +71,20 @@ class Scheduler {
   MonotonicTime now() const { return now_; }
   WallTime wall_now() const { return wall_now_; }
   TimerWheel& wheel() { return wheel_; }
+  // Steps of TLS handshakes.
+  TurnShare& handshakes() { return handshakes_; }
   IntrusiveList<DetachedHook, DetachedTag>& detached() { return detached_; }
 
   // The clocks of the coming turn. REQUIRES: `now` does not go back.
   void SetTime(MonotonicTime now, WallTime wall_now);
-  // Those who yielded become ready, and due timers fire.
+  // Those who yielded become ready, the first who wait for a share of a turn too, and due timers
+  // fire.
   void BeginTurn();
   // `handle` resumes in a RunReady, in the order of the calls.
   void MakeReady(std::coroutine_handle<> handle) { ready_.Push(handle); }
   // As MakeReady, after everything that is ready now or becomes ready in this turn.
   void MakeReadyNextTurn(std::coroutine_handle<> handle) { yielded_.Push(handle); }
-  bool has_ready() const { return !ready_.empty() || !yielded_.empty(); }
+  bool has_ready() { return !ready_.empty() || !yielded_.empty() || handshakes_.waiting(); }
   // Resumes ready tasks, also those that become ready meanwhile, at most `tasks_max`. Returns how
   // many.
   size_t RunReady(size_t tasks_max);
@@ -100,6 +104,7 @@ class Scheduler {
   TimerWheel wheel_;
   HandleQueue ready_;
   HandleQueue yielded_;
+  TurnShare handshakes_;
   IntrusiveList<DetachedHook, DetachedTag> detached_;
   bool tearing_down_ = false;
 };

@@ -194,6 +194,15 @@ void Connection::WriteReference(std::string_view bytes) {
   if (!failed_) pending_.WriteReference(shard_.blocks(), bytes);
 }
 
+void Connection::SendSoon() {
+  if (!pending_.empty()) shard_.AddUnsent(*this);
+}
+
+void Connection::SetLayer(std::unique_ptr<StreamLayer> layer) {
+  CHECK(layer_ == nullptr);
+  layer_ = std::move(layer);
+}
+
 void Connection::StartSend() {
   if (failed_ || released_ || pending_.empty()) return;
   if (send_in_flight_) {
@@ -276,7 +285,7 @@ bool Connection::Begin(Wait wait) {
     // What the peer has pipelined is answered together: the send starts at the latest when this
     // turn ends.
     if (input_head_ != nullptr) {
-      if (!pending_.empty()) shard_.AddUnsent(*this);
+      SendSoon();
       return true;
     }
   }

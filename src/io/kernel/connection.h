@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/core/raw_connection.h"
 #include "io/kernel/output.h"
 #include "io/kernel/receive_buffers.h"
 #include "ringmail/base/intrusive_list.h"
@@ -49,7 +50,11 @@ class Connection : public ListHook<struct StarvedTag>, public ListHook<struct Un
   const Endpoint& local() const { return local_; }
   int error() const { return error_; }
   void Cancel();
+  bool cancelled() const { return cancelled_; }
   void Release();
+  void SendSoon();
+  StreamLayer* layer() const { return layer_.get(); }
+  void SetLayer(std::unique_ptr<StreamLayer> layer);
 
   enum class Wait : uint8_t { kNone, kReceive, kFlush, kSendDone };
   // Starts what `wait` needs; whether its result is known at once.
@@ -124,6 +129,7 @@ class Connection : public ListHook<struct StarvedTag>, public ListHook<struct Un
   Output pending_;
   Output sending_;
   Gather* gather_ = nullptr;
+  std::unique_ptr<StreamLayer> layer_;
 
   std::coroutine_handle<> waiter_;
   MonotonicTime wait_deadline_ = kNever;

@@ -1,5 +1,9 @@
 #include "ringmail/io/stream.h"
 
+#include <memory>
+#include <utility>
+
+#include "io/core/raw_connection.h"
 #include "io/kernel/connection.h"
 #include "ringmail/base/check.h"
 
@@ -22,44 +26,52 @@ class SendDoneOp {
 
 }  // namespace
 
-bool ReceiveOp::await_ready() { return connection_.Begin(Connection::Wait::kReceive); }
-bool ReceiveOp::await_suspend(std::coroutine_handle<> waiter) {
-  connection_.Suspend(Connection::Wait::kReceive, waiter, deadline_);
-  return true;
+std::string_view RawInput(const Connection& connection) { return connection.input(); }
+void RawConsume(Connection& connection, size_t count) { connection.Consume(count); }
+void RawWrite(Connection& connection, std::string_view bytes) { connection.Write(bytes); }
+void RawWriteReference(Connection& connection, std::string_view bytes) {
+  connection.WriteReference(bytes);
 }
-StreamStatus ReceiveOp::await_resume() { return connection_.Result(Connection::Wait::kReceive); }
-
-bool FlushOp::await_ready() { return connection_.Begin(Connection::Wait::kFlush); }
-bool FlushOp::await_suspend(std::coroutine_handle<> waiter) {
-  connection_.Suspend(Connection::Wait::kFlush, waiter, deadline_);
-  return true;
-}
-StreamStatus FlushOp::await_resume() { return connection_.Result(Connection::Wait::kFlush); }
-
-std::string_view Stream::input() const { return connection_->input(); }
-void Stream::Consume(size_t count) { connection_->Consume(count); }
-void Stream::Write(std::string_view bytes) { connection_->Write(bytes); }
-void Stream::WriteReference(std::string_view bytes) { connection_->WriteReference(bytes); }
-size_t Stream::output_bytes() const { return connection_->output_bytes(); }
-const Endpoint& Stream::peer() const { return connection_->peer(); }
-const Endpoint& Stream::local() const { return connection_->local(); }
-int Stream::error() const { return connection_->error(); }
-
-void Stream::Cancel() {
-  if (connection_ != nullptr) connection_->Cancel();
+size_t RawOutputBytes(const Connection& connection) { return connection.output_bytes(); }
+const Endpoint& RawPeer(const Connection& connection) { return connection.peer(); }
+const Endpoint& RawLocal(const Connection& connection) { return connection.local(); }
+int RawError(const Connection& connection) { return connection.error(); }
+void RawCancel(Connection& connection) { connection.Cancel(); }
+bool RawCancelled(const Connection& connection) { return connection.cancelled(); }
+void RawUncancel(Connection& connection) { connection.Uncancel(); }
+void RawRelease(Connection& connection) { connection.Release(); }
+void RawSendSoon(Connection& connection) { connection.SendSoon(); }
+StreamLayer* Layer(const Connection& connection) { return connection.layer(); }
+void SetLayer(Connection& connection, std::unique_ptr<StreamLayer> layer) {
+  connection.SetLayer(std::move(layer));
 }
 
-void Stream::Abort() {
-  if (connection_ != nullptr) std::exchange(connection_, nullptr)->Release();
+bool RawReceiveReady(Connection& connection, MonotonicTime) {
+  return connection.Begin(Connection::Wait::kReceive);
+}
+void RawReceiveSuspend(Connection& connection, std::coroutine_handle<> waiter,
+                       MonotonicTime deadline) {
+  connection.Suspend(Connection::Wait::kReceive, waiter, deadline);
+}
+StreamStatus RawReceiveResult(Connection& connection) {
+  return connection.Result(Connection::Wait::kReceive);
+}
+bool RawFlushReady(Connection& connection, MonotonicTime) {
+  return connection.Begin(Connection::Wait::kFlush);
+}
+void RawFlushSuspend(Connection& connection, std::coroutine_handle<> waiter,
+                     MonotonicTime deadline) {
+  connection.Suspend(Connection::Wait::kFlush, waiter, deadline);
+}
+StreamStatus RawFlushResult(Connection& connection) {
+  return connection.Result(Connection::Wait::kFlush);
 }
 
-Task<void> Stream::Close(MonotonicTime deadline) {
+Task<void> Stream::CloseConnection(MonotonicTime deadline) {
   Connection* connection = connection_;
-  if (connection == nullptr) co_return;
-  connection->Uncancel();
   StreamStatus status = StreamStatus::kOk;
   if (connection->output_bytes() > 0) {
-    status = co_await FlushOp(*connection, deadline);
+    status = co_await RawFlushOp(*connection, deadline);
     if (connection_ != connection) co_return;  // another task aborted it
   }
   if (status == StreamStatus::kOk && !connection->ended()) {
@@ -68,7 +80,7 @@ Task<void> Stream::Close(MonotonicTime deadline) {
     // have just sent.
     while (status == StreamStatus::kOk) {
       while (!connection->input().empty()) connection->Consume(connection->input().size());
-      status = co_await ReceiveOp(*connection, deadline);
+      status = co_await RawReceiveOp(*connection, deadline);
       if (connection_ != connection) co_return;
     }
   }

@@ -224,6 +224,11 @@ StreamStatus Connection::TakeResult() {
   return status;
 }
 
+void Connection::SetLayer(std::unique_ptr<StreamLayer> layer) {
+  CHECK(layer_ == nullptr);
+  layer_ = std::move(layer);
+}
+
 // --- The end
 
 void Connection::Cancel() {
@@ -284,49 +289,60 @@ void Connection::EndOfRun(bool silent) {
   shard_ = nullptr;
 }
 
-// --- Stream
+// --- For Stream (io/core/raw_connection.h)
 
-bool ReceiveOp::await_ready() { return connection_.TryReceive(deadline_); }
-bool ReceiveOp::await_suspend(std::coroutine_handle<> waiter) {
-  connection_.Wait(waiter, deadline_, false);
-  return true;
+std::string_view RawInput(const Connection& connection) { return connection.input(); }
+void RawConsume(Connection& connection, size_t count) { connection.Consume(count); }
+void RawWrite(Connection& connection, std::string_view bytes) { connection.Write(bytes); }
+void RawWriteReference(Connection& connection, std::string_view bytes) {
+  connection.WriteReference(bytes);
 }
-StreamStatus ReceiveOp::await_resume() { return connection_.TakeResult(); }
-
-bool FlushOp::await_ready() { return connection_.TryFlush(deadline_); }
-bool FlushOp::await_suspend(std::coroutine_handle<> waiter) {
-  connection_.Wait(waiter, deadline_, true);
-  return true;
+size_t RawOutputBytes(const Connection& connection) { return connection.output_bytes(); }
+const Endpoint& RawPeer(const Connection& connection) { return connection.peer(); }
+const Endpoint& RawLocal(const Connection& connection) { return connection.local(); }
+int RawError(const Connection& connection) { return connection.error(); }
+void RawCancel(Connection& connection) { connection.Cancel(); }
+bool RawCancelled(const Connection& connection) { return connection.cancelled(); }
+void RawUncancel(Connection& connection) { connection.Uncancel(); }
+void RawRelease(Connection& connection) { connection.Release(); }
+void RawSendSoon(Connection& connection) { connection.SendSome(); }
+StreamLayer* Layer(const Connection& connection) { return connection.layer(); }
+void SetLayer(Connection& connection, std::unique_ptr<StreamLayer> layer) {
+  connection.SetLayer(std::move(layer));
 }
-StreamStatus FlushOp::await_resume() { return connection_.TakeResult(); }
 
-std::string_view Stream::input() const { return connection_->input(); }
-void Stream::Consume(size_t count) { connection_->Consume(count); }
-void Stream::Write(std::string_view bytes) { connection_->Write(bytes); }
-void Stream::WriteReference(std::string_view bytes) { connection_->WriteReference(bytes); }
-size_t Stream::output_bytes() const { return connection_->output_bytes(); }
-const Endpoint& Stream::peer() const { return connection_->peer(); }
-const Endpoint& Stream::local() const { return connection_->local(); }
-int Stream::error() const { return connection_->error(); }
-void Stream::Cancel() { connection_->Cancel(); }
+bool RawReceiveReady(Connection& connection, MonotonicTime deadline) {
+  return connection.TryReceive(deadline);
+}
+void RawReceiveSuspend(Connection& connection, std::coroutine_handle<> waiter,
+                       MonotonicTime deadline) {
+  connection.Wait(waiter, deadline, false);
+}
+StreamStatus RawReceiveResult(Connection& connection) { return connection.TakeResult(); }
+bool RawFlushReady(Connection& connection, MonotonicTime deadline) {
+  return connection.TryFlush(deadline);
+}
+void RawFlushSuspend(Connection& connection, std::coroutine_handle<> waiter,
+                     MonotonicTime deadline) {
+  connection.Wait(waiter, deadline, true);
+}
+StreamStatus RawFlushResult(Connection& connection) { return connection.TakeResult(); }
 
-Task<void> Stream::Close(MonotonicTime deadline) {
-  if (connection_ == nullptr) co_return;
-  // A conversation that was cancelled may still say why.
-  connection_->Uncancel();
-  if (co_await Flush(deadline) == StreamStatus::kOk && connection_ != nullptr) {
-    connection_->SendEnd();
+Task<void> Stream::CloseConnection(MonotonicTime deadline) {
+  Connection* connection = connection_;
+  if (co_await RawFlushOp(*connection, deadline) == StreamStatus::kOk &&
+      connection_ == connection) {
+    connection->SendEnd();
     // Another task may abort it meanwhile.
-    while (connection_ != nullptr) {
-      Consume(input().size());
-      if (Now() >= deadline || co_await Receive(deadline) != StreamStatus::kOk) break;
+    while (connection_ == connection) {
+      connection->Consume(connection->input().size());
+      if (Now() >= deadline ||
+          co_await RawReceiveOp(*connection, deadline) != StreamStatus::kOk) {
+        break;
+      }
     }
   }
-  Abort();
-}
-
-void Stream::Abort() {
-  if (connection_ != nullptr) std::exchange(connection_, nullptr)->Release();
+  if (connection_ == connection) Abort();
 }
 
 }  // namespace ringmail::io

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/core/raw_connection.h"
 #include "ringmail/base/intrusive_list.h"
 #include "ringmail/base/ip_address.h"
 #include "ringmail/io/endpoint.h"
@@ -107,7 +108,11 @@ class Connection : public ListHook<struct ConnectionTag> {
   const Endpoint& peer() const { return peer_; }
   int error() const { return error_; }
   void Cancel();
+  bool cancelled() const { return cancelled_; }
   void Uncancel();  // by Close
+  StreamLayer* layer() const { return layer_.get(); }
+  void SetLayer(std::unique_ptr<StreamLayer> layer);
+  void SendSome();
   // The Stream is gone: closes at once; deletes itself, or, where a task waits, once that has
   // resumed.
   void Release();
@@ -142,7 +147,6 @@ class Connection : public ListHook<struct ConnectionTag> {
   sim::Pipe& in() { return link_->pipes[1 - side_]; }
   sim::Pipe& out() { return link_->pipes[side_]; }
   MonotonicTime ArrivalTime();
-  void SendSome();
   void TakeOutput(size_t bytes, std::string& to);
   void DropOutput();
   bool checks() const;
@@ -164,6 +168,7 @@ class Connection : public ListHook<struct ConnectionTag> {
   std::string own_;
   size_t own_at_ = 0;
   size_t output_bytes_ = 0;
+  std::unique_ptr<StreamLayer> layer_;
   Timer timer_;
   std::coroutine_handle<> waiter_;
   Waiting waiting_ = Waiting::kNothing;

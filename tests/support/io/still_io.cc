@@ -39,10 +39,10 @@ StreamStatus Connection::Wait(MonotonicTime deadline) {
 }
 
 bool ReceiveOp::await_ready() { return true; }
-bool ReceiveOp::await_suspend(std::coroutine_handle<>) { return false; }
+std::coroutine_handle<> ReceiveOp::await_suspend(std::coroutine_handle<> waiter) { return waiter; }
 StreamStatus ReceiveOp::await_resume() { return connection_.Wait(deadline_); }
 bool FlushOp::await_ready() { return true; }
-bool FlushOp::await_suspend(std::coroutine_handle<>) { return false; }
+std::coroutine_handle<> FlushOp::await_suspend(std::coroutine_handle<> waiter) { return waiter; }
 StreamStatus FlushOp::await_resume() { return StreamStatus::kOk; }
 
 std::string_view Stream::input() const { return connection_->input; }

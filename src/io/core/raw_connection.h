@@ -1,0 +1,100 @@
+// Between Stream and the two implementations of io: what a connection can do in the clear, and what
+// may lie over it.
+//
+// Each implementation defines the functions below for its Connection, compiles stream.cc, and keeps
+// the layer it is given until the connection itself is freed. They mean what Stream says of the
+// functions of the same names.
+// Order: after a wait that ended in kCancelled the connection may be gone, and its layer with it:
+//   nothing touches either.
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "ringmail/base/time.h"
+#include "ringmail/io/stream.h"
+#include "ringmail/io/task.h"
+
+namespace ringmail::io {
+
+// What turns a stream's octets into others: TLS. Owned by its connection.
+class StreamLayer {
+ public:
+  virtual ~StreamLayer() = default;
+  virtual std::string_view input() const = 0;
+  virtual void Consume(size_t count) = 0;
+  virtual void Write(std::string_view bytes) = 0;
+  virtual void WriteReference(std::string_view bytes) = 0;
+  virtual size_t output_bytes() const = 0;
+  virtual int error() const = 0;
+  // Its end where that is known at once; otherwise the wait.
+  virtual std::optional<StreamStatus> TryReceive() = 0;
+  virtual Task<void> Receive(MonotonicTime deadline, StreamStatus* status) = 0;
+  virtual std::optional<StreamStatus> TryFlush() = 0;
+  virtual Task<void> Flush(MonotonicTime deadline, StreamStatus* status) = 0;
+  // For Close: the last thing that it has to say is written. REQUIRES: flushed, or never to be.
+  virtual void Finish() = 0;
+};
+
+std::string_view RawInput(const Connection& connection);
+void RawConsume(Connection& connection, size_t count);
+void RawWrite(Connection& connection, std::string_view bytes);
+void RawWriteReference(Connection& connection, std::string_view bytes);
+size_t RawOutputBytes(const Connection& connection);
+const Endpoint& RawPeer(const Connection& connection);
+const Endpoint& RawLocal(const Connection& connection);
+int RawError(const Connection& connection);
+void RawCancel(Connection& connection);
+bool RawCancelled(const Connection& connection);
+void RawUncancel(Connection& connection);
+void RawRelease(Connection& connection);
+// What was written leaves at the latest when this turn ends.
+void RawSendSoon(Connection& connection);
+StreamLayer* Layer(const Connection& connection);
+// REQUIRES: it has none.
+void SetLayer(Connection& connection, std::unique_ptr<StreamLayer> layer);
+
+// The three steps of an await.
+bool RawReceiveReady(Connection& connection, MonotonicTime deadline);
+void RawReceiveSuspend(Connection& connection, std::coroutine_handle<> waiter,
+                       MonotonicTime deadline);
+StreamStatus RawReceiveResult(Connection& connection);
+bool RawFlushReady(Connection& connection, MonotonicTime deadline);
+void RawFlushSuspend(Connection& connection, std::coroutine_handle<> waiter,
+                     MonotonicTime deadline);
+StreamStatus RawFlushResult(Connection& connection);
+
+class [[nodiscard]] RawReceiveOp {
+ public:
+  RawReceiveOp(Connection& connection, MonotonicTime deadline)
+      : connection_(connection), deadline_(deadline) {}
+  bool await_ready() { return RawReceiveReady(connection_, deadline_); }
+  void await_suspend(std::coroutine_handle<> waiter) {
+    RawReceiveSuspend(connection_, waiter, deadline_);
+  }
+  StreamStatus await_resume() { return RawReceiveResult(connection_); }
+
+ private:
+  Connection& connection_;
+  const MonotonicTime deadline_;
+};
+
+class [[nodiscard]] RawFlushOp {
+ public:
+  RawFlushOp(Connection& connection, MonotonicTime deadline)
+      : connection_(connection), deadline_(deadline) {}
+  bool await_ready() { return RawFlushReady(connection_, deadline_); }
+  void await_suspend(std::coroutine_handle<> waiter) {
+    RawFlushSuspend(connection_, waiter, deadline_);
+  }
+  StreamStatus await_resume() { return RawFlushResult(connection_); }
+
+ private:
+  Connection& connection_;
+  const MonotonicTime deadline_;
+};
+
+}  // namespace ringmail::io
