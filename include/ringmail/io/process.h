@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ringmail/base/status.h"
+#include "ringmail/base/time.h"
 
 namespace ringmail::io {
 
@@ -42,6 +43,9 @@ class DirectoryLock {
  private:
   int fd_ = -1;
 };
+
+// The time, before there are shards.
+WallTime SystemTime();
 
 bool RunningAsRoot();
 // Becomes `user` (and its groups), keeping only the right to bind low ports at reload. No-op "" or

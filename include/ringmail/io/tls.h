@@ -100,7 +100,7 @@ struct TlsServerOptions {
   TlsVersion version_min = TlsVersion::k12;
   TlsVersion version_max = TlsVersion::k13;
   TlsClientCertificates client_certificates = TlsClientCertificates::kIgnored;
-  std::string client_authorities_pem;  // who may vouch for clients
+  std::string client_authorities_pem;          // who may vouch for clients
   std::shared_ptr<TlsTicketKeys> ticket_keys;  // null: no resumption
 };
 
@@ -134,7 +134,8 @@ class TlsContext {
 struct TlsClientRequest {
   std::string server_name;  // sent as SNI where it is a DNS name, and held against the certificate
   TlsTrust trust = TlsTrust::kVerified;
-  // From TakeTlsSession of an earlier connection to the same server under the same policy; "": none.
+  // From TakeTlsSession of an earlier connection to the same server under the same policy; "":
+  // none.
   std::string session;
   // Whether TakeTlsSession will be asked: a session is a kilobyte and more.
   bool keep_session = false;

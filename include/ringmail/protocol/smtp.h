@@ -25,6 +25,7 @@
 #include "ringmail/io/endpoint.h"
 #include "ringmail/io/listener.h"
 #include "ringmail/io/task.h"
+#include "ringmail/io/tls.h"
 
 namespace ringmail::smtp {
 
@@ -49,6 +50,12 @@ enum class HeloSyntax : uint8_t {
   kWindowsHost,  // and names with an underscore, as Windows gives to machines
 };
 
+enum class ListenerTls : uint8_t {
+  kNone,
+  kStartTls,  // offered (RFC 3207)
+  kImplicit,  // from the first octet (RFC 8314 §3.3)
+};
+
 // What differs between listeners.
 struct SmtpListenerOptions {
   std::string name = "smtp";  // in log lines
@@ -58,6 +65,9 @@ struct SmtpListenerOptions {
   // The greeting waits this long, and who speaks before it is turned away (RFC 5321 §3.1: the
   // client waits for it).
   Nanoseconds greeting_delay{0};
+  // Nothing without SmtpOptions::tls: STARTTLS is not offered then, and who comes to an implicit
+  // listener is sent away.
+  ListenerTls tls = ListenerTls::kNone;
 };
 
 inline constexpr std::chrono::seconds kCommandTimeout{300};  // RFC 5321 §4.5.3.2.7
@@ -84,6 +94,8 @@ struct SmtpOptions {
   // Content that comes slower than this on average, after content_timeout of grace, is given up. 0:
   // no such limit.
   uint32_t content_bytes_per_second_min = 128;
+  // Our certificates. Shared by all shards, replaced at reload.
+  std::shared_ptr<const io::TlsContext> tls;
 };
 
 class SmtpService {

@@ -15,6 +15,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <string_view>
 #include <vector>
@@ -95,6 +96,11 @@ Status WriteSecretFile(const std::string& path, std::string_view text) {
   if (status.ok() && rename(made.c_str(), path.c_str()) != 0) status = ErrnoStatus(errno, path);
   if (!status.ok()) unlink(made.c_str());
   return status;
+}
+
+WallTime SystemTime() {
+  return WallTime(
+      std::chrono::duration_cast<Nanoseconds>(std::chrono::system_clock::now().time_since_epoch()));
 }
 
 std::string HostName() {

@@ -81,8 +81,9 @@ bool Understands(const SSL_CLIENT_HELLO& hello, KeyKind kind) {
   const bool signature =
       kind == KeyKind::kEd25519
           ? Lists(hello, {SSL_SIGN_ED25519}, false)
-          : Lists(hello, {SSL_SIGN_ECDSA_SECP256R1_SHA256, SSL_SIGN_ECDSA_SECP384R1_SHA384,
-                          SSL_SIGN_ECDSA_SECP521R1_SHA512},
+          : Lists(hello,
+                  {SSL_SIGN_ECDSA_SECP256R1_SHA256, SSL_SIGN_ECDSA_SECP384R1_SHA384,
+                   SSL_SIGN_ECDSA_SECP521R1_SHA512},
                   false);
   // TLS 1.3's suites go with any key, TLS 1.2's ECDSA ones by name.
   return signature &&
@@ -219,9 +220,8 @@ int Context::SelectAlpn(SSL* ssl, const uint8_t** out, uint8_t* out_bytes, const
                         unsigned in_bytes, void*) {
   const std::string& ours = ContextOf(*ssl).alpn_wire_;
   uint8_t* selected = nullptr;
-  if (SSL_select_next_proto(&selected, out_bytes, Octets(ours),
-                            static_cast<unsigned>(ours.size()), in,
-                            in_bytes) != OPENSSL_NPN_NEGOTIATED) {
+  if (SSL_select_next_proto(&selected, out_bytes, Octets(ours), static_cast<unsigned>(ours.size()),
+                            in, in_bytes) != OPENSSL_NPN_NEGOTIATED) {
     // RFC 7301 §3.2: who wants to speak something else is not for us.
     return SSL_TLSEXT_ERR_ALERT_FATAL;
   }
@@ -232,8 +232,7 @@ int Context::SelectAlpn(SSL* ssl, const uint8_t** out, uint8_t* out_bytes, const
 StatusOr<std::shared_ptr<const TlsContext>> Context::Make(const TlsServerOptions& options) {
   auto context = std::make_shared<Context>(Side::kServer);
   RETURN_IF_ERROR(context->SetCommon(options));
-  if (options.identities.empty())
-    return absl::InvalidArgumentError("a server needs a certificate");
+  if (options.identities.empty()) return absl::InvalidArgumentError("a server needs a certificate");
   for (const TlsIdentity& one : options.identities) RETURN_IF_ERROR(context->AddIdentity(one));
   SSL_CTX* const ctx = context->ssl_ctx();
   SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);

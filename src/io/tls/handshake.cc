@@ -219,10 +219,10 @@ TlsResult Ended(TlsOutcome outcome, std::string problem = {}) {
 // The stream is only good for Close: its layer takes and gives nothing any more.
 TlsResult Fail(Connection& connection, std::unique_ptr<TlsLayer> layer, TlsOutcome outcome,
                std::string problem = {}) {
-  layer->Break(outcome == TlsOutcome::kFailed  ? kTlsBroken
-               : outcome == TlsOutcome::kEnd   ? kTlsTruncated
-               : outcome == TlsOutcome::kLost  ? 0
-                                               : ECANCELED);
+  layer->Break(outcome == TlsOutcome::kFailed ? kTlsBroken
+               : outcome == TlsOutcome::kEnd  ? kTlsTruncated
+               : outcome == TlsOutcome::kLost ? 0
+                                              : ECANCELED);
   layer->EndHandshake();
   // An alert that says why.
   RawSendSoon(connection);

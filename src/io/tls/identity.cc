@@ -44,7 +44,8 @@ StatusOr<bssl::UniquePtr<EVP_PKEY>> ReadKey(std::string_view pem) {
   bssl::UniquePtr<EVP_PKEY> key(PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassword, nullptr));
   if (key != nullptr) return key;
   const std::string why = TakeErrors();
-  if (pem.find("PRIVATE KEY") == std::string_view::npos) return Wrong("holds no private key in PEM");
+  if (pem.find("PRIVATE KEY") == std::string_view::npos)
+    return Wrong("holds no private key in PEM");
   if (pem.find("ENCRYPTED") != std::string_view::npos)
     return Wrong("holds a private key that is encrypted: a server cannot be asked for a password");
   return Wrong("holds a private key that cannot be read (" + why + ")");

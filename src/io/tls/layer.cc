@@ -68,9 +68,7 @@ int WriteConnection(BIO* bio, const char* in, int bytes) {
   return bytes;
 }
 
-long ControlConnection(BIO*, int command, long, void*) {
-  return command == BIO_CTRL_FLUSH ? 1 : 0;
-}
+long ControlConnection(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
 const BIO_METHOD* ConnectionMethod() {
   static const BIO_METHOD* const method = [] {

@@ -26,8 +26,7 @@ ssl_private_key_result_t Decrypt(SSL*, uint8_t*, size_t*, size_t, const uint8_t*
 ssl_private_key_result_t Complete(SSL* ssl, uint8_t* out, size_t* out_bytes, size_t out_bytes_max) {
   SignWork& work = LayerOf(*ssl).sign_work();
   if (work.state == SignWork::State::kWanted) return ssl_private_key_retry;
-  const bool made =
-      work.state == SignWork::State::kMade && work.signature.size() <= out_bytes_max;
+  const bool made = work.state == SignWork::State::kMade && work.signature.size() <= out_bytes_max;
   if (made) {
     std::copy(work.signature.begin(), work.signature.end(), out);
     *out_bytes = work.signature.size();

@@ -20,16 +20,14 @@ size_t MaxOverhead(SSL*) { return TicketKeys::overhead(); }
 
 int SealTicket(SSL* ssl, uint8_t* out, size_t* out_bytes, size_t out_bytes_max, const uint8_t* in,
                size_t in_bytes) {
-  const std::optional<size_t> bytes =
-      KeysOf(ssl).Seal(Now(), {out, out_bytes_max}, {in, in_bytes});
+  const std::optional<size_t> bytes = KeysOf(ssl).Seal(Now(), {out, out_bytes_max}, {in, in_bytes});
   *out_bytes = bytes.value_or(0);
   return bytes.has_value() ? 1 : 0;
 }
 
-ssl_ticket_aead_result_t OpenTicket(SSL* ssl, uint8_t* out, size_t* out_bytes,
-                                    size_t out_bytes_max, const uint8_t* in, size_t in_bytes) {
-  const std::optional<size_t> bytes =
-      KeysOf(ssl).Open(Now(), {out, out_bytes_max}, {in, in_bytes});
+ssl_ticket_aead_result_t OpenTicket(SSL* ssl, uint8_t* out, size_t* out_bytes, size_t out_bytes_max,
+                                    const uint8_t* in, size_t in_bytes) {
+  const std::optional<size_t> bytes = KeysOf(ssl).Open(Now(), {out, out_bytes_max}, {in, in_bytes});
   if (!bytes) return ssl_ticket_aead_ignore_ticket;
   *out_bytes = *bytes;
   return ssl_ticket_aead_success;
@@ -42,9 +40,7 @@ const SSL_TICKET_AEAD_METHOD& TicketMethod() {
   return kMethod;
 }
 
-size_t TicketKeys::overhead() {
-  return kNameBytes + kNonceBytes + EVP_AEAD_max_overhead(Aead());
-}
+size_t TicketKeys::overhead() { return kNameBytes + kNonceBytes + EVP_AEAD_max_overhead(Aead()); }
 
 TicketKeys::SharedKey TicketKeys::MakeKey() {
   auto key = std::make_shared<Key>();

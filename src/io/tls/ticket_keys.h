@@ -1,4 +1,5 @@
-// Session tickets: a 16-octet name of the key, a nonce, and the session sealed with AES-256-GCM-SIV.
+// Session tickets: a 16-octet name of the key, a nonce, and the session sealed with
+// AES-256-GCM-SIV.
 //
 // Shard: shared by all. A lock, which STYLE allows in io alone, is held while two pointers are
 //   copied, once or twice in a handshake.

@@ -14,7 +14,8 @@ Next RunEhlo(Session& session, std::string_view argument) {
     return Next::kCommand;
   }
   session.Hello(argument, /*extended=*/true);
-  session.Reply(session.settings().ehlo_reply);
+  session.Reply(session.OffersStartTls() ? session.settings().ehlo_starttls_reply
+                                         : session.settings().ehlo_reply);
   return Next::kCommand;
 }
 

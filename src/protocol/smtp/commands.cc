@@ -8,7 +8,7 @@ namespace ringmail::smtp {
 namespace {
 
 // RFC 5321 §4.1.4 says which order is right. BDAT judges for itself, since its octets must be read
-// in any state. STARTTLS (RFC 3207) and AUTH (RFC 4954) have their place here, one row each.
+// in any state. AUTH (RFC 4954) has its place here, one row.
 constexpr CommandRow kCommands[] = {
     {"HELO", "RFC 5321 4.1.1.1", kAlways, RunHelo, "HELO domain",
      "Says who you are; without extensions."},
@@ -23,6 +23,8 @@ constexpr CommandRow kCommands[] = {
     {"BDAT", "RFC 3030 2", kAlways, RunBdat, "BDAT octets [LAST]",
      "That many octets of the message follow the line; LAST ends it."},
     {"RSET", "RFC 5321 4.1.1.5", kAlways, RunRset, "RSET", "Forgets the message that was begun."},
+    {"STARTTLS", "RFC 3207 4", kReady, RunStartTls, "STARTTLS",
+     "Goes on encrypted, from the beginning."},
     {"VRFY", "RFC 5321 4.1.1.6", kAlways, RunVrfy, "VRFY address",
      "Answers 252: only RCPT says who is known here."},
     {"EXPN", "RFC 5321 4.1.1.7", kAlways, RunExpn, "EXPN list",
@@ -66,6 +68,7 @@ std::string_view OutOfOrder(const CommandRow& row, States state) {
   if (state == kBeforeHello) return "503 5.5.1 Say EHLO and your host name first\r\n";
   if (state == kChunks) return "503 5.5.1 BDAT has begun the content: go on with BDAT, or RSET\r\n";
   if (state == kFailed) return "503 5.5.1 The content was refused: begin again with MAIL\r\n";
+  if (row.run == RunStartTls) return "503 5.5.1 A message is begun: RSET gives it up\r\n";
   if (row.run == RunMail) return "503 5.5.1 A message is begun already: RSET gives it up\r\n";
   return "503 5.5.1 Say MAIL FROM first\r\n";
 }

@@ -29,6 +29,7 @@ enum class Next : uint8_t {
   kCommand,  // the next one
   kContent,  // receives content up to CRLF.CRLF
   kChunk,    // receives the octets of a BDAT
+  kStartTls,
   kClose,
 };
 
@@ -42,7 +43,7 @@ struct CommandRow {
 };
 
 std::span<const CommandRow> CommandRows();
-inline constexpr size_t kCommandCount = 12;
+inline constexpr size_t kCommandCount = 13;
 
 // The row of `verb`, any case, or null.
 const CommandRow* FindCommand(std::string_view verb);
@@ -66,6 +67,7 @@ Next RunRcpt(Session& session, std::string_view argument);
 Next RunData(Session& session, std::string_view argument);
 Next RunBdat(Session& session, std::string_view argument);
 Next RunRset(Session& session, std::string_view argument);
+Next RunStartTls(Session& session, std::string_view argument);
 Next RunVrfy(Session& session, std::string_view argument);
 Next RunExpn(Session& session, std::string_view argument);
 Next RunHelp(Session& session, std::string_view argument);

@@ -22,8 +22,11 @@ void AppendLimits(const OfferContext& context, std::string& out) {
   absl::StrAppend(&out, " RCPTMAX=", std::min(context.recipients_max, kLimitsValueMax));
 }
 
-// STARTTLS (RFC 3207) and AUTH (RFC 4954) have their place here, one row each, when their rooms
-// exist.
+// RFC 3207 §4.2: not inside TLS.
+bool OffersStartTls(const OfferContext& context) { return context.starttls; }
+
+// AUTH (RFC 4954) has its place here, one row, when its room exists. What is not always offered
+// does not come last.
 constexpr ExtensionRow kExtensions[] = {
     {"PIPELINING", "RFC 2920", nullptr},
     {"SIZE", "RFC 1870", AppendSize},
@@ -33,6 +36,7 @@ constexpr ExtensionRow kExtensions[] = {
     {"CHUNKING", "RFC 3030", nullptr},
     {"BINARYMIME", "RFC 3030", nullptr},
     {"DSN", "RFC 3461", nullptr},
+    {"STARTTLS", "RFC 3207", nullptr, OffersStartTls},
     {"LIMITS", "RFC 9422", AppendLimits},
 };
 
@@ -149,6 +153,7 @@ std::string EhloReply(std::string_view hostname, const OfferContext& context) {
   // for the hyphen.
   std::string reply = absl::StrCat("250-", Absl(hostname), " at your service\r\n");
   for (const ExtensionRow& row : kExtensions) {
+    if (row.offered != nullptr && !row.offered(context)) continue;
     absl::StrAppend(&reply, &row == std::end(kExtensions) - 1 ? "250 " : "250-", Absl(row.keyword));
     if (row.append_parameters != nullptr) row.append_parameters(context, reply);
     reply += "\r\n";

@@ -21,6 +21,7 @@ struct OfferContext {
   uint64_t message_bytes_max;
   uint32_t recipients_max;
   uint32_t transactions_max;  // 0: none
+  bool starttls = false;
 };
 
 struct ExtensionRow {
@@ -28,6 +29,8 @@ struct ExtensionRow {
   std::string_view rfc;
   // Appends " parameters" to the keyword; null: it has none.
   void (*append_parameters)(const OfferContext& context, std::string& out);
+  // Null: always.
+  bool (*offered)(const OfferContext& context) = nullptr;
 };
 std::span<const ExtensionRow> ExtensionRows();
 

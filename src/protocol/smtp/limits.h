@@ -45,6 +45,8 @@ inline constexpr uint64_t kDiscardedBytesMax = 256u << 20;
 // How long a reply may wait for the peer to take it when the session ends, and how long we wait for
 // its own end.
 inline constexpr Nanoseconds kCloseTimeout = std::chrono::seconds(5);
+// A whole handshake of TLS.
+inline constexpr Nanoseconds kTlsHandshakeTimeout = std::chrono::seconds(60);
 // How long to stop accepting when the process has no descriptor or memory left.
 inline constexpr Nanoseconds kAcceptPause = std::chrono::milliseconds(200);
 // Connections turned away with 421 that are being closed at one time; beyond, they are reset.

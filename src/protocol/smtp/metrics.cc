@@ -34,6 +34,11 @@ void RegisterMetrics(SmtpMetrics& metrics, MetricRegistry& registry) {
   registry.Add(kMessages, kMessagesHelp, &metrics.messages_refused, "result=\"refused\"");
   registry.Add("ringmail_smtp_message_bytes", "Content of accepted messages.",
                &metrics.message_bytes);
+  constexpr std::string_view kTls = "ringmail_smtp_tls_total";
+  constexpr std::string_view kTlsHelp = "TLS handshakes of SMTP clients.";
+  registry.Add(kTls, kTlsHelp, &metrics.tls_begun, "result=\"full\"");
+  registry.Add(kTls, kTlsHelp, &metrics.tls_resumed, "result=\"resumed\"");
+  registry.Add(kTls, kTlsHelp, &metrics.tls_failed, "result=\"failed\"");
   constexpr std::string_view kEnds = "ringmail_smtp_sessions_cut_total";
   constexpr std::string_view kEndsHelp = "SMTP sessions that ended without QUIT.";
   registry.Add(kEnds, kEndsHelp, &metrics.ends_timeout, "reason=\"timeout\"");

@@ -16,6 +16,7 @@ struct SmtpMetrics {
   Counter replies_positive, replies_transient, replies_permanent;
   Counter messages_accepted, messages_refused;
   Histogram message_bytes;  // of those accepted
+  Counter tls_begun, tls_resumed, tls_failed;
   // Ends of sessions that are not QUIT.
   Counter ends_timeout, ends_lost, ends_abuse, ends_unsynchronized, ends_shutdown;
 };

@@ -25,6 +25,10 @@ inline constexpr std::string_view kNotExpanded = "502 5.5.1 Members of lists are
 inline constexpr std::string_view kPipelinedPast =
     "503 5.5.1 You must wait for the reply to this command before sending more; closing\r\n";
 
+inline constexpr std::string_view kTlsReady = "220 2.0.0 Begin TLS\r\n";
+inline constexpr std::string_view kTlsAlready = "503 5.5.1 TLS has begun already\r\n";
+inline constexpr std::string_view kTlsNotOffered = "502 5.5.1 TLS is not offered here\r\n";
+
 inline constexpr std::string_view kHelloSyntax =
     "501 5.5.4 Say your host name, or your address in brackets\r\n";
 inline constexpr std::string_view kVrfySyntax = "501 5.5.4 Say VRFY and an address\r\n";

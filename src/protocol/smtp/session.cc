@@ -4,11 +4,13 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "protocol/smtp/limits.h"
 #include "protocol/smtp/replies.h"
 #include "protocol/smtp/wire.h"
 #include "ringmail/base/check.h"
 #include "ringmail/base/log.h"
+#include "ringmail/base/status.h"
 #include "ringmail/io/shard.h"
 
 namespace ringmail::smtp {
@@ -46,7 +48,9 @@ Session::~Session() {
 
 io::Task<void> Session::Run() {
   LogBegin();
-  if (listener_.greeting_delay > Nanoseconds(0)) co_await AwaitGreeting();
+  if (listener_.tls == ListenerTls::kImplicit) (void)co_await StartTls();
+  if (ending_ == Ending::kNone && listener_.greeting_delay > Nanoseconds(0))
+    co_await AwaitGreeting();
   if (ending_ == Ending::kNone) stream_.Write(settings_.greeting);
 
   while (ending_ == Ending::kNone) {
@@ -64,6 +68,7 @@ io::Task<void> Session::Run() {
     Next next = Dispatch(line);
     if (next == Next::kContent) next = co_await ReceiveContent();
     if (next == Next::kChunk) next = co_await ReceiveChunk();
+    if (next == Next::kStartTls) next = co_await StartTls();
     if (next == Next::kClose) break;
     if (stream_.output_bytes() > kOutputBytesMax) {
       if (!Heard(co_await stream_.Flush(io::Now() + settings_.options.command_timeout),
@@ -74,6 +79,36 @@ io::Task<void> Session::Run() {
   transaction_.reset();
   LogEnd();
   co_await stream_.Close(std::min(io::Now() + kCloseTimeout, shared_.stop_deadline));
+}
+
+io::Task<Next> Session::StartTls() {
+  lines_.Release(stream_);
+  io::TlsResult result;
+  result.problem = "no certificate is configured";
+  if (settings_.options.tls != nullptr) {
+    waits_for_command_ = true;
+    result =
+        co_await stream_.StartTlsServer(settings_.options.tls, io::Now() + kTlsHandshakeTimeout);
+    waits_for_command_ = false;
+  }
+  if (!result.ok()) {
+    shared_.metrics.tls_failed.Add();
+    LogLine(io::ShardLog(), LogLevel::kInfo, "tls_failed")
+        .Field("listener", listener_.name)
+        .Field("client", client().ToString())
+        .Field("how", io::ToString(result.outcome))
+        .Field("why", result.problem);
+    // There is nobody to tell: in the clear it would be taken for TLS, and TLS there is none.
+    End(Ending::kTls);
+    co_return Next::kClose;
+  }
+  (result.resumed ? shared_.metrics.tls_resumed : shared_.metrics.tls_begun).Add();
+  tls_ = absl::StrCat(Absl(io::ToString(result.version)), " cipher ", Absl(result.cipher));
+  // RFC 3207 §4.2: what was said before is forgotten, the name in EHLO too.
+  EndTransaction(kBeforeHello);
+  helo_.clear();
+  extended_ = false;
+  co_return Next::kCommand;
 }
 
 io::Task<void> Session::AwaitGreeting() {
@@ -298,8 +333,11 @@ agent::MailSource Session::Source(bool smtp_utf8) const {
   agent::MailSource source;
   source.client = client();
   source.helo = helo_;
-  // RFC 3848; RFC 6531 §3.7.3.
-  source.with_protocol = smtp_utf8 ? "UTF8SMTP" : extended_ ? "ESMTP" : "SMTP";
+  // RFC 3848; RFC 6531 §3.7.3. TLS after HELO has no name.
+  source.with_protocol = smtp_utf8   ? (secure() ? "UTF8SMTPS" : "UTF8SMTP")
+                         : extended_ ? (secure() ? "ESMTPS" : "ESMTP")
+                                     : "SMTP";
+  source.tls = tls_;
   return source;
 }
 
@@ -379,6 +417,7 @@ void Session::LogAccepted(QueueId id, uint32_t recipients) {
       .Field("client", client().ToString())
       .Field("helo", helo_)
       .Field("protocol", transaction.source().with_protocol)
+      .Field("tls", secure() ? std::string_view(tls_) : "none")
       .Field("listener", listener_.name);
 }
 
@@ -404,6 +443,10 @@ void Session::LogEnd() {
     case Ending::kUnsynchronized:
       why = "unsynchronized";
       metrics.ends_unsynchronized.Add();
+      break;
+    case Ending::kTls:
+      why = "tls";
+      metrics.ends_lost.Add();
       break;
     case Ending::kShutdown:
       why = "shutdown";

@@ -56,6 +56,11 @@ class Session : public ListHook<struct SessionTag> {
   const SmtpListenerOptions& listener() const { return listener_; }
   States state() const { return state_; }
   bool extended() const { return extended_; }
+  // Whether TLS protects the session, and whether STARTTLS would begin it.
+  bool secure() const { return !tls_.empty(); }
+  bool OffersStartTls() const {
+    return !secure() && listener_.tls == ListenerTls::kStartTls && settings_.options.tls != nullptr;
+  }
   // RFC 2920 §3.1: whether the client sent more without waiting for the reply to this command.
   bool input_waits() const { return lines_.input_waits(stream_); }
   // Ends a session that did so where it may not.
@@ -87,6 +92,7 @@ class Session : public ListHook<struct SessionTag> {
     kTimedOut,
     kAbuse,
     kUnsynchronized,
+    kTls,
     kShutdown
   };
 
@@ -100,6 +106,7 @@ class Session : public ListHook<struct SessionTag> {
   io::Task<Next> FinishContent();
   MonotonicTime ContentDeadline() const;
   io::Task<void> AwaitGreeting();
+  io::Task<Next> StartTls();
   void SayStopping();
   void End(Ending ending);
   void CountReply(std::string_view reply);
@@ -114,6 +121,7 @@ class Session : public ListHook<struct SessionTag> {
   session::LineReader lines_;
   std::unique_ptr<Transaction> transaction_;
   std::string helo_;
+  std::string tls_;        // "TLSv1.3 cipher TLS_AES_128_GCM_SHA256"; empty: in the clear
   std::string_view line_;  // the command that runs, for the log; empty otherwise
   const MonotonicTime began_;
   uint64_t chunk_bytes_ = 0;

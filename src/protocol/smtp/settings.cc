@@ -13,6 +13,11 @@ Settings::Settings(const SmtpOptions& smtp_options, const agent::MailLimits& lim
       ehlo_reply(EhloReply(options.hostname, {.message_bytes_max = limits.message_bytes_max,
                                               .recipients_max = limits.recipients_max,
                                               .transactions_max = options.transactions_max})),
+      ehlo_starttls_reply(
+          EhloReply(options.hostname, {.message_bytes_max = limits.message_bytes_max,
+                                       .recipients_max = limits.recipients_max,
+                                       .transactions_max = options.transactions_max,
+                                       .starttls = true})),
       help_reply(HelpReply(options.hostname)) {}
 
 }  // namespace ringmail::smtp

@@ -18,7 +18,8 @@ struct Settings {
   Settings(const SmtpOptions& smtp_options, const agent::MailLimits& limits);
 
   const SmtpOptions options;
-  const std::string greeting, helo_reply, ehlo_reply, help_reply;  // whole replies
+  const std::string greeting, helo_reply, ehlo_reply, ehlo_starttls_reply,
+      help_reply;  // whole replies
   uint32_t sessions = 0;
 };
 

@@ -6,10 +6,12 @@
 #include "ringmail/io/listener.h"
 #include "ringmail/io/process.h"
 #include "ringmail/io/runtime.h"
+#include "ringmail/io/tls.h"
 #include "server/commands/arguments.h"
 #include "server/commands/command.h"
 #include "server/commands/one_shard.h"
 #include "server/config/quantity.h"
+#include "server/config/tls.h"
 #include "server/serve/capacity.h"
 
 namespace ringmail::server {
@@ -95,6 +97,19 @@ bool CheckListeners(const Config& config, std::string& out) {
   return good;
 }
 
+// What is wrong with them stands with the configuration's faults.
+void ShowCertificates(const Config& config, std::string& out) {
+  for (const CertificateConfig& one : config.tls.certificates) {
+    const auto certificate = io::ReadWholeFile(one.certificate.path, io::kTlsPemBytesMax);
+    const auto key = io::ReadWholeFile(one.private_key.path, io::kTlsPemBytesMax);
+    if (!certificate.ok() || !key.ok()) continue;
+    const auto facts = io::ExamineTlsIdentity(
+        {.certificate_pem = *certificate, .private_key_pem = *key, .ocsp_response = {}});
+    if (!facts.ok()) continue;
+    out += fmt::format("certificate {}: {}\n", one.certificate.path, DescribeCertificate(*facts));
+  }
+}
+
 bool CheckCapacity(const Config& config, std::string& out) {
   const uint16_t shards = config.shards != 0 ? config.shards : io::AllowedCpuCount();
   const Capacity capacity = PlanCapacity(config, shards, io::RaiseDescriptorLimit());
@@ -109,7 +124,11 @@ int CheckCommand(std::span<const std::string_view> arguments, std::string& out,
   Arguments given;
   if (const auto code = given.Read(kUsage, arguments, out, errors)) return *code;
   const std::string path(given.GetOr("--config", kDefaultConfigPath));
-  const std::optional<Config> config = LoadConfig(path, errors);
+  std::optional<Config> config = LoadConfig(path, errors);
+  if (config) {
+    ShowCertificates(*config, out);
+    if (!LoadTlsFiles(*config, path, nullptr, errors)) config.reset();
+  }
   bool good = config.has_value();
   const bool kernel = CheckKernel(out);
   if (config) {

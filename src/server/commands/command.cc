@@ -18,6 +18,7 @@
 #include "server/commands/sink.h"
 #include "server/commands/version.h"
 #include "server/config/nearest.h"
+#include "server/config/tls.h"
 
 namespace ringmail::server {
 namespace {
@@ -97,6 +98,16 @@ std::optional<Config> LoadConfig(const std::string& path, std::string& errors) {
   errors += FormatDiagnostics(path, result.diagnostics);
   if (!result.ok()) return std::nullopt;
   return std::move(result.config);
+}
+
+bool LoadTlsFiles(Config& config, const std::string& path,
+                  std::shared_ptr<io::TlsTicketKeys> ticket_keys, std::string& errors) {
+  ConfigResult result;
+  result.config = std::move(config);
+  LoadTls(result, io::ReadWholeFile, std::move(ticket_keys), io::SystemTime());
+  errors += FormatDiagnostics(path, result.diagnostics);
+  config = std::move(result.config);
+  return result.ok();
 }
 
 bool ApplyCodecKernel(std::string& errors) {

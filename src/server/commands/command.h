@@ -4,6 +4,8 @@
 // `errors`, which main prints. A command that says much prints as it goes (Print).
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,6 +34,10 @@ inline constexpr size_t kConfigBytesMax = 4u << 20;
 // Reads and judges the configuration at `path`. Errors and warnings are added to `errors`, one line
 // each; nullopt: unusable, and the exit code is kConfiguration.
 std::optional<Config> LoadConfig(const std::string& path, std::string& errors);
+// The certificates that `config`, from the file `path`, names. False: what is wrong is in `errors`,
+// and so are warnings.
+bool LoadTlsFiles(Config& config, const std::string& path,
+                  std::shared_ptr<io::TlsTicketKeys> ticket_keys, std::string& errors);
 
 // RINGMAIL_KERNEL forces a codec kernel (tests). A name it does not know, or the CPU lacks, is said
 // in `errors`.

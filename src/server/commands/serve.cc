@@ -72,8 +72,13 @@ int ServeCommand(std::span<const std::string_view> arguments, std::string& out,
   boot.config_path = given.GetOr("--config", kDefaultConfigPath);
   boot.read_config = ReadConfigFile;
   std::optional<Config> config = LoadConfig(boot.config_path, errors);
+  if (config) {
+    boot.ticket_keys = io::TlsTicketKeys::Make(config->tls.ticket_period);
+    if (!LoadTlsFiles(*config, boot.config_path, boot.ticket_keys, errors)) config.reset();
+  }
   if (!config) return Number(ExitCode::kConfiguration);
   boot.config = std::make_unique<const Config>(*std::move(config));
+  boot.read_file = io::ReadWholeFile;
   boot.shard_count = boot.config->shards != 0 ? boot.config->shards : io::AllowedCpuCount();
 
   const Capacity capacity =

@@ -39,6 +39,7 @@ smtp::SmtpOptions ServerOptions(const Config& config) {
   options.hostname = config.hostname;
   // Who may relay is known: the limit against strangers would only break the site's own mail.
   options.trusted_networks = config.relay.networks;
+  options.tls = config.tls.context;
   return options;
 }
 
@@ -57,6 +58,7 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& wante
   differs("control_socket", running.control_socket != wanted.control_socket);
   differs("user", running.user != wanted.user);
   differs("shards", running.shards != wanted.shards);
+  differs("[tls] ticket_period", running.tls.ticket_period != wanted.tls.ticket_period);
   differs("[log] path", running.log.path != wanted.log.path);
   const storage::StoreOptions &a = running.store, &b = wanted.store;
   differs("[store]", a.segment_bytes != b.segment_bytes || a.quota_bytes != b.quota_bytes ||

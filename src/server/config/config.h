@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "ringmail/agent/transfer.h"
 #include "ringmail/base/log.h"
 #include "ringmail/io/endpoint.h"
+#include "ringmail/io/tls.h"
 #include "ringmail/protocol/smtp.h"
 #include "ringmail/protocol/smtp_client.h"
 #include "ringmail/storage/store.h"
@@ -21,6 +23,29 @@ namespace ringmail::server {
 struct ListenerConfig {
   io::Endpoint endpoint;
   smtp::SmtpListenerOptions options;
+  uint32_t tls_line = 0, tls_column = 0;  // where the key stands; 0: nowhere, the default holds
+};
+
+// Where a file is named.
+struct FileConfig {
+  std::string path;
+  uint32_t line = 0, column = 0;
+};
+
+// [tls] itself, or one [[certificate]].
+struct CertificateConfig {
+  FileConfig certificate, private_key, ocsp_response;
+};
+
+struct TlsConfig {
+  // That of [tls] first, which is shown to whoever asks for no name of the others.
+  std::vector<CertificateConfig> certificates;
+  io::TlsVersion version_min = io::TlsVersion::k12;
+  io::TlsClientCertificates client_certificates = io::TlsClientCertificates::kIgnored;
+  FileConfig client_authorities;
+  std::chrono::seconds ticket_period{12 * 3600};
+  // Made of the files by LoadTls (tls.h); null: there is no certificate.
+  std::shared_ptr<const io::TlsContext> context;
 };
 
 struct LogConfig {
@@ -42,6 +67,7 @@ struct Config {
   agent::TransferOptions transfer;
   smtp::SmtpOptions smtp;
   smtp::SmtpClientOptions client;
+  TlsConfig tls;
   LogConfig log;
   storage::StoreOptions
       store;  // quota_bytes and content_cache_bytes of the whole process: PerShard divides them

@@ -128,6 +128,10 @@ class Reader {
   bool InRange(const std::string& name, const Key& key, const toml::node& node, double number);
   void Unknown(const Section& section, std::string_view name, const toml::source_region& at);
   void ReadItem(const Section& section, const toml::table& table);
+  void ReadTls(const Section& section, const toml::table& table);
+  bool ReadCertificate(const Section& section, const toml::table& table,
+                       CertificateConfig& certificate);
+  void CheckTls();
   void CheckWhole();
 
   static std::string FullName(const Section& section, std::string_view name) {
@@ -173,7 +177,11 @@ void Reader::ReadSection(const Section& section, const toml::node& node,
       return;
     }
     if (section.name == "retry") retry_at_ = at;
-    ReadTable(section, *table, Target{.config = result_.config});
+    if (section.name == "tls") {
+      ReadTls(section, *table);
+    } else {
+      ReadTable(section, *table, Target{.config = result_.config});
+    }
     return;
   }
   const toml::array* items = node.as_array();
@@ -192,11 +200,74 @@ void Reader::ReadSection(const Section& section, const toml::node& node,
   }
 }
 
+void PlaceOf(const toml::table& table, std::string_view name, FileConfig& file) {
+  const toml::node* node = table.get(name);
+  if (node == nullptr) return;
+  file.line = node->source().begin.line;
+  file.column = node->source().begin.column;
+}
+
+// False: it names no certificate.
+bool Reader::ReadCertificate(const Section& section, const toml::table& table,
+                             CertificateConfig& certificate) {
+  ReadTable(section, table, Target{.config = result_.config, .certificate = &certificate});
+  PlaceOf(table, "certificate", certificate.certificate);
+  PlaceOf(table, "private_key", certificate.private_key);
+  PlaceOf(table, "ocsp_response", certificate.ocsp_response);
+  const bool first = table.contains("certificate"), second = table.contains("private_key");
+  if (first != second) {
+    Report(table.source(), FullName(section, first ? "private_key" : "certificate") +
+                               " is missing: a certificate and its private_key go together");
+  }
+  return first && second;
+}
+
+void Reader::ReadTls(const Section& section, const toml::table& table) {
+  CertificateConfig certificate;
+  TlsConfig& tls = result_.config.tls;
+  if (ReadCertificate(section, table, certificate))
+    tls.certificates.insert(tls.certificates.begin(), std::move(certificate));
+  PlaceOf(table, "client_authorities", tls.client_authorities);
+  if (tls.client_certificates == io::TlsClientCertificates::kRequired &&
+      tls.client_authorities.path.empty()) {
+    Report(table.source(),
+           "[tls] client_certificates \"require\" needs client_authorities: nobody could come in");
+  }
+}
+
+void Reader::CheckTls() {
+  Config& config = result_.config;
+  const bool certificates = !config.tls.certificates.empty();
+  for (ListenerConfig& one : config.listeners) {
+    if (one.tls_line == 0) {
+      // RFC 8314 §4.1: who has a certificate offers it.
+      if (certificates) one.options.tls = smtp::ListenerTls::kStartTls;
+    } else if (!certificates && one.options.tls != smtp::ListenerTls::kNone) {
+      result_.diagnostics.push_back(
+          {Severity::kError, one.tls_line, one.tls_column,
+           "[[listener]] tls needs a certificate: write [tls] with certificate and private_key"});
+    }
+  }
+}
+
 void Reader::ReadItem(const Section& section, const toml::table& table) {
   Config& config = result_.config;
+  if (section.name == "certificate") {
+    CertificateConfig certificate;
+    if (ReadCertificate(section, table, certificate)) {
+      config.tls.certificates.push_back(std::move(certificate));
+    } else if (!table.contains("certificate") && !table.contains("private_key")) {
+      Report(table.source(), "[[certificate]] has no certificate and no private_key");
+    }
+    return;
+  }
   if (section.name == "listener") {
     ListenerConfig listener;
     ReadTable(section, table, Target{.config = config, .listener = &listener});
+    if (const toml::node* tls = table.get("tls"); tls != nullptr) {
+      listener.tls_line = tls->source().begin.line;
+      listener.tls_column = tls->source().begin.column;
+    }
     if (!table.contains("address")) {
       Report(table.source(), "[[listener]] has no address: write address = \"0.0.0.0:25\"");
       return;
@@ -407,6 +478,7 @@ void Reader::CheckWhole() {
     Report(retry_at_,
            "[retry] expire_after is shorter than first_delay: no message would be tried twice");
   }
+  CheckTls();
   if (config.hostname.empty()) {
     ReportWhole(
         "no hostname, and the system's own name is no host name: write hostname = "

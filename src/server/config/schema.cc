@@ -87,15 +87,6 @@ std::string SetProtocol(const Value& value, Target&) {
   return "is no protocol: only \"smtp\" is in this version";
 }
 
-std::string SetListenerTls(const Value& value, Target&) {
-  if (value.text == "none") return {};
-  if (value.text == "starttls" || value.text == "implicit") {
-    return "is not in this version yet: TLS comes later, and until then only \"none\" is possible, "
-           "which is the default";
-  }
-  return "must be \"none\" (\"starttls\" and \"implicit\" are not in this version yet)";
-}
-
 template <typename Enum>
 struct Named {
   std::string_view name;
@@ -122,6 +113,16 @@ constexpr std::array<Named<smtp::PathSpacing>, 2> kPathSpacing = {
      {"legacy-mailer", smtp::PathSpacing::kLegacyMailer}}};
 constexpr std::array<Named<smtp::HeloSyntax>, 2> kHeloSyntax = {
     {{"strict", smtp::HeloSyntax::kStrict}, {"windows-host", smtp::HeloSyntax::kWindowsHost}}};
+constexpr std::array<Named<smtp::ListenerTls>, 3> kListenerTls = {
+    {{"none", smtp::ListenerTls::kNone},
+     {"starttls", smtp::ListenerTls::kStartTls},
+     {"implicit", smtp::ListenerTls::kImplicit}}};
+constexpr std::array<Named<io::TlsVersion>, 2> kTlsVersions = {
+    {{"1.2", io::TlsVersion::k12}, {"1.3", io::TlsVersion::k13}}};
+constexpr std::array<Named<io::TlsClientCertificates>, 3> kClientCertificates = {
+    {{"none", io::TlsClientCertificates::kIgnored},
+     {"request", io::TlsClientCertificates::kRequested},
+     {"require", io::TlsClientCertificates::kRequired}}};
 constexpr std::array<Named<LogLevel>, 4> kLogLevels = {{{"debug", LogLevel::kDebug},
                                                         {"info", LogLevel::kInfo},
                                                         {"warning", LogLevel::kWarning},
@@ -176,7 +177,10 @@ constexpr Key kTop[] = {
 constexpr Key kListener[] = {
     {.name = "address", .type = KeyType::kText, .set = SetListenAddress},
     {.name = "protocol", .type = KeyType::kText, .set = SetProtocol},
-    {.name = "tls", .type = KeyType::kText, .set = SetListenerTls},
+    {.name = "tls",
+     .type = KeyType::kText,
+     .set = [](const Value& v,
+               Target& t) { return SetNamed(v.text, kListenerTls, t.listener->options.tls); }},
     {.name = "name",
      .type = KeyType::kText,
      .set = [](const Value& v, Target& t) -> std::string {
@@ -510,6 +514,47 @@ constexpr Key kDestination[] = {
      .advised_min = 600},
 };
 
+#define SET_CERTIFICATE_PATH(member)                            \
+  [](const Value& v, Target& t) -> std::string {                \
+    return SetAbsolutePath(v.text, t.certificate->member.path); \
+  }
+
+constexpr Key kCertificate[] = {
+    {.name = "certificate", .type = KeyType::kText, .set = SET_CERTIFICATE_PATH(certificate)},
+    {.name = "private_key", .type = KeyType::kText, .set = SET_CERTIFICATE_PATH(private_key)},
+    {.name = "ocsp_response", .type = KeyType::kText, .set = SET_CERTIFICATE_PATH(ocsp_response)},
+};
+
+constexpr Key kTls[] = {
+    {.name = "certificate", .type = KeyType::kText, .set = SET_CERTIFICATE_PATH(certificate)},
+    {.name = "private_key", .type = KeyType::kText, .set = SET_CERTIFICATE_PATH(private_key)},
+    {.name = "ocsp_response", .type = KeyType::kText, .set = SET_CERTIFICATE_PATH(ocsp_response)},
+    {.name = "version_min",
+     .type = KeyType::kText,
+     .set = [](const Value& v,
+               Target& t) { return SetNamed(v.text, kTlsVersions, t.config.tls.version_min); }},
+    {.name = "client_certificates",
+     .type = KeyType::kText,
+     .set =
+         [](const Value& v, Target& t) {
+           return SetNamed(v.text, kClientCertificates, t.config.tls.client_certificates);
+         }},
+    {.name = "client_authorities",
+     .type = KeyType::kText,
+     .set =
+         [](const Value& v, Target& t) {
+           return SetAbsolutePath(v.text, t.config.tls.client_authorities.path);
+         }},
+    {.name = "ticket_period",
+     .type = KeyType::kSeconds,
+     .min = 60,
+     .max = 7 * 86'400,  // RFC 8446 §4.6.1
+     .set = SET_SECONDS(tls.ticket_period),
+     .now = NOW_SECONDS(tls.ticket_period),
+     .rfc = "RFC 8446 §4.6.1",
+     .reached = "session tickets get a new key; the one before is good for one period more"},
+};
+
 constexpr Key kLog[] = {
     {.name = "path",
      .type = KeyType::kText,
@@ -586,12 +631,13 @@ constexpr Section kSections[] = {
     {.name = "limits", .keys = kLimits},
     {.name = "retry", .keys = kRetry},
     {.name = "destination", .keys = kDestination},
+    {.name = "tls", .keys = kTls},
+    {.name = "certificate", .array = true, .keys = kCertificate},
     {.name = "log", .keys = kLog},
     {.name = "store", .keys = kStore},
 };
 
 constexpr LaterKey kLater[] = {
-    {"", "tls", "TLS"},
     {"", "dns", "DNS"},
     {"", "sasl", "authentication"},
     {"", "dkim", "DKIM"},

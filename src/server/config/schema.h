@@ -35,8 +35,9 @@ struct Value {
 // Where a setter puts it.
 struct Target {
   Config& config;
-  ListenerConfig* listener = nullptr;  // the [[listener]] or [[route]] being read
+  ListenerConfig* listener = nullptr;  // the [[listener]], [[route]] or [[certificate]] being read
   agent::Route* route = nullptr;
+  CertificateConfig* certificate = nullptr;  // of [tls] or [[certificate]]
 };
 
 struct Key {

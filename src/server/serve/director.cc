@@ -83,10 +83,14 @@ struct EndWork {
 // A configuration read on the blocking pool.
 struct ReadWork {
   Boot* boot;
+  WallTime now{};
   ConfigResult result;
   static void Call(void* context) {
     auto& self = *static_cast<ReadWork*>(context);
     self.result = self.boot->read_config(self.boot->config_path);
+    if (self.boot->read_file != nullptr) {
+      LoadTls(self.result, self.boot->read_file, self.boot->ticket_keys, self.now);
+    }
   }
 };
 
@@ -193,7 +197,7 @@ io::Task<void> Director::TakeBack(const BoundListener& bound) {
 
 bool SameOptions(const smtp::SmtpListenerOptions& a, const smtp::SmtpListenerOptions& b) {
   return a.name == b.name && a.bare_newline == b.bare_newline && a.path_spacing == b.path_spacing &&
-         a.helo_syntax == b.helo_syntax && a.greeting_delay == b.greeting_delay;
+         a.helo_syntax == b.helo_syntax && a.greeting_delay == b.greeting_delay && a.tls == b.tls;
 }
 
 // Opens what is new before it closes what is gone, so that a port that is taken leaves everything
@@ -241,7 +245,7 @@ io::Task<bool> Director::ReloadListeners(const Config& wanted) {
 io::Task<void> Director::Reload() {
   // The log may have been rotated, whatever the file says.
   io::ReopenLog();
-  ReadWork read{.boot = &boot_};
+  ReadWork read{.boot = &boot_, .now = io::WallNow(), .result = {}};
   co_await io::RunBlocking(&ReadWork::Call, &read);
   for (const Diagnostic& one : read.result.diagnostics) {
     const bool error = one.severity == Diagnostic::Severity::kError;

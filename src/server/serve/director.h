@@ -19,6 +19,7 @@
 #include "ringmail/io/timer.h"
 #include "server/commands/exit_code.h"
 #include "server/config/config.h"
+#include "server/config/tls.h"
 #include "server/serve/shard_server.h"
 
 namespace ringmail::server {
@@ -40,6 +41,11 @@ struct Boot {
   io::Listener control;
   // Reads the configuration again, on the blocking pool; main's way to files, the tests' own.
   ConfigResult (*read_config)(const std::string& path) = nullptr;
+
+  // To the files that the configuration names; null: there are none.
+  ReadFile read_file = nullptr;
+  // Of all shards and reloads. Null: no resumption.
+  std::shared_ptr<io::TlsTicketKeys> ticket_keys;
 
   // Written on shard 0 alone.
   std::vector<ShardServer*> servers;

@@ -4,6 +4,7 @@
 
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
+#include "ringmail/io/tls.h"
 
 namespace ringmail::io {
 namespace {
@@ -63,6 +64,13 @@ Task<void> Stream::Close(MonotonicTime) {
   connection_ = nullptr;
   co_return;
 }
+Task<TlsResult> Stream::StartTlsServer(std::shared_ptr<const TlsContext>, MonotonicTime) {
+  TlsResult result;
+  if (!connection_->input.empty()) result.outcome = TlsOutcome::kUnreadInput;
+  co_return result;
+}
+std::string_view ToString(TlsVersion) { return "TLSv1.3"; }
+std::string_view ToString(TlsOutcome) { return "failed"; }
 void Stream::Abort() { connection_ = nullptr; }
 
 MonotonicTime Now() { return now; }

@@ -227,15 +227,25 @@ constexpr Wrong kWrong[] = {
      "f.toml:3:12: error: [[listener]] protocol \"gopher\" is no protocol: only \"smtp\" is in "
      "this version\n"},
     {"tls = \"starttls\"\n",
-     "f.toml:3:7: error: [[listener]] tls \"starttls\" is not in this version yet: TLS comes "
-     "later, and until then only "
-     "\"none\" is possible, which is the default\n"},
+     "f.toml:3:7: error: [[listener]] tls needs a certificate: write [tls] with certificate and "
+     "private_key\n"},
+    {"tls = \"ssl\"\n",
+     "f.toml:3:7: error: [[listener]] tls \"ssl\" must be one of \"none\", \"starttls\", "
+     "\"implicit\"\n"},
     {"bare_newline = \"ok\"\n",
      "f.toml:3:16: error: [[listener]] bare_newline \"ok\" must be one of \"refused\", "
      "\"legacy-scanner\"\n"},
     {"[tls]\ncertificate = \"/c.pem\"\n",
-     "f.toml:3:2: error: tls is not in this version yet: TLS comes later; take it out until "
-     "then\n"},
+     "f.toml:3:1: error: [tls] private_key is missing: a certificate and its private key go "
+     "together\n"},
+    {"[tls]\nclient_certificates = \"require\"\n",
+     "f.toml:3:1: error: [tls] client_certificates \"require\" needs client_authorities: nobody "
+     "could come in\n"},
+    {"[tls]\nversion_min = \"1.1\"\n",
+     "f.toml:4:15: error: [tls] version_min \"1.1\" must be one of \"1.2\", \"1.3\"\n"},
+    {"[[certificate]]\nprivate_key = \"/k.pem\"\n",
+     "f.toml:3:1: error: [[certificate]] certificate is missing: a certificate and its private key "
+     "go together\n"},
     {"[[domain]]\nname = \"not a domain\"\n",
      "f.toml:4:8: error: [[domain]] name \"not a domain\" is no domain: write \"example.org\"\n"},
     {"[listener2]\n", "f.toml:3:2: error: unknown key \"listener2\"; did you mean \"listener\"?\n"},
@@ -351,8 +361,9 @@ TEST(ConfigTest, WhatTheExampleCallsDefaultsAreTheDefaults) {
   std::string uncommented;
   std::stringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    const bool key = line.starts_with("# ") && line.find(" = ") != line.npos &&
-                     line.find("ringmail check") == line.npos;
+    const bool key = line.starts_with("# [") ||
+                     (line.starts_with("# ") && line.find(" = ") != line.npos &&
+                      line.find("ringmail check") == line.npos);
     for (std::string_view no_value : {"user", "shards", "postmaster", "source_address", "path "}) {
       if (line.starts_with("# " + std::string(no_value))) line = "#";
     }
@@ -392,6 +403,28 @@ TEST(SchemaTest, NoKeyIsThereTwiceAndEveryLimitSaysWhatHappens) {
       if (key.advised_min != 0) EXPECT_GE(key.now(Config{}), key.advised_min) << key.name;
     }
   }
+}
+
+TEST(ParseConfig, WhoHasACertificateOffersStartTlsUnlessAListenerSaysOtherwise) {
+  const std::string_view text =
+      "[[listener]]\naddress = \"0.0.0.0:25\"\n"
+      "[[listener]]\naddress = \"0.0.0.0:26\"\ntls = \"none\"\n"
+      "[[listener]]\naddress = \"0.0.0.0:465\"\ntls = \"implicit\"\n";
+  const std::string_view certificates =
+      "[[certificate]]\ncertificate = \"/b.pem\"\nprivate_key = \"/b.key\"\n"
+      "[tls]\ncertificate = \"/a.pem\"\nprivate_key = \"/a.key\"\n";
+  const ConfigResult with = ParseConfig(std::string(text) + std::string(certificates), "h.invalid");
+  ASSERT_TRUE(with.ok()) << FormatDiagnostics("f", with.diagnostics);
+  EXPECT_EQ(with.config.listeners[0].options.tls, smtp::ListenerTls::kStartTls);
+  EXPECT_EQ(with.config.listeners[1].options.tls, smtp::ListenerTls::kNone);
+  EXPECT_EQ(with.config.listeners[2].options.tls, smtp::ListenerTls::kImplicit);
+  ASSERT_EQ(with.config.tls.certificates.size(), 2u);
+  EXPECT_EQ(with.config.tls.certificates[0].certificate.path, "/a.pem") << "[tls] comes first";
+  EXPECT_EQ(with.config.tls.certificates[0].certificate.line, 13u);
+  EXPECT_EQ(with.config.tls.certificates[1].private_key.line, 11u);
+  const ConfigResult without = ParseConfig(text.substr(0, text.find("[[", 2)), "h.invalid");
+  ASSERT_TRUE(without.ok());
+  EXPECT_EQ(without.config.listeners[0].options.tls, smtp::ListenerTls::kNone);
 }
 
 }  // namespace
