@@ -361,9 +361,9 @@ TEST(ConfigTest, WhatTheExampleCallsDefaultsAreTheDefaults) {
   std::string uncommented;
   std::stringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    const bool key = line.starts_with("# [") ||
-                     (line.starts_with("# ") && line.find(" = ") != line.npos &&
-                      line.find("ringmail check") == line.npos);
+    const bool key =
+        line.starts_with("# [") || (line.starts_with("# ") && line.find(" = ") != line.npos &&
+                                    line.find("ringmail check") == line.npos);
     for (std::string_view no_value : {"user", "shards", "postmaster", "source_address", "path "}) {
       if (line.starts_with("# " + std::string(no_value))) line = "#";
     }
