@@ -217,7 +217,7 @@ bool Reader::ReadCertificate(const Section& section, const toml::table& table,
   const bool first = table.contains("certificate"), second = table.contains("private_key");
   if (first != second) {
     Report(table.source(), FullName(section, first ? "private_key" : "certificate") +
-                               " is missing: a certificate and its private_key go together");
+                               " is missing: a certificate and its private key go together");
   }
   return first && second;
 }
