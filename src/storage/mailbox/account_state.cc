@@ -70,6 +70,11 @@ MailboxView AccountState::View(MailboxId id) const {
 
 // --- Mailboxes
 
+bool AccountState::RoomForMailbox() const {
+  return mailboxes_.size() < AccountLimits::kMailboxesMax && next_mailbox_ < UINT32_MAX &&
+         uid_validity_max_ < UINT32_MAX;
+}
+
 MailboxState& AccountState::Make(std::string name, MailboxRole role, uint32_t uid_validity) {
   const MailboxId id(next_mailbox_++);
   MailboxState& mailbox = mailboxes_[id];
@@ -86,7 +91,7 @@ ChangeResult AccountState::Do(const Step&, const CreateMailbox& change) {
   std::optional<std::string> name = NormalMailboxName(change.name);
   if (!name) return Failed(ChangeStatus::kBadName);
   if (by_name_.contains(*name)) return Failed(ChangeStatus::kExists);
-  if (mailboxes_.size() >= AccountLimits::kMailboxesMax) return Failed(ChangeStatus::kLimit);
+  if (!RoomForMailbox()) return Failed(ChangeStatus::kLimit);
   // One mailbox has a role, and the account has one INBOX.
   const bool taken = std::any_of(mailboxes_.begin(), mailboxes_.end(), [&change](const auto& one) {
     return one.second.role == change.role;
@@ -148,7 +153,7 @@ ChangeResult AccountState::Do(const Step& step, const RenameMailbox& change) {
 
 // RFC 9051 §6.3.6: the messages go, INBOX and what lies below it stay.
 ChangeResult AccountState::RenameInbox(const Step& step, const RenameMailbox& change) {
-  if (mailboxes_.size() >= AccountLimits::kMailboxesMax) return Failed(ChangeStatus::kLimit);
+  if (!RoomForMailbox()) return Failed(ChangeStatus::kLimit);
   const MailboxId target = Make(change.name, MailboxRole::kNone, change.uid_validity).id;
   const std::vector<UidRange> all = {{Uid(1), Uid(UINT32_MAX)}};
   return Do(

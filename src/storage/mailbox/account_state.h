@@ -99,6 +99,7 @@ class AccountState {
   ChangeResult Do(const Step& step, const ForgetReleased& change);
 
   MailboxState* Mutable(MailboxId id);
+  bool RoomForMailbox() const;
   MailboxState& Make(std::string name, MailboxRole role, uint32_t uid_validity);
   ChangeResult RenameInbox(const Step& step, const RenameMailbox& change);
   static MailboxPage& Writable(MailboxPageRef& page, const Step& step);
