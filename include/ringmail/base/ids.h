@@ -58,4 +58,8 @@ struct ContentId : StrongId<struct ContentIdTag, uint64_t> {
   }
 };
 
+// An account, from 1, never used again; the directory gives it (storage/directory.h), and it stays
+// when the address changes.
+using AccountId = StrongId<struct AccountIdTag, uint64_t>;
+
 }  // namespace ringmail
