@@ -336,8 +336,7 @@ Task<void> Stream::CloseConnection(MonotonicTime deadline) {
     // Another task may abort it meanwhile.
     while (connection_ == connection) {
       connection->Consume(connection->input().size());
-      if (Now() >= deadline ||
-          co_await RawReceiveOp(*connection, deadline) != StreamStatus::kOk) {
+      if (Now() >= deadline || co_await RawReceiveOp(*connection, deadline) != StreamStatus::kOk) {
         break;
       }
     }

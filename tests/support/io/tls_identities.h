@@ -1,4 +1,5 @@
-// Certificates and keys for tests, and for nothing else: the keys are public. Valid from 2020 to 2119.
+// Certificates and keys for tests, and for nothing else: the keys are public. Valid from 2020 to
+// 2119.
 #pragma once
 
 #include <string_view>
