@@ -5,7 +5,7 @@
 //   may come from another).
 // Promise: bytes arrive in order, once; what was written goes out in order. Nothing is promised of
 //   what the peer has read.
-// Shard: the one that accepted or connected it.
+// Shard: the one that accepted or connected it, until it moves (move.h).
 // Limits: input waiting in the kernel is not read ahead beyond kInputBytesAheadMax (then TCP closes
 //   the window). A stream that waits with no input holds no buffer: kConnectionBytesMax bytes in
 //   all. Output: the caller flushes once output_bytes() passes what it is willing to hold; Write
@@ -44,6 +44,9 @@ std::string_view ToString(StreamStatus status);
 
 // The implementation's half: a kernel socket, or a simulated one.
 class Connection;
+
+// What move.h defines.
+struct DetachResult;
 
 // What tls.h defines.
 class TlsContext;
@@ -143,6 +146,11 @@ class Stream {
   // Of a client: the latest session that the server gave, for TlsClientRequest::session; empty:
   // none came. In TLS 1.3 it comes with the first input. REQUIRES: tls().
   std::string TakeTlsSession();
+
+  // Takes the connection off this shard, as move.h describes it: sends what was written, until
+  // `deadline`, and leaves nothing of it with the shard's ring, buffers or timers. After kOk the
+  // stream is not open and views of its input are void. REQUIRES: open; no handshake under way.
+  Task<DetachResult> Detach(MonotonicTime deadline);
 
   // Ends the current wait and every later one but Close's with kCancelled. Idempotent; safe from
   // another task of the shard. What is written after it is still sent by Close.
