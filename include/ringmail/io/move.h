@@ -76,7 +76,7 @@ class MovedConnection {
   const Endpoint& peer() const;
   const Endpoint& local() const;
   bool tls() const;
-  std::unique_ptr<ParkedConnection> Take();  // by the implementation
+  std::unique_ptr<ParkedConnection>& parked();  // for the implementation
 
  private:
   std::unique_ptr<ParkedConnection> parked_;

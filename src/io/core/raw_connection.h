@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "ringmail/base/time.h"
+#include "ringmail/io/move.h"
 #include "ringmail/io/stream.h"
 #include "ringmail/io/task.h"
 
@@ -37,6 +38,8 @@ class StreamLayer {
   virtual Task<void> Flush(MonotonicTime deadline, StreamStatus* status) = 0;
   // For Close: the last thing that it has to say is written. REQUIRES: flushed, or never to be.
   virtual void Finish() = 0;
+  // It lies over this connection from now on, on another shard.
+  virtual void Rebind(Connection& connection) = 0;
 };
 
 std::string_view RawInput(const Connection& connection);
@@ -57,6 +60,14 @@ StreamLayer* Layer(const Connection& connection);
 // REQUIRES: it has none.
 void SetLayer(Connection& connection, std::unique_ptr<StreamLayer> layer);
 
+// Off the shard and onto another (move.h). Park after RawQuietOp said kOk; it frees the connection.
+// Unpark answers null, and leaves `moved`, where this shard has connections_max.
+MovedConnection RawPark(Connection& connection);
+Connection* RawUnpark(MovedConnection& moved);
+// A place of connections_max, kept for a connection on its way.
+void HoldConnectionPlace();
+void GiveConnectionPlace();
+
 // The three steps of an await.
 bool RawReceiveReady(Connection& connection, MonotonicTime deadline);
 void RawReceiveSuspend(Connection& connection, std::coroutine_handle<> waiter,
@@ -66,6 +77,10 @@ bool RawFlushReady(Connection& connection, MonotonicTime deadline);
 void RawFlushSuspend(Connection& connection, std::coroutine_handle<> waiter,
                      MonotonicTime deadline);
 StreamStatus RawFlushResult(Connection& connection);
+// Until no wait, timer or request of the connection is left on this shard.
+bool RawQuietReady(Connection& connection);
+void RawQuietSuspend(Connection& connection, std::coroutine_handle<> waiter);
+StreamStatus RawQuietResult(Connection& connection);
 
 class [[nodiscard]] RawReceiveOp {
  public:
@@ -80,6 +95,17 @@ class [[nodiscard]] RawReceiveOp {
  private:
   Connection& connection_;
   const MonotonicTime deadline_;
+};
+
+class [[nodiscard]] RawQuietOp {
+ public:
+  explicit RawQuietOp(Connection& connection) : connection_(connection) {}
+  bool await_ready() { return RawQuietReady(connection_); }
+  void await_suspend(std::coroutine_handle<> waiter) { RawQuietSuspend(connection_, waiter); }
+  StreamStatus await_resume() { return RawQuietResult(connection_); }
+
+ private:
+  Connection& connection_;
 };
 
 class [[nodiscard]] RawFlushOp {

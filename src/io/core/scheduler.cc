@@ -52,6 +52,11 @@ Scheduler::~Scheduler() {
 Scheduler* Scheduler::Current() { return current_scheduler; }
 void Scheduler::SetCurrent(Scheduler* scheduler) { current_scheduler = scheduler; }
 
+Arrivals*& Scheduler::arrivals(uint16_t place) {
+  CHECK_LT(place, kMovePlacesMax);
+  return arrivals_[place];
+}
+
 void Scheduler::SetTime(MonotonicTime now, WallTime wall_now) {
   CHECK_GE(now, now_);
   now_ = now;

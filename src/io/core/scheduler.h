@@ -13,6 +13,7 @@
 //   allocation in steady state.
 #pragma once
 
+#include <array>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,8 @@
 #include "ringmail/base/intrusive_list.h"
 #include "ringmail/base/log.h"
 #include "ringmail/base/time.h"
+#include "ringmail/io/gate.h"
+#include "ringmail/io/move.h"
 
 namespace ringmail::io {
 
@@ -74,6 +77,10 @@ class Scheduler {
   // Steps of TLS handshakes.
   TurnShare& handshakes() { return handshakes_; }
   IntrusiveList<DetachedHook, DetachedTag>& detached() { return detached_; }
+  // Where sessions of other shards land; null: nobody takes them.
+  Arrivals*& arrivals(uint16_t place);
+  // io's own tasks: answers that wait for room in a queue.
+  Gate& errands() { return errands_; }
 
   // The clocks of the coming turn. REQUIRES: `now` does not go back.
   void SetTime(MonotonicTime now, WallTime wall_now);
@@ -106,6 +113,8 @@ class Scheduler {
   HandleQueue yielded_;
   TurnShare handshakes_;
   IntrusiveList<DetachedHook, DetachedTag> detached_;
+  Gate errands_;
+  std::array<Arrivals*, kMovePlacesMax> arrivals_{};
   bool tearing_down_ = false;
 };
 

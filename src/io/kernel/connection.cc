@@ -2,9 +2,11 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -53,7 +55,8 @@ uint32_t Connection::HeldMax() const {
 }
 
 void Connection::ArmReceive() {
-  if (receive_ != Receive::kNone || ended_ || failed_ || released_ || starved()) return;
+  if (receive_ != Receive::kNone || ended_ || failed_ || released_ || quiet_ || starved())
+    return;
   if (held_ >= HeldMax()) return;
   Ring& ring = shard_.ring();
   io_uring_sqe* sqe = ring.Sqe();
@@ -94,6 +97,7 @@ void Connection::OnPoll(int32_t result) {
   cancelling_ = false;
   --outstanding_;
   if (released_) return MaybeFree();
+  WakeIfQuiet();
   // Readable, hung up or in error: the receive finds out which.
   if (result >= 0) idle_ = false;
   ArmReceive();
@@ -122,13 +126,18 @@ void Connection::OnReceive(int32_t result, uint32_t flags) {
     ended_ = true;
   } else if (result == -ENOBUFS) {
     // P1: the pool is empty, the peer is well. Armed again when a buffer comes back.
-    if (!starved()) shard_.AddStarved(*this);
+    if (!starved() && !quiet_) shard_.AddStarved(*this);
   } else if (result != -ECANCELED && !Transient(-result)) {
     Fail(-result);
   }
   if (wait_ == Wait::kReceive && (input_head_ != nullptr || ended_)) Wake();
+  WakeIfQuiet();
   if (!more) {
     ArmReceive();
+  } else if (quiet_) {
+    // Should the cancel have been lost to what has just arrived.
+    cancelling_ = false;
+    CancelReceive();
   } else if (held_ >= HeldMax()) {
     CancelReceive();
   }
@@ -179,8 +188,10 @@ void Connection::DropInput() {
   --held_;
   if (node->buffer >= 0) {
     shard_.buffers().Return(node);
-  } else {
+  } else if (node->buffer == InputNode::kBlock) {
     shard_.blocks().Free(node);
+  } else {
+    std::free(node);
   }
   input_data_ = nullptr;
   input_size_ = 0;
@@ -253,6 +264,7 @@ void Connection::OnSend(int32_t result) {
   }
   if (wait_ == Wait::kFlush && output_bytes() == 0) Wake();
   if (wait_ == Wait::kSendDone && !send_in_flight_) Wake();
+  WakeIfQuiet();
   if (released_) MaybeFree();
 }
 
@@ -280,6 +292,12 @@ bool Connection::Begin(Wait wait) {
   CHECK(wait_ == Wait::kNone && !resuming_);
   timed_out_ = false;
   if (wait == Wait::kSendDone) return !send_in_flight_;
+  if (wait == Wait::kQuiet) {
+    quiet_ = true;
+    ListHook<StarvedTag>::Unlink();
+    CancelReceive();
+    return outstanding_ == 0;
+  }
   if (wait == Wait::kReceive) {
     CHECK_EQ(input_size_, 0u);
     // What the peer has pipelined is answered together: the send starts at the latest when this
@@ -360,10 +378,14 @@ StreamStatus Connection::Result(Wait wait) {
     status = StreamStatus::kEnd;
   } else if (wait == Wait::kFlush && output_bytes() == 0) {
     status = StreamStatus::kOk;
-  } else if (wait == Wait::kSendDone) {
+  } else if (wait == Wait::kSendDone || wait == Wait::kQuiet) {
     status = StreamStatus::kOk;
   } else {
     CHECK(timed_out_);
+  }
+  if (wait == Wait::kQuiet && status != StreamStatus::kOk) {
+    quiet_ = false;
+    ArmReceive();
   }
   if (released_) MaybeFree();
   return status;
@@ -394,8 +416,58 @@ void Connection::Release() {
 
 void Connection::MaybeFree() {
   if (!released_ || outstanding_ > 0 || resuming_ || waiter_) return;
-  shard_.CloseDescriptor(fd_);
+  if (fd_ >= 0) shard_.CloseDescriptor(fd_);
   shard_.FreeConnection(this);
+}
+
+// --- Between two shards
+
+std::unique_ptr<ParkedConnection> Connection::Park() {
+  CHECK(quiet_ && outstanding_ == 0 && output_bytes() == 0 && wait_ == Wait::kNone);
+  auto parked = std::make_unique<ParkedConnection>(std::exchange(fd_, -1), peer_, local_);
+  parked->ended_ = ended_;
+  parked->layer_ = std::move(layer_);
+  if (input_size_ > 0) {
+    parked->shown_ = true;
+    parked->Keep(input());
+    DropInput();
+  }
+  for (; input_head_ != nullptr; DropInput()) parked->Keep({input_head_->data, input_head_->size});
+  Release();
+  return parked;
+}
+
+void Connection::Unpark(ParkedConnection& parked) {
+  CHECK(parked.fd_ == fd_ && receive_ == Receive::kNone);
+  parked.fd_ = -1;
+  ended_ = parked.ended_;
+  fresh_ = false;
+  input_head_ = std::exchange(parked.input_head_, nullptr);
+  input_tail_ = std::exchange(parked.input_tail_, nullptr);
+  for (const InputNode* node = input_head_; node != nullptr; node = node->next) ++held_;
+  if (parked.shown_) ShowInput();
+  if (parked.layer_ != nullptr) {
+    layer_ = std::move(parked.layer_);
+    layer_->Rebind(*this);
+  }
+}
+
+void ParkedConnection::Keep(std::string_view input) {
+  void* memory = std::malloc(sizeof(InputNode) + input.size());
+  CHECK(memory != nullptr);
+  auto* node = new (memory) InputNode;
+  node->data = static_cast<char*>(memory) + sizeof(InputNode);
+  node->size = static_cast<uint32_t>(input.size());
+  node->buffer = InputNode::kMoved;
+  std::memcpy(node->data, input.data(), input.size());
+  (input_tail_ == nullptr ? input_head_ : input_tail_->next) = node;
+  input_tail_ = node;
+}
+
+ParkedConnection::~ParkedConnection() {
+  while (input_head_ != nullptr) std::free(std::exchange(input_head_, input_head_->next));
+  // No request refers to it: the peer hears of it now.
+  if (fd_ >= 0) close(fd_);
 }
 
 ConnectionPool::~ConnectionPool() { CHECK_EQ(used_, 0u); }

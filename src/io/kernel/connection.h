@@ -2,7 +2,8 @@
 // waits for either.
 //
 // Made by: ConnectionPool::Make.
-// Ends in: Release, after which it frees itself with its last completion. At any time at most one
+// Ends in: Release, after which it frees itself with its last completion; or Park, with none
+//   outstanding, which takes what it owns to another shard. At any time at most one
 //   receive request (a poll or a receive) and one send are with the kernel. The object, its output
 //   blocks and its references live until both have completed: `outstanding_` counts them, and
 //   Release never frees earlier (P4). States of receiving: nothing armed → polling (idle) →
@@ -30,6 +31,35 @@ namespace ringmail::io {
 
 class Shard;
 
+// A connection that no shard drives: no request of it is with any kernel's ring.
+class ParkedConnection {
+ public:
+  ParkedConnection(int fd, const Endpoint& peer, const Endpoint& local)
+      : fd_(fd), peer_(peer), local_(local) {}
+  ParkedConnection(const ParkedConnection&) = delete;
+  ParkedConnection& operator=(const ParkedConnection&) = delete;
+  ~ParkedConnection();
+
+  const Endpoint& peer() const { return peer_; }
+  const Endpoint& local() const { return local_; }
+  bool layered() const { return layer_ != nullptr; }
+  int descriptor() const { return fd_; }
+
+ private:
+  friend class Connection;
+  // Behind what is here already.
+  void Keep(std::string_view input);
+
+  int fd_;  // -1: taken
+  bool shown_ = false;  // the first of the input was input()
+  bool ended_ = false;
+  Endpoint peer_;
+  Endpoint local_;
+  InputNode* input_head_ = nullptr;
+  InputNode* input_tail_ = nullptr;
+  std::unique_ptr<StreamLayer> layer_;
+};
+
 // A receive that has waited this long without an answer gives its request's memory back and polls
 // instead.
 inline constexpr Nanoseconds kIdleAfter = std::chrono::seconds(5);
@@ -56,11 +86,17 @@ class Connection : public ListHook<struct StarvedTag>, public ListHook<struct Un
   StreamLayer* layer() const { return layer_.get(); }
   void SetLayer(std::unique_ptr<StreamLayer> layer);
 
-  enum class Wait : uint8_t { kNone, kReceive, kFlush, kSendDone };
+  // kQuiet: until nothing of it is with the kernel. It then stays so, unless the result is an error.
+  enum class Wait : uint8_t { kNone, kReceive, kFlush, kSendDone, kQuiet };
   // Starts what `wait` needs; whether its result is known at once.
   bool Begin(Wait wait);
   void Suspend(Wait wait, std::coroutine_handle<> waiter, MonotonicTime deadline);
   StreamStatus Result(Wait wait);
+
+  // REQUIRES: a wait for kQuiet has ended well; nothing is written. Frees this.
+  std::unique_ptr<ParkedConnection> Park();
+  // Takes over what was parked. REQUIRES: just made, of its descriptor; not started.
+  void Unpark(ParkedConnection& parked);
 
   // For Close.
   void Uncancel() { cancelled_ = false; }
@@ -99,15 +135,19 @@ class Connection : public ListHook<struct StarvedTag>, public ListHook<struct Un
   void SubmitSend();
   void Fail(int error);
   void Wake();
+  void WakeIfQuiet() {
+    if (wait_ == Wait::kQuiet && outstanding_ == 0) Wake();
+  }
   void MaybeFree();
 
   Shard& shard_;
-  const int fd_;
+  int fd_;  // -1: parked
   const uint16_t generation_;
   uint8_t outstanding_ = 0;
   Receive receive_ = Receive::kNone;
   Wait wait_ = Wait::kNone;
   bool cancelling_ = false;  // the receive request
+  bool quiet_ = false;       // nothing is armed: about to be parked
   bool idle_ = false;
   bool fresh_ = true;  // nothing can have arrived yet: wait before the first try
   bool ended_ = false;
@@ -150,6 +190,12 @@ class ConnectionPool {
 
   bool full() const { return used_ >= connections_max_; }
   uint32_t used() const { return used_; }
+  // Room for one that is on its way to another shard, until it has landed.
+  void HoldPlace() { ++used_; }
+  void GivePlace() {
+    CHECK_GT(used_, 0u);
+    --used_;
+  }
   // REQUIRES: not full. Owns `fd` from now on.
   Connection* Make(Shard& shard, int fd, const Endpoint& peer, const Endpoint& local);
   void Free(Connection* connection);

@@ -18,10 +18,13 @@ namespace ringmail::io {
 // Input of one connection, in the order of its arrival: a receive buffer, or a copy in memory of
 // its own.
 struct InputNode {
+  static constexpr int32_t kBlock = -1;  // in a block of the shard's pool
+  static constexpr int32_t kMoved = -2;  // in an allocation of its own: came from another shard
+
   InputNode* next = nullptr;
   char* data = nullptr;
   uint32_t size = 0;
-  int32_t buffer = -1;  // -1: a copy
+  int32_t buffer = kBlock;
 };
 
 class ReceiveBuffers {

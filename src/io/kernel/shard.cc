@@ -315,6 +315,15 @@ void Shard::CloseDescriptor(int fd) {
 
 void Shard::FreeConnection(Connection* connection) {
   connections_.Free(connection);
+  NotifyRoom();
+}
+
+void Shard::GiveConnectionPlace() {
+  connections_.GivePlace();
+  NotifyRoom();
+}
+
+void Shard::NotifyRoom() {
   while (!room_waiters_.empty()) {
     Event* room = room_waiters_.back();
     room_waiters_.pop_back();

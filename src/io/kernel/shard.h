@@ -114,6 +114,8 @@ class Shard {
     if (!connection.unsent()) unsent_.PushBack(connection);
   }
   void FreeConnection(Connection* connection);
+  // Room that was held for a connection on its way (ConnectionPool::HoldPlace).
+  void GiveConnectionPlace();
   // Notifies `room` once when the pool of connections is no longer full.
   void AwaitConnectionRoom(Event& room) { room_waiters_.push_back(&room); }
   void ForgetConnectionRoom(Event& room);
@@ -155,6 +157,7 @@ class Shard {
   void ArmStarved();
   void ArmWake();
   void RingFor(uint16_t to);
+  void NotifyRoom();
   static void Woken(Completion& completion, int32_t result, uint32_t flags);
 
   struct WakeRead : Completion {

@@ -5,7 +5,9 @@
 
 #include "io/core/raw_connection.h"
 #include "io/kernel/connection.h"
+#include "io/kernel/shard.h"
 #include "ringmail/base/check.h"
+#include "ringmail/io/move.h"
 
 namespace ringmail::io {
 namespace {
@@ -66,6 +68,41 @@ void RawFlushSuspend(Connection& connection, std::coroutine_handle<> waiter,
 StreamStatus RawFlushResult(Connection& connection) {
   return connection.Result(Connection::Wait::kFlush);
 }
+
+bool RawQuietReady(Connection& connection) { return connection.Begin(Connection::Wait::kQuiet); }
+void RawQuietSuspend(Connection& connection, std::coroutine_handle<> waiter) {
+  connection.Suspend(Connection::Wait::kQuiet, waiter, kNever);
+}
+StreamStatus RawQuietResult(Connection& connection) {
+  return connection.Result(Connection::Wait::kQuiet);
+}
+MovedConnection RawPark(Connection& connection) { return MovedConnection(connection.Park()); }
+
+Connection* RawUnpark(MovedConnection& moved) {
+  std::unique_ptr<ParkedConnection>& parked = moved.parked();
+  Shard& shard = Shard::Here();
+  if (shard.connections().full()) return nullptr;
+  Connection* connection =
+      shard.connections().Make(shard, parked->descriptor(), parked->peer(), parked->local());
+  connection->Unpark(*parked);
+  parked.reset();
+  connection->Start();
+  return connection;
+}
+
+void HoldConnectionPlace() { Shard::Here().connections().HoldPlace(); }
+void GiveConnectionPlace() { Shard::Here().GiveConnectionPlace(); }
+
+MovedConnection::MovedConnection() = default;
+MovedConnection::MovedConnection(std::unique_ptr<ParkedConnection> parked)
+    : parked_(std::move(parked)) {}
+MovedConnection::MovedConnection(MovedConnection&& other) noexcept = default;
+MovedConnection& MovedConnection::operator=(MovedConnection&& other) noexcept = default;
+MovedConnection::~MovedConnection() = default;
+const Endpoint& MovedConnection::peer() const { return parked_->peer(); }
+const Endpoint& MovedConnection::local() const { return parked_->local(); }
+bool MovedConnection::tls() const { return parked_->layered(); }
+std::unique_ptr<ParkedConnection>& MovedConnection::parked() { return parked_; }
 
 Task<void> Stream::CloseConnection(MonotonicTime deadline) {
   Connection* connection = connection_;

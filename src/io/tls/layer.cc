@@ -85,14 +85,14 @@ const BIO_METHOD* ConnectionMethod() {
 }  // namespace
 
 TlsLayer::TlsLayer(Connection& connection, std::shared_ptr<const TlsContext> context)
-    : connection_(connection),
+    : connection_(&connection),
       context_(std::move(context)),
       verdict_(std::make_unique<Verdict>()),
       sign_work_(std::make_unique<tls::SignWork>()) {
   ssl_.reset(SSL_new(this->context().ssl_ctx()));
   BIO* bio = BIO_new(ConnectionMethod());
   CHECK(ssl_ != nullptr && bio != nullptr);
-  BIO_set_data(bio, &connection_);
+  BIO_set_data(bio, connection_);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_.get(), bio, bio);
   SSL_set_app_data(ssl_.get(), this);
@@ -145,17 +145,17 @@ std::optional<StreamStatus> TlsLayer::Pull() {
 
 std::optional<StreamStatus> TlsLayer::TryReceive() {
   CHECK(input_.empty());
-  if (RawCancelled(connection_)) return StreamStatus::kCancelled;
+  if (RawCancelled(*connection_)) return StreamStatus::kCancelled;
   Seal(SIZE_MAX);
   const std::optional<StreamStatus> status = Pull();
   // Otherwise the wait sends.
-  if (status) RawSendSoon(connection_);
+  if (status) RawSendSoon(*connection_);
   return status;
 }
 
 Task<void> TlsLayer::Receive(MonotonicTime deadline, StreamStatus* status) {
   for (;;) {
-    *status = co_await RawReceiveOp(connection_, deadline);
+    *status = co_await RawReceiveOp(*connection_, deadline);
     switch (*status) {
       case StreamStatus::kCancelled:
       case StreamStatus::kTimedOut:
@@ -173,7 +173,7 @@ Task<void> TlsLayer::Receive(MonotonicTime deadline, StreamStatus* status) {
     }
     if (const std::optional<StreamStatus> pulled = Pull(); pulled) {
       *status = *pulled;
-      RawSendSoon(connection_);
+      RawSendSoon(*connection_);
       co_return;
     }
   }
@@ -191,9 +191,9 @@ void TlsLayer::WriteReference(std::string_view bytes) {
   references_bytes_ += bytes.size();
 }
 
-size_t TlsLayer::output_bytes() const { return unsealed() + RawOutputBytes(connection_); }
+size_t TlsLayer::output_bytes() const { return unsealed() + RawOutputBytes(*connection_); }
 
-int TlsLayer::error() const { return error_ != 0 ? error_ : RawError(connection_); }
+int TlsLayer::error() const { return error_ != 0 ? error_ : RawError(*connection_); }
 
 void TlsLayer::DropOutput() {
   // Freed, not kept: most connections are idle most of the time.
@@ -252,10 +252,10 @@ void TlsLayer::Seal(size_t bytes_max) {
 }
 
 std::optional<StreamStatus> TlsLayer::TryFlush() {
-  if (RawCancelled(connection_)) return StreamStatus::kCancelled;
-  if (failed_ && RawOutputBytes(connection_) == 0) return StreamStatus::kFailed;
+  if (RawCancelled(*connection_)) return StreamStatus::kCancelled;
+  if (failed_ && RawOutputBytes(*connection_) == 0) return StreamStatus::kFailed;
   Seal(kTlsSealAheadBytesMax);
-  if (unsealed() == 0 && RawOutputBytes(connection_) == 0) {
+  if (unsealed() == 0 && RawOutputBytes(*connection_) == 0) {
     return failed_ ? StreamStatus::kFailed : StreamStatus::kOk;
   }
   return std::nullopt;
@@ -263,7 +263,7 @@ std::optional<StreamStatus> TlsLayer::TryFlush() {
 
 Task<void> TlsLayer::Flush(MonotonicTime deadline, StreamStatus* status) {
   for (;;) {
-    *status = co_await RawFlushOp(connection_, deadline);
+    *status = co_await RawFlushOp(*connection_, deadline);
     if (*status == StreamStatus::kCancelled || *status == StreamStatus::kTimedOut) co_return;
     if (*status != StreamStatus::kOk) {
       Break(0);
@@ -283,6 +283,12 @@ void TlsLayer::Finish() {
     ERR_clear_error();
   }
   DropOutput();
+}
+
+void TlsLayer::Rebind(Connection& connection) {
+  connection_ = &connection;
+  // One BIO is both source and sink.
+  BIO_set_data(SSL_get_rbio(ssl_.get()), connection_);
 }
 
 void TlsLayer::Break(int error) {

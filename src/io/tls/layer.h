@@ -44,6 +44,7 @@ class TlsLayer final : public StreamLayer {
   std::optional<StreamStatus> TryFlush() override;
   Task<void> Flush(MonotonicTime deadline, StreamStatus* status) override;
   void Finish() override;
+  void Rebind(Connection& connection) override;
 
   // The handshake.
   enum class Step : uint8_t { kDone, kNeedsInput, kNeedsSignature, kFailed };
@@ -94,7 +95,7 @@ class TlsLayer final : public StreamLayer {
   void DropInput();
   std::optional<StreamStatus> Pull();
 
-  Connection& connection_;
+  Connection* connection_;
   std::shared_ptr<const TlsContext> context_;
   bssl::UniquePtr<SSL> ssl_;
   const tls::Identity* shown_ = nullptr;  // a server's; of the context

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ringmail/base/check.h"
+#include "ringmail/io/move.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/io/stream.h"
 #include "tests/sim/io/network.h"
@@ -40,6 +41,16 @@ Connection::~Connection() {
 void Connection::Attach(sim::Shard* shard) {
   shard_ = shard;
   shard->AddConnection();
+}
+
+void Connection::LeaveShard() {
+  CHECK(waiting_ == Waiting::kNothing && !resuming_ && !timer_.armed() && output_bytes_ == 0);
+  // Elsewhere, so that a view kept over the move shows at once.
+  std::string moved(input());
+  std::memset(input_.data(), kPoison, input_.size());
+  input_ = std::move(moved);
+  input_at_ = 0;
+  std::exchange(shard_, nullptr)->RemoveConnection();
 }
 
 bool Connection::checks() const {
@@ -229,6 +240,24 @@ void Connection::SetLayer(std::unique_ptr<StreamLayer> layer) {
   layer_ = std::move(layer);
 }
 
+bool Connection::TryQuiet() {
+  CHECK(waiting_ == Waiting::kNothing && !resuming_);
+  return false;
+}
+
+// As long as a kernel needs to give a request back: others run meanwhile, and octets arrive.
+void Connection::WaitQuiet(std::coroutine_handle<> waiter) {
+  resuming_ = true;
+  result_ = StreamStatus::kOk;
+  YieldOp{}.await_suspend(waiter);
+}
+
+StreamStatus Connection::TakeQuiet() {
+  if (cancelled_) result_ = StreamStatus::kCancelled;
+  if (result_ == StreamStatus::kOk && in().reset_arrived) result_ = StreamStatus::kFailed;
+  return TakeResult();
+}
+
 // --- The end
 
 void Connection::Cancel() {
@@ -327,6 +356,57 @@ void RawFlushSuspend(Connection& connection, std::coroutine_handle<> waiter,
   connection.Wait(waiter, deadline, true);
 }
 StreamStatus RawFlushResult(Connection& connection) { return connection.TakeResult(); }
+
+bool RawQuietReady(Connection& connection) { return connection.TryQuiet(); }
+void RawQuietSuspend(Connection& connection, std::coroutine_handle<> waiter) {
+  connection.WaitQuiet(waiter);
+}
+StreamStatus RawQuietResult(Connection& connection) { return connection.TakeQuiet(); }
+
+// --- Between two shards (io/move.h)
+
+class ParkedConnection {
+ public:
+  explicit ParkedConnection(Connection& connection) : connection_(&connection) {}
+  ParkedConnection(const ParkedConnection&) = delete;
+  ParkedConnection& operator=(const ParkedConnection&) = delete;
+  ~ParkedConnection() {
+    if (connection_ != nullptr) connection_->Release();
+  }
+  Connection& connection() { return *connection_; }
+  Connection* Take() { return std::exchange(connection_, nullptr); }
+
+ private:
+  Connection* connection_;
+};
+
+MovedConnection RawPark(Connection& connection) {
+  connection.LeaveShard();
+  return MovedConnection(std::make_unique<ParkedConnection>(connection));
+}
+
+Connection* RawUnpark(MovedConnection& moved) {
+  sim::Shard* shard = sim::World::CurrentShard();
+  if (shard->connections_full()) return nullptr;
+  Connection* connection = std::exchange(moved.parked(), nullptr)->Take();
+  connection->Attach(shard);
+  if (connection->layer() != nullptr) connection->layer()->Rebind(*connection);
+  return connection;
+}
+
+void HoldConnectionPlace() { sim::World::CurrentShard()->AddConnection(); }
+void GiveConnectionPlace() { sim::World::CurrentShard()->RemoveConnection(); }
+
+MovedConnection::MovedConnection() = default;
+MovedConnection::MovedConnection(std::unique_ptr<ParkedConnection> parked)
+    : parked_(std::move(parked)) {}
+MovedConnection::MovedConnection(MovedConnection&& other) noexcept = default;
+MovedConnection& MovedConnection::operator=(MovedConnection&& other) noexcept = default;
+MovedConnection::~MovedConnection() = default;
+const Endpoint& MovedConnection::peer() const { return parked_->connection().peer(); }
+const Endpoint& MovedConnection::local() const { return parked_->connection().local(); }
+bool MovedConnection::tls() const { return parked_->connection().layer() != nullptr; }
+std::unique_ptr<ParkedConnection>& MovedConnection::parked() { return parked_; }
 
 Task<void> Stream::CloseConnection(MonotonicTime deadline) {
   Connection* connection = connection_;

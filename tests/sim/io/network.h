@@ -93,6 +93,8 @@ class Connection : public ListHook<struct ConnectionTag> {
 
   // Which shard it belongs to from now on; none while it waits to be accepted.
   void Attach(sim::Shard* shard);
+  // None again, while it moves. REQUIRES: a wait of TryQuiet has just ended well.
+  void LeaveShard();
   sim::Node* node() const { return node_; }
   sim::Link& link() { return *link_; }
   const std::shared_ptr<sim::Link>& shared_link() const { return link_; }
@@ -124,6 +126,9 @@ class Connection : public ListHook<struct ConnectionTag> {
   bool TryFlush(MonotonicTime deadline);
   void Wait(std::coroutine_handle<> waiter, MonotonicTime deadline, bool flush);
   StreamStatus TakeResult();
+  bool TryQuiet();
+  void WaitQuiet(std::coroutine_handle<> waiter);
+  StreamStatus TakeQuiet();
 
   // From the network.
   void Arrived();
