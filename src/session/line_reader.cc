@@ -8,6 +8,20 @@
 
 namespace ringmail::session {
 
+LineReader::LineReader(LineReader&& other) noexcept
+    : line_bytes_max_(other.line_bytes_max_),
+      carry_(std::move(other.carry_)),
+      carry_bytes_(std::exchange(other.carry_bytes_, 0u)),
+      carry_capacity_(std::exchange(other.carry_capacity_, 0u)),
+      discarded_(other.discarded_),
+      ends_(other.ends_),
+      discarding_(other.discarding_),
+      discarded_cr_(other.discarded_cr_),
+      after_bare_lf_(other.after_bare_lf_) {
+  // Otherwise the last line's octets would come again where the reader goes on.
+  CHECK(other.held_ == 0 && !other.carry_returned_);
+}
+
 void LineReader::Release(io::Stream& stream) {
   if (held_ > 0) stream.Consume(std::exchange(held_, 0u));
   if (carry_returned_) {

@@ -5,6 +5,8 @@
 // Order: TryLine while there is input, ReadLine to wait; Release before the stream's input is read
 //   by anything else (content). A returned line stays where it is until the next call of either, or
 //   Release.
+//   A session that moves to another shard (io/move.h) takes its reader along: Release, then the
+//   move; an unfinished line goes on there.
 // Promise: zero-copy when the whole line lies in one receive buffer. Before it waits, a reader
 //   copies an unfinished line into memory of its own (as much as the peer has sent), so that a
 //   waiting connection holds no receive buffer.
@@ -55,6 +57,8 @@ class LineReader {
  public:
   explicit LineReader(size_t line_bytes_max, LineEnds ends = LineEnds::kStrict)
       : line_bytes_max_(line_bytes_max), ends_(ends) {}
+  // REQUIRES: released. `other` is only good for destruction.
+  LineReader(LineReader&& other) noexcept;
   LineReader(const LineReader&) = delete;
   LineReader& operator=(const LineReader&) = delete;
 

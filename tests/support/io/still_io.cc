@@ -11,6 +11,8 @@ namespace {
 
 constexpr MonotonicTime kStart{std::chrono::seconds(1000)};
 MonotonicTime now = kStart;
+std::optional<StillMove> last_move;
+bool refuse_moves = false;
 
 }  // namespace
 
@@ -73,6 +75,55 @@ std::string_view ToString(TlsVersion) { return "TLSv1.3"; }
 std::string_view ToString(TlsOutcome) { return "failed"; }
 void Stream::Abort() { connection_ = nullptr; }
 
+// --- Moves (io/move.h)
+
+class ParkedConnection {
+ public:
+  explicit ParkedConnection(Connection* connection) : connection_(connection) {}
+  Connection* connection() const { return connection_; }
+
+ private:
+  Connection* connection_;
+};
+
+MovedConnection::MovedConnection() = default;
+MovedConnection::MovedConnection(std::unique_ptr<ParkedConnection> parked)
+    : parked_(std::move(parked)) {}
+MovedConnection::MovedConnection(MovedConnection&& other) noexcept = default;
+MovedConnection& MovedConnection::operator=(MovedConnection&& other) noexcept = default;
+MovedConnection::~MovedConnection() = default;
+const Endpoint& MovedConnection::peer() const { return parked_->connection()->peer; }
+const Endpoint& MovedConnection::local() const { return parked_->connection()->local; }
+bool MovedConnection::tls() const { return false; }
+std::unique_ptr<ParkedConnection>& MovedConnection::parked() { return parked_; }
+
+Task<DetachResult> Stream::Detach(MonotonicTime) {
+  if (connection_->cancelled) co_return DetachResult{StreamStatus::kCancelled, {}};
+  auto parked = std::make_unique<ParkedConnection>(std::exchange(connection_, nullptr));
+  co_return DetachResult{StreamStatus::kOk, MovedConnection(std::move(parked))};
+}
+
+StatusOr<Stream> Attach(MovedConnection& connection) {
+  return Stream(std::exchange(connection.parked(), nullptr)->connection());
+}
+
+Arrivals::Arrivals(uint16_t place) : place_(place) {}
+Arrivals::~Arrivals() { (void)place_; }
+
+Task<MoveResult> MoveSession(Stream& stream, ShardIndex to, uint16_t place,
+                             std::unique_ptr<MovedState> state, MonotonicTime deadline) {
+  if (refuse_moves) co_return MoveResult{MoveOutcome::kRefused, StreamStatus::kOk, std::move(state)};
+  DetachResult detached = co_await stream.Detach(deadline);
+  if (detached.status != StreamStatus::kOk) {
+    co_return MoveResult{MoveOutcome::kStream, detached.status, std::move(state)};
+  }
+  last_move = StillMove{to, place, detached.connection.parked()->connection(), std::move(state)};
+  co_return MoveResult{MoveOutcome::kMoved, StreamStatus::kOk, {}};
+}
+
+std::optional<StillMove> TakeStillMove() { return std::exchange(last_move, std::nullopt); }
+void RefuseStillMoves(bool refuse) { refuse_moves = refuse; }
+
 MonotonicTime Now() { return now; }
 WallTime WallNow() { return FromUnixSeconds(1'767'225'600); }
 LogBuffer& ShardLog() {
@@ -82,6 +133,8 @@ LogBuffer& ShardLog() {
 
 void ResetStillIo() {
   now = kStart;
+  last_move.reset();
+  refuse_moves = false;
   (void)TakeStillLog();
 }
 

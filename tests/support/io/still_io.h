@@ -6,10 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ringmail/base/time.h"
+#include "ringmail/io/move.h"
 #include "ringmail/io/stream.h"
 
 namespace ringmail::io {
@@ -43,6 +46,18 @@ class Connection {
   void (*at_wait)(void* context) = nullptr;
   void* context = nullptr;
 };
+
+// What a session of this shard has moved elsewhere (io/move.h), where it left.
+struct StillMove {
+  ShardIndex to;
+  uint16_t place = 0;
+  Connection* connection = nullptr;
+  std::unique_ptr<MovedState> state;
+};
+// The last one that was accepted, if any; there is no other shard to go on at: the test does.
+std::optional<StillMove> TakeStillMove();
+// Whether moves are refused from now on, as by a service that is full.
+void RefuseStillMoves(bool refuse);
 
 // Starts the clock again, and gives the log so far back.
 void ResetStillIo();

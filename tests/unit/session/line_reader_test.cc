@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +46,48 @@ Lines Read(std::vector<Happening> script, LineEnds ends = LineEnds::kStrict) {
   Reading reading{&stream, &reader, {}};
   io::RunStill(ReadAll(&reading));
   return reading.lines;
+}
+
+struct Moving {
+  std::vector<Happening> script;
+  Lines lines;
+};
+
+// Reads each line with another reader and, as far as the reader can tell, another stream.
+io::Task<void> ReadAndMove(Moving* moving) {
+  Connection connection(moving->script);
+  Stream stream(&connection);
+  auto reader = std::make_unique<LineReader>(kMax);
+  for (;;) {
+    Line line = reader->TryLine(stream);
+    // What it has carried off by then is all there is of the beginning of the line.
+    if (line.status == LineStatus::kNeedMore) {
+      reader->Release(stream);
+      reader = std::make_unique<LineReader>(std::move(*reader));
+      line = co_await reader->ReadLine(stream, io::Now() + std::chrono::seconds(1));
+    }
+    if (line.status == LineStatus::kStream && line.stream == io::StreamStatus::kTimedOut) continue;
+    if (line.status == LineStatus::kStream) co_return;
+    moving->lines.emplace_back(line.status, line.text);
+    reader->Release(stream);
+    reader = std::make_unique<LineReader>(std::move(*reader));
+  }
+}
+
+TEST(LineReaderTest, AReaderThatMovesGoesOnInTheMiddleOfALine) {
+  const std::string text =
+      "one\r\ntwo two two two two two two two two two\r\nthree\nfour\r\nfi\rve\r\nsix\r\n";
+  const Lines expected = Read({{.bytes = text}});
+  ASSERT_EQ(expected.size(), 6u);
+  for (size_t step = 1; step <= text.size(); ++step) {
+    Moving moving;
+    for (size_t at = 0; at < text.size(); at += step) {
+      // Later than the reader's patience: it moves between any two pieces.
+      moving.script.push_back({.bytes = text.substr(at, step), .after = std::chrono::seconds(2)});
+    }
+    io::RunStill(ReadAndMove(&moving));
+    EXPECT_EQ(moving.lines, expected) << step;
+  }
 }
 
 // The same bytes must mean the same however they arrive.
