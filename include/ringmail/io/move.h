@@ -10,7 +10,7 @@
 //     AccountId account;
 //     session::LineReader reader{kLineBytesMax};
 //   };
-//   // One for each shard, made and destroyed there. (tests/unit/io/move_contract_test.cc: Mailbox)
+//   // One for each shard, made and destroyed there. (Compiled: tests/unit/io/wander.h.)
 //   class Service : public io::Arrivals {
 //     bool Admits(const io::MovedConnection&, const io::MovedState&) override { return !full(); }
 //     void Arrive(io::Stream stream, std::unique_ptr<io::MovedState> state) override {
@@ -20,8 +20,8 @@
 //   };
 //   // In the session's task, which ends with it where the move is made:
 //   reader.Release(stream);
-//   io::MoveResult moved = co_await io::MoveSession(stream, to, kPlace, std::move(state), deadline);
-//   if (moved.outcome == io::MoveOutcome::kMoved) co_return;
+//   io::MoveResult moved = co_await io::MoveSession(stream, to, kPlace, std::move(state),
+//   deadline); if (moved.outcome == io::MoveOutcome::kMoved) co_return;
 //   // Still here, with stream and state as they were: say 4yz or NO, or go on.
 //
 // Order: Detach once nothing else uses the stream. A stream that was detached is not open: Cancel
@@ -41,7 +41,8 @@
 // Limits: connections_max counts a connection where it lies; Attach says kResourceExhausted where
 //   the new shard is full. During MoveSession the old shard keeps the place until the answer: a
 //   connection on its way counts on one shard or, for the time of a message, on both, never on
-//   none. A full queue between the shards makes the move wait (Post). kMovePlacesMax.
+//   none. What a service counts follows its tasks in the same way: Admits asks its limits, the task
+//   that Arrive spawns counts there, the old task counts until MoveSession has returned. A full queue between the shards makes the move wait (Post). kMovePlacesMax.
 // Errors: StreamStatus of Detach, MoveOutcome of MoveSession.
 #pragma once
 

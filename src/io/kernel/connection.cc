@@ -55,8 +55,7 @@ uint32_t Connection::HeldMax() const {
 }
 
 void Connection::ArmReceive() {
-  if (receive_ != Receive::kNone || ended_ || failed_ || released_ || quiet_ || starved())
-    return;
+  if (receive_ != Receive::kNone || ended_ || failed_ || released_ || quiet_ || starved()) return;
   if (held_ >= HeldMax()) return;
   Ring& ring = shard_.ring();
   io_uring_sqe* sqe = ring.Sqe();

@@ -50,7 +50,7 @@ class ParkedConnection {
   // Behind what is here already.
   void Keep(std::string_view input);
 
-  int fd_;  // -1: taken
+  int fd_;              // -1: taken
   bool shown_ = false;  // the first of the input was input()
   bool ended_ = false;
   Endpoint peer_;
@@ -86,7 +86,8 @@ class Connection : public ListHook<struct StarvedTag>, public ListHook<struct Un
   StreamLayer* layer() const { return layer_.get(); }
   void SetLayer(std::unique_ptr<StreamLayer> layer);
 
-  // kQuiet: until nothing of it is with the kernel. It then stays so, unless the result is an error.
+  // kQuiet: until nothing of it is with the kernel. It then stays so, unless the result is an
+  // error.
   enum class Wait : uint8_t { kNone, kReceive, kFlush, kSendDone, kQuiet };
   // Starts what `wait` needs; whether its result is known at once.
   bool Begin(Wait wait);

@@ -71,8 +71,8 @@ io::Task<void> CrowdedMain(void* context) {
 }
 
 TEST(SimMoveTest, AShardThatIsFullSendsTheSessionBackAndItGoesOnWhereItWas) {
-  const Outcome outcome = RunOnce(
-      7, Crypto::kTls13, {.shards = 2, .connections_max = 2 * kSessions}, &CrowdedMain);
+  const Outcome outcome =
+      RunOnce(7, Crypto::kTls13, {.shards = 2, .connections_max = 2 * kSessions}, &CrowdedMain);
   EXPECT_EQ(outcome.moves, 0u);
   EXPECT_GT(outcome.refusals, kSessions);
 }

@@ -112,7 +112,8 @@ Arrivals::~Arrivals() { (void)place_; }
 
 Task<MoveResult> MoveSession(Stream& stream, ShardIndex to, uint16_t place,
                              std::unique_ptr<MovedState> state, MonotonicTime deadline) {
-  if (refuse_moves) co_return MoveResult{MoveOutcome::kRefused, StreamStatus::kOk, std::move(state)};
+  if (refuse_moves)
+    co_return MoveResult{MoveOutcome::kRefused, StreamStatus::kOk, std::move(state)};
   DetachResult detached = co_await stream.Detach(deadline);
   if (detached.status != StreamStatus::kOk) {
     co_return MoveResult{MoveOutcome::kStream, detached.status, std::move(state)};

@@ -187,9 +187,8 @@ struct Pair {
 
 inline Task<void> ShakeAsServer(Stream* stream, TlsVersion version) {
   TlsServerOptions options;
-  options.identities = {
-      {.certificate_pem = std::string(testing_tls::kEd25519Certificate),
-       .private_key_pem = std::string(testing_tls::kEd25519Key)}};
+  options.identities = {{.certificate_pem = std::string(testing_tls::kEd25519Certificate),
+                         .private_key_pem = std::string(testing_tls::kEd25519Key)}};
   options.version_min = options.version_max = version;
   options.ticket_keys = TlsTicketKeys::Make(std::chrono::hours(1));
   // The session's contexts go with it, whatever happens here.
@@ -209,8 +208,8 @@ inline Task<Pair> Connected(Crypto crypto) {
   Pair pair{std::move(connected.stream), std::move(accepted.stream)};
   if (crypto != Crypto::kNone) {
     Gate gate;
-    gate.Spawn(ShakeAsServer(
-        &pair.server, crypto == Crypto::kTls12 ? TlsVersion::k12 : TlsVersion::k13));
+    gate.Spawn(
+        ShakeAsServer(&pair.server, crypto == Crypto::kTls12 ? TlsVersion::k12 : TlsVersion::k13));
     const TlsResult result = co_await pair.client.StartTlsClient(
         *TlsContext::MakeClient({}), {.trust = TlsTrust::kAnybody}, Soon());
     EXPECT_TRUE(result.ok()) << result.problem;
