@@ -42,7 +42,8 @@
 //   the new shard is full. During MoveSession the old shard keeps the place until the answer: a
 //   connection on its way counts on one shard or, for the time of a message, on both, never on
 //   none. What a service counts follows its tasks in the same way: Admits asks its limits, the task
-//   that Arrive spawns counts there, the old task counts until MoveSession has returned. A full queue between the shards makes the move wait (Post). kMovePlacesMax.
+//   that Arrive spawns counts there, the old task counts until MoveSession has returned. A full
+//   queue between the shards makes the move wait (Post). kMovePlacesMax.
 // Errors: StreamStatus of Detach, MoveOutcome of MoveSession.
 #pragma once
 
