@@ -145,6 +145,8 @@ void MailTransaction::BeginContent() {
       },
       field);
   trace_bytes_ = field.size();
+  // RFC 5321 §4.4: what final delivery puts before all else, and nobody else gets to see.
+  content_.AppendPrefix("Return-Path: <" + envelope_.reverse_path + ">\r\n");
   content_.Append(field, false);
 }
 

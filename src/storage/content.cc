@@ -14,7 +14,8 @@
 namespace ringmail::storage {
 
 ContentId Id(const Content& content) { return content.id; }
-uint64_t Bytes(const Content& content) { return content.bytes; }
+uint64_t Bytes(const Content& content) { return content.bytes - content.prefix_bytes; }
+uint16_t PrefixBytes(const Content& content) { return content.prefix_bytes; }
 uint8_t Flags(const Content& content) { return content.flags; }
 void Lend(Content& content) { ++content.lent; }
 void Return(Content& content) { content.index->Returned(content); }
@@ -31,6 +32,12 @@ std::unique_ptr<ContentWriter::State> ContentWriter::TakeState() { return std::m
 ContentWriter::State::~State() {
   // Pieces of content that no message refers to are dead (README, "given up").
   if (content != nullptr) store->index().Unref(*content);
+}
+
+void ContentWriter::AppendPrefix(std::string_view bytes) {
+  CHECK(open() && state_->total_bytes == 0 && bytes.size() <= kContentPrefixBytesMax);
+  Append(bytes, false);
+  state_->prefix_bytes = static_cast<uint16_t>(bytes.size());
 }
 
 void ContentWriter::Append(std::string_view bytes, bool starts_with_dot_line) {
@@ -62,7 +69,7 @@ io::Task<Status> ContentWriter::Drain() {
   return state_->DrainAll();
 }
 
-uint64_t ContentWriter::bytes() const { return state_->total_bytes; }
+uint64_t ContentWriter::bytes() const { return state_->total_bytes - state_->prefix_bytes; }
 void ContentWriter::set_flags(uint8_t flags) { state_->flags = flags; }
 
 size_t ContentWriter::State::NextPiece(size_t from, size_t first_dot, size_t& dots) const {
@@ -101,7 +108,8 @@ uint32_t ContentWriter::State::AppendPiece(size_t from, size_t bytes, size_t fir
                      .piece = next_piece,
                      .body_crc = codec::Crc32c(0, body),
                      .flags = flags,
-                     .last = last},
+                     .last = last,
+                     .prefix_bytes = prefix_bytes},
                     lines, meta);
   ++next_piece;
   record_bytes = sizeof(RecordHeader) + meta.size() + body.size();
@@ -143,6 +151,7 @@ io::Task<Status> ContentWriter::State::DrainAll() {
 struct ContentReader::State {
   StoreCore* store;
   const Content* content;
+  ContentPart part;
   uint32_t piece = 0;
   io::DmaBuffer buffer;
   std::vector<uint32_t> dot_lines;
@@ -159,10 +168,11 @@ struct ContentReader::State {
                     place.offset, name, piece, what)));
   }
   io::Task<StatusOr<ContentPiece>> ReadPiece(RecordPlace place);
+  ContentPiece WithoutPrefix(ContentPiece first);
 };
 
-ContentReader::ContentReader(ShardStore& store, const Content& content)
-    : state_(new State{static_cast<StoreCore*>(&store), &content}) {}
+ContentReader::ContentReader(ShardStore& store, const Content& content, ContentPart part)
+    : state_(new State{static_cast<StoreCore*>(&store), &content, part}) {}
 ContentReader::~ContentReader() = default;
 void ContentReader::Rewind() { state_->piece = 0; }
 
@@ -173,7 +183,7 @@ io::Task<StatusOr<ContentPiece>> ContentReader::Next() {
   if (content.cache != nullptr) {
     if (state.piece++ > 0) co_return ContentPiece{};
     state.store->metrics().cache_hits.Add();
-    co_return ContentPiece{content.cache->view(), content.cache->dot_lines};
+    co_return state.WithoutPrefix({content.cache->view(), content.cache->dot_lines});
   }
   if (!content.complete && state.piece >= content.piece_count) {
     co_return state.Damaged({}, "is not in the log");
@@ -184,11 +194,24 @@ io::Task<StatusOr<ContentPiece>> ContentReader::Next() {
     if (place.segment == nullptr) co_return state.Damaged(place, "is not in the log");
     auto piece = co_await state.ReadPiece(place);
     CO_RETURN_IF_ERROR(piece.status());
-    ++state.piece;
+    if (state.piece++ == 0) *piece = state.WithoutPrefix(*piece);
     if (!piece->bytes.empty())
       co_return piece;  // an empty last piece says only that the one before was the last
   }
   co_return ContentPiece{};
+}
+
+// What the first piece holds for a reader that does not see the prefix. The decoder of its record
+// has seen to it that the piece is not shorter.
+ContentPiece ContentReader::State::WithoutPrefix(ContentPiece first) {
+  const uint32_t prefix = content->prefix_bytes;
+  if (part == ContentPart::kAll || prefix == 0) return first;
+  if (first.dot_lines.data() != dot_lines.data())
+    dot_lines.assign(first.dot_lines.begin(), first.dot_lines.end());
+  // No line of ours begins with a dot; a disk may say so.
+  std::erase_if(dot_lines, [prefix](uint32_t line) { return line < prefix; });
+  for (uint32_t& line : dot_lines) line -= prefix;
+  return {first.bytes.substr(std::min<size_t>(prefix, first.bytes.size())), dot_lines};
 }
 
 io::Task<StatusOr<ContentPiece>> ContentReader::State::ReadPiece(RecordPlace place) {

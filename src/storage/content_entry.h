@@ -62,7 +62,7 @@ class Content {
   }
 
   ContentId id;
-  uint64_t bytes = 0;
+  uint64_t bytes = 0;  // with the prefix
   Index* index;
   std::unique_ptr<StagedBytes> cache;
   union {
@@ -73,8 +73,9 @@ class Content {
   uint32_t refs = 0;  // messages that refer to it, and the writer that still writes it
   uint32_t lent = 0;
   uint8_t flags = 0;
-  bool complete = false;  // its last piece is known
-  bool damaged = false;   // recovery could not find all of it
+  bool complete : 1 = false;  // its last piece is known
+  bool damaged : 1 = false;   // recovery could not find all of it
+  uint16_t prefix_bytes = 0;  // what only mailboxes show, at the start
 };
 static_assert(sizeof(Content) <= 64);
 

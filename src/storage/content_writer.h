@@ -34,6 +34,7 @@ struct ContentWriter::State {
   uint64_t total_bytes = 0;
   uint32_t next_piece = 0;
   uint8_t flags = 0;
+  uint16_t prefix_bytes = 0;
 };
 
 }  // namespace ringmail::storage

@@ -236,7 +236,7 @@ void EncodeContentMeta(const ContentMeta& meta, std::span<const uint32_t> dot_li
   Put<uint32_t>(static_cast<uint32_t>(dot_lines.size()), out);
   Put<uint8_t>(meta.flags, out);
   Put<uint8_t>(meta.last ? 1 : 0, out);
-  Put<uint16_t>(0, out);
+  Put<uint16_t>(meta.prefix_bytes, out);
   out.append(reinterpret_cast<const char*>(dot_lines.data()), dot_lines.size_bytes());
 }
 
@@ -251,6 +251,7 @@ std::optional<ContentMeta> DecodeContentMeta(std::string_view meta, size_t body_
   out.body_crc = Load<uint32_t>(meta.data() + 20);
   out.flags = Load<uint8_t>(meta.data() + 28);
   out.last = Load<uint8_t>(meta.data() + 29) != 0;
+  out.prefix_bytes = Load<uint16_t>(meta.data() + 30);
   out.dot_lines = meta.substr(kContentMetaBytes);
   uint64_t from = 0;
   for (size_t i = 0; i < dots; ++i) {
@@ -258,6 +259,9 @@ std::optional<ContentMeta> DecodeContentMeta(std::string_view meta, size_t body_
     if (dot < from || dot >= body_bytes) return std::nullopt;
     from = uint64_t{dot} + 1;
   }
+  // The prefix lies whole in the first piece, and the whole is not shorter than it.
+  if (out.piece == 0 && out.prefix_bytes > body_bytes) return std::nullopt;
+  if (out.last && out.prefix_bytes > out.total_bytes) return std::nullopt;
   if (out.content.value == 0) return std::nullopt;
   return out;
 }

@@ -73,7 +73,9 @@ struct BatchHeader {
 static_assert(sizeof(BatchHeader) == 40);
 
 enum class RecordType : uint8_t { kContent = 1, kMessage = 2, kUpdate = 3, kDirectory = 4 };
-inline constexpr uint8_t kRecordVersion = 1;
+// What is written. Version 1 knew no prefix of contents, and is read as one of 0 octets.
+inline constexpr uint8_t kRecordVersion = 2;
+inline constexpr uint8_t kRecordVersionOldest = 1;
 
 struct RecordHeader {
   uint64_t mark = 0;
@@ -142,6 +144,7 @@ struct ContentMeta {
   uint32_t body_crc = 0;
   uint8_t flags = 0;
   bool last = false;
+  uint16_t prefix_bytes = 0;  // of the content, at the start of piece 0
   std::string_view dot_lines;  // u32 each, offsets in the body
   uint32_t dot_count() const { return static_cast<uint32_t>(dot_lines.size() / 4); }
 };

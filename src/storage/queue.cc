@@ -191,6 +191,7 @@ io::Task<StatusOr<QueuedMessage*>> StoreCore::EnqueueContent(
     index_.SetPiece(*content, piece, committed.Place(piece_at, piece_record_bytes));
     content->complete = true;
     content->bytes = state->total_bytes;
+    content->prefix_bytes = state->prefix_bytes;
     content->flags = state->flags;
     if (piece == 0) index_.Cache(*content, std::move(state->staged));
     state.reset();

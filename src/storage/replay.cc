@@ -393,7 +393,7 @@ bool Replay::ReplayBatch(Segment& segment, const SegmentScan::Step& step, Segmen
 
 void Replay::ReplayRecord(Segment& segment, const RecordView& record, bool verify) {
   bool understood = false;
-  if (record.version == kRecordVersion) {
+  if (record.version >= kRecordVersionOldest && record.version <= kRecordVersion) {
     switch (record.type) {
       case RecordType::kContent:
         understood = ReplayContent(segment, record, verify);
@@ -430,6 +430,7 @@ bool Replay::ReplayContent(Segment& segment, const RecordView& record, bool veri
   if (meta->last) {
     content->complete = true;
     content->bytes = meta->total_bytes;
+    content->prefix_bytes = meta->prefix_bytes;
     content->flags = meta->flags;
   }
   if (verify && !BodyIntact(*meta, record.body)) {

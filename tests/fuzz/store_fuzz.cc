@@ -129,7 +129,7 @@ io::Task<void> ReadAll(Run& run, ShardStore& store) {
     std::string text;
     bool whole = true;
     {
-      ContentReader reader(store, content);
+      ContentReader reader(store, content, ContentPart::kMessage);
       while (true) {
         auto piece = co_await reader.Next();
         whole = piece.ok();

@@ -75,6 +75,9 @@ class Account {
   virtual std::vector<std::string> Subscriptions() const = 0;
   // nullopt: there is none of that name. Valid until the next co_await.
   virtual std::optional<std::string_view> Value(MailboxId id, std::string_view name) const = 0;
+  // The address that a message of any of its views was delivered to; "": it was not delivered, but
+  // put there. Valid until the next co_await. message_source.h shows it in its place.
+  virtual std::string_view DeliveredTo(const MessageEntry& entry) const = 0;
   // What the quota counts.
   virtual uint64_t bytes() const = 0;
   virtual uint32_t messages() const = 0;

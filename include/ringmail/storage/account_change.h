@@ -43,7 +43,7 @@ struct Subscribe {
 struct Append {
   MailboxId mailbox;
   ContentId content;
-  uint32_t bytes = 0;
+  uint32_t bytes = 0;  // of the content, with its prefix
   uint64_t system_flags = 0;
   std::vector<std::string> keywords;
   uint32_t internal_date_seconds = 0;
@@ -53,6 +53,10 @@ struct Append {
   // A delivery that is tried again after a crash must find its own copy: one content comes once.
   enum class Twice : uint8_t { kRefuse, kAllow };
   Twice twice = Twice::kRefuse;
+  // The address that final delivery writes before the message, in a field that counts in its size;
+  // "": none. Of addresses beyond kDeliveredToMax the account knows only that they came by its
+  // first.
+  std::string delivered_to;
 };
 // RFC 9051 §6.4.6.
 struct StoreFlags {
@@ -106,6 +110,7 @@ enum class ChangeStatus : uint8_t {
   kForbidden,     // INBOX cannot be deleted (CANNOT)
   kOverQuota,     // RFC 9208 OVERQUOTA
   kLimit,         // of AccountLimits, or of keywords (RFC 9051 §7.1 LIMIT)
+  kBadAddress,    // of Append: delivered_to is too long, or would end its line
   kAlreadyThere,  // of Append: the account has this content; `mailbox` and `uids` say where
 };
 
@@ -127,6 +132,9 @@ struct AccountLimits {
   static constexpr uint32_t kMailboxesMax = 10'000;
   static constexpr uint32_t kNameBytesMax = 1'000;
   static constexpr uint32_t kNameLevelsMax = 32;
+  // Of an account: 12 bits of a message say which (RFC 5321 §4.5.3.1.3 bounds each).
+  static constexpr uint32_t kDeliveredToMax = 4'095;
+  static constexpr uint32_t kDeliveredToBytesMax = 512;
   static constexpr uint32_t kSubscriptionsMax = 10'000;
   static constexpr uint32_t kKeywordBytesMax = 255;
   static constexpr uint32_t kMessagesMax = 50'000'000;  // in a mailbox

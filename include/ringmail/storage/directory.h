@@ -97,6 +97,7 @@ struct Expansion {
   struct Local {
     std::string address;
     std::string detail;
+    std::string path;  // as the alias names it, with the detail (RFC 5321 §4.1.2)
     uint64_t account_id = 0;
   };
   std::vector<Local> accounts;

@@ -40,7 +40,8 @@ void AddUid(Uid uid, std::vector<UidRange>& ranges);
 // Whether each range is in order and follows the one before without touching it, from 1 on.
 bool Ascending(std::span<const UidRange> ranges);
 
-// RFC 9051 §2.3.2. The bits above are keywords, numbered by each mailbox.
+// RFC 9051 §2.3.2. The bits above are keywords, numbered by each mailbox, and above those which
+// address the message was delivered to (Account::DeliveredTo).
 inline constexpr uint64_t kFlagSeen = 1;
 inline constexpr uint64_t kFlagAnswered = 2;
 inline constexpr uint64_t kFlagFlagged = 4;
@@ -48,7 +49,10 @@ inline constexpr uint64_t kFlagDeleted = 8;
 inline constexpr uint64_t kFlagDraft = 16;
 inline constexpr uint64_t kSystemFlags = 31;
 inline constexpr int kKeywordShift = 5;
-inline constexpr size_t kKeywordsMax = 59;
+inline constexpr size_t kKeywordsMax = 47;
+inline constexpr int kDeliveredToShift = kKeywordShift + static_cast<int>(kKeywordsMax);
+inline constexpr uint64_t kDeliveredToBits = ~uint64_t{0} << kDeliveredToShift;
+static_assert(kDeliveredToShift == 52);
 
 // RFC 6154 §2, RFC 8621 §2.
 enum class MailboxRole : uint8_t {

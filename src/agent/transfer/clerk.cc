@@ -521,7 +521,7 @@ io::Task<std::string> TransferCore::ReadOriginal(QueuedMessage& message, message
   const bool all = returns == message::DsnReturn::kFull && storage::Bytes(content) <= bytes_max;
   storage::Lend(content);
   {
-    storage::ContentReader reader(store_, content);
+    storage::ContentReader reader(store_, content, storage::ContentPart::kMessage);
     size_t header_end = std::string::npos;
     while (original.size() < bytes_max && (all || header_end == std::string::npos)) {
       const StatusOr<storage::ContentPiece> piece = co_await reader.Next();

@@ -239,7 +239,7 @@ io::Task<void> DestinationPool::Attempt(Destination& destination, TransportSessi
     slots.push_back(i);
   }
   std::vector<RecipientResult> results(recipients.size());
-  storage::ContentReader content(store_, *job.content);
+  storage::ContentReader content(store_, *job.content, storage::ContentPart::kMessage);
   DeliveryAttempt attempt{.id = job.id,
                           .envelope = *envelope,
                           .recipients = recipients,

@@ -158,8 +158,10 @@ Expansion DirectoryCore::Expand(std::string_view local_part, std::string_view do
         if (!found.account->enabled()) {
           note(out.unknown, step);
         } else if (seen.insert(std::string(found.name)).second) {
-          out.accounts.push_back(
-              {std::string(found.name), std::string(found.detail), found.account->id()});
+          out.accounts.push_back({.address = std::string(found.name),
+                                  .detail = std::string(found.detail),
+                                  .path = WrittenAddress(step.local_part + '@' + step.domain),
+                                  .account_id = found.account->id()});
         }
         break;
       case Resolution::Kind::kAlias: {

@@ -3,6 +3,7 @@
 
 #include "ringmail/base/check.h"
 #include "ringmail/codec/ascii.h"
+#include "ringmail/storage/message_source.h"
 #include "storage/mailbox/account_state.h"
 
 namespace ringmail::storage {
@@ -214,6 +215,22 @@ bool AccountState::OverQuota(uint64_t bytes_more, uint64_t messages_more, uint64
          (quota_messages > 0 && messages_ + messages_more > quota_messages);
 }
 
+// One more than the place of the address, which the account learns while it has room.
+uint64_t AccountState::DeliveredToNumber(const std::string& address) {
+  if (address.empty()) return 0;
+  const auto known = std::find(delivered_to_.begin(), delivered_to_.end(), address);
+  if (known != delivered_to_.end()) return static_cast<uint64_t>(known - delivered_to_.begin()) + 1;
+  if (delivered_to_.size() == AccountLimits::kDeliveredToMax) return 1;
+  delivered_to_.push_back(address);
+  return delivered_to_.size();
+}
+
+std::string_view AccountState::DeliveredTo(const MessageEntry& entry) const {
+  const uint64_t number = entry.flags >> kDeliveredToShift;
+  return number == 0 || number > delivered_to_.size() ? std::string_view()
+                                                      : delivered_to_[number - 1];
+}
+
 ChangeResult AccountState::Do(const Step& step, const Append& change) {
   ChangeResult result;
   if (change.twice == Append::Twice::kRefuse && Has(change.content)) {
@@ -225,19 +242,31 @@ ChangeResult AccountState::Do(const Step& step, const Append& change) {
   }
   MailboxState* const mailbox = Mutable(change.mailbox);
   if (mailbox == nullptr) return Failed(ChangeStatus::kNoMailbox);
-  if (OverQuota(change.bytes, 1, change.quota_bytes, change.quota_messages))
+  // It becomes a line of a header section.
+  if (change.delivered_to.size() > AccountLimits::kDeliveredToBytesMax ||
+      std::any_of(change.delivered_to.begin(), change.delivered_to.end(),
+                  [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7F; })) {
+    return Failed(ChangeStatus::kBadAddress);
+  }
+  const uint64_t field_bytes = DeliveredToFieldBytes(change.delivered_to);
+  if (OverQuota(change.bytes + field_bytes, 1, change.quota_bytes, change.quota_messages))
     return Failed(ChangeStatus::kOverQuota);
   uint64_t bits = 0;
-  if (mailbox->count >= AccountLimits::kMessagesMax || mailbox->uid_next.value == UINT32_MAX ||
+  if (change.bytes > UINT32_MAX - DeliveredToFieldBytesMax() ||
+      mailbox->count >= AccountLimits::kMessagesMax || mailbox->uid_next.value == UINT32_MAX ||
       !KeywordBits(*mailbox, change.keywords, bits)) {
     return Failed(ChangeStatus::kLimit);
   }
   Refer(change.content);
   result.mailbox = mailbox->id;
+  const uint64_t number = DeliveredToNumber(change.delivered_to);
+  // The address that is shown, which is another where there was no room for this one.
+  const std::string_view shown =
+      number == 0 ? std::string_view() : std::string_view(delivered_to_[number - 1]);
   AddUid(Add(*mailbox, step,
              {.content = change.content,
-              .flags = (change.system_flags & kSystemFlags) | bits,
-              .bytes = change.bytes,
+              .flags = (change.system_flags & kSystemFlags) | bits | number << kDeliveredToShift,
+              .bytes = change.bytes + static_cast<uint32_t>(DeliveredToFieldBytes(shown)),
               .internal_date_seconds = change.internal_date_seconds}),
          result.uids);
   return result;
@@ -257,7 +286,8 @@ ChangeResult AccountState::Do(const Step& step, const StoreFlags& change) {
   bits |= change.system_flags & kSystemFlags;
   const auto changed = [&change, bits](uint64_t flags) {
     if (change.mode == StoreFlags::Mode::kAdd) return flags | bits;
-    return change.mode == StoreFlags::Mode::kRemove ? flags & ~bits : bits;
+    return change.mode == StoreFlags::Mode::kRemove ? flags & ~bits
+                                                    : bits | (flags & kDeliveredToBits);
   };
   for (const UidRange& range : change.uids) {
     for (size_t p = FirstPage(mailbox->pages, range.first); p < mailbox->pages.size(); ++p) {
@@ -341,7 +371,7 @@ ChangeResult AccountState::Do(const Step& step, const CopyMessages& change) {
   result.mailbox = to->id;
   for (MessageEntry entry : messages) {
     AddUid(entry.uid, result.source_uids);
-    uint64_t flags = entry.flags & kSystemFlags;
+    uint64_t flags = entry.flags & (kSystemFlags | kDeliveredToBits);
     for (const auto& [bit, there] : bit_of_bit) {
       if ((entry.flags & bit) != 0) flags |= there;
     }

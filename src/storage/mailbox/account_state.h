@@ -76,6 +76,8 @@ class AccountState {
   // Contents that no message of the account refers to any more, until ForgetReleased.
   const std::set<ContentId>& released() const { return released_; }
   bool Has(ContentId content) const;
+  // "": none.
+  std::string_view DeliveredTo(const MessageEntry& entry) const;
 
  private:
   friend class AccountCheckpoint;
@@ -109,6 +111,7 @@ class AccountState {
                                    const std::vector<std::string>& keywords);
   bool OverQuota(uint64_t bytes_more, uint64_t messages_more, uint64_t quota_bytes,
                  uint32_t quota_messages) const;
+  uint64_t DeliveredToNumber(const std::string& address);
   Uid Add(MailboxState& mailbox, const Step& step, MessageEntry entry);
   // Takes out what `take` says of each message in `uids`; the entries, in order.
   template <typename Take>
@@ -130,6 +133,9 @@ class AccountState {
   std::map<ValueKey, std::string> values_;
   uint64_t bytes_ = 0;
   uint32_t messages_ = 0;
+  // Addresses that messages were delivered to, in the order in which they were first seen; the
+  // number in a message's flags is one more than the place here.
+  std::vector<std::string> delivered_to_;
   // How many messages refer to a content beyond the first.
   absl::flat_hash_map<ContentId, uint32_t> more_refs_;
   std::set<ContentId> released_;

@@ -98,6 +98,9 @@ void AccountCheckpoint::EncodeRoot(const AccountState& state, std::string& out) 
   PackVarint(state.applied_.value, out);
   PackVarint(state.next_mailbox_, out);
   PackVarint(state.uid_validity_max_, out);
+  // Before the mailboxes, whose pages refer to them.
+  PackVarint(state.delivered_to_.size(), out);
+  for (const std::string& address : state.delivered_to_) PackText(address, out);
   PackVarint(state.mailboxes_.size(), out);
   for (const auto& [id, mailbox] : state.mailboxes_) PackMailbox(mailbox, out);
   PackVarint(state.subscriptions_.size(), out);
@@ -133,9 +136,8 @@ Status AccountCheckpoint::RestorePages(
     AccountState& state, MailboxState& mailbox, const std::vector<uint32_t>& numbers,
     ModSeq applied, const std::function<StatusOr<std::string_view>(PageKey)>& page) {
   Uid next(1);
-  const uint64_t known = mailbox.keywords.size() == kKeywordsMax
-                             ? UINT64_MAX
-                             : (uint64_t{1} << (kKeywordShift + mailbox.keywords.size())) - 1;
+  const uint64_t known =
+      ((uint64_t{1} << (kKeywordShift + mailbox.keywords.size())) - 1) | kDeliveredToBits;
   for (const uint32_t number : numbers) {
     ASSIGN_OR_RETURN(const std::string_view bytes, page({mailbox.id, number}));
     Unpacker in(bytes);
@@ -150,7 +152,8 @@ Status AccountCheckpoint::RestorePages(
     std::memcpy(ref.get()->entries.data(), entries.data(), entries.size());
     for (const MessageEntry& entry : ref.entries()) {
       if (entry.uid < next || entry.uid >= mailbox.uid_next || (entry.flags & ~known) != 0 ||
-          entry.mod_seq > applied) {
+          entry.mod_seq > applied ||
+          entry.flags >> kDeliveredToShift > state.delivered_to_.size()) {
         return Wrong(fmt::format("message {} of mailbox {}", entry.uid.value, mailbox.id.value));
       }
       next = Uid(entry.uid.value + 1);
@@ -176,6 +179,9 @@ StatusOr<AccountState> AccountCheckpoint::Restore(
   state.applied_ = ModSeq(in.Varint(UINT64_MAX));
   state.next_mailbox_ = UnpackU32(in);
   state.uid_validity_max_ = UnpackU32(in);
+  state.delivered_to_.resize(in.Count(AccountLimits::kDeliveredToMax));
+  for (std::string& address : state.delivered_to_)
+    address = in.Text(AccountLimits::kDeliveredToBytesMax);
   const size_t mailboxes = in.Count(AccountLimits::kMailboxesMax);
   for (size_t i = 0; i < mailboxes && in.ok(); ++i) {
     std::vector<uint32_t> pages;

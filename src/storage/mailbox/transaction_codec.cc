@@ -50,6 +50,7 @@ void Pack(const Append& change, std::string& out) {
   PackVarint(change.quota_bytes, out);
   PackVarint(change.quota_messages, out);
   PackVarint(static_cast<uint8_t>(change.twice), out);
+  PackText(change.delivered_to, out);
 }
 void Pack(const StoreFlags& change, std::string& out) {
   PackVarint(change.mailbox.value, out);
@@ -135,7 +136,8 @@ AccountChange UnpackChange(Unpacker& in) {
                     .internal_date_seconds = UnpackU32(in),
                     .quota_bytes = in.Varint(UINT64_MAX),
                     .quota_messages = UnpackU32(in),
-                    .twice = UnpackEnum(in, Append::Twice::kAllow)};
+                    .twice = UnpackEnum(in, Append::Twice::kAllow),
+                    .delivered_to = std::string(in.Text(AccountLimits::kDeliveredToBytesMax))};
     case 5:
       return StoreFlags{.mailbox = UnpackMailbox(in),
                         .uids = UnpackRanges(in),

@@ -19,7 +19,8 @@ MailSource From(std::string_view address) {
 // Hangs every message up on its peer, so that it stays in the queue to be looked at.
 void KeepAll(Office& office) { office.transfer.relay_next_hop = NextHop::Parse("nowhere.example"); }
 
-Task<std::string> Content(Desk& desk, QueueId id) {
+Task<std::string> Content(Desk& desk, QueueId id,
+                          storage::ContentPart part = storage::ContentPart::kMessage) {
   std::string text;
   storage::QueuedMessage* message = desk.queue().Find(id);
   EXPECT_NE(message, nullptr);
@@ -27,7 +28,7 @@ Task<std::string> Content(Desk& desk, QueueId id) {
   storage::Content& content = message->content();
   storage::Lend(content);
   {
-    storage::ContentReader reader(*desk.store, content);
+    storage::ContentReader reader(*desk.store, content, part);
     for (;;) {
       auto piece = co_await reader.Next();
       EXPECT_TRUE(piece.ok()) << piece.status();

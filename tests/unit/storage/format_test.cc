@@ -98,5 +98,20 @@ TEST(Format, DotLinesThatCannotBeAreRefused) {
   EXPECT_FALSE(DecodeContentMeta(backwards, 10).has_value());
 }
 
+TEST(Format, APrefixThatIsLongerThanItsContentIsRefused) {
+  const auto decoded = [](ContentMeta meta) {
+    std::string packed;
+    meta.content = ContentId(1);
+    EncodeContentMeta(meta, {}, packed);
+    return DecodeContentMeta(packed, 10);
+  };
+  EXPECT_EQ(decoded({.total_bytes = 10, .last = true, .prefix_bytes = 10})->prefix_bytes, 10);
+  EXPECT_FALSE(decoded({.total_bytes = 10, .last = true, .prefix_bytes = 11}).has_value());
+  EXPECT_FALSE(decoded({.prefix_bytes = 11}).has_value()) << "the first piece holds all of it";
+  EXPECT_TRUE(decoded({.piece = 1, .prefix_bytes = 11}).has_value());
+  EXPECT_FALSE(
+      decoded({.total_bytes = 9, .piece = 1, .last = true, .prefix_bytes = 10}).has_value());
+}
+
 }  // namespace
 }  // namespace ringmail::storage

@@ -170,7 +170,7 @@ TEST(Space, NeitherMovesNorDropsLentContent) {
     }
     co_await io::SleepUntil(io::Now() + std::chrono::seconds(5));
     {
-      ContentReader reader(store, content);
+      ContentReader reader(store, content, ContentPart::kMessage);
       auto piece = co_await reader.Next();
       EXPECT_TRUE(piece.ok() && piece->bytes == text) << piece.status();
     }

@@ -100,8 +100,10 @@ void StoreWorld::Kill() {
   stores_.clear();
 }
 
-io::Task<StatusOr<ContentWriter>> StoreWorld::Write(Queue& queue, std::string text) {
+io::Task<StatusOr<ContentWriter>> StoreWorld::Write(Queue& queue, std::string text,
+                                                   std::string_view prefix) {
   ContentWriter writer = queue.NewContent();
+  if (!prefix.empty()) writer.AppendPrefix(prefix);
   size_t at = 0;
   bool dot = !text.empty() && text[0] == '.';
   while (at < text.size()) {
@@ -178,7 +180,7 @@ io::Task<StatusOr<std::string>> StoreWorld::Read(ShardStore& store, QueuedMessag
   Lend(content);
   StatusOr<std::string> text = std::string();
   {
-    ContentReader reader(store, content);
+    ContentReader reader(store, content, ContentPart::kMessage);
     for (;;) {
       auto piece = co_await reader.Next();
       if (!piece.ok()) {

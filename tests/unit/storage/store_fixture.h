@@ -69,7 +69,8 @@ class StoreWorld {
   io::Task<Status> Settle(ShardStore& store, QueueId id, uint32_t recipient, RecipientState state);
   io::Task<Status> SettleAll(ShardStore& store, QueueId id);
   static io::Task<StatusOr<std::string>> Read(ShardStore& store, QueuedMessage& message);
-  static io::Task<StatusOr<ContentWriter>> Write(Queue& queue, std::string text);
+  static io::Task<StatusOr<ContentWriter>> Write(Queue& queue, std::string text,
+                                                 std::string_view prefix = {});
 
   sim::World world;
   sim::Node& node;

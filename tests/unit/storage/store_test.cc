@@ -42,6 +42,61 @@ TEST(Store, KeepsContentOfEverySizeInMemoryAndOnDisk) {
   EXPECT_TRUE(w.Check().clean());
 }
 
+Task<std::string> ReadPart(ShardStore& store, Content& content, ContentPart part) {
+  std::string text;
+  Lend(content);
+  {
+    ContentReader reader(store, content, part);
+    for (;;) {
+      const auto piece = co_await reader.Next();
+      EXPECT_TRUE(piece.ok()) << piece.status();
+      if (!piece.ok() || piece->bytes.empty()) break;
+      for (const uint32_t dot : piece->dot_lines) EXPECT_EQ(piece->bytes[dot], '.');
+      text += piece->bytes;
+    }
+  }
+  Return(content);
+  co_return text;
+}
+
+constexpr std::string_view kReturnPath = "Return-Path: <sender@example.org>\r\n";
+
+Task<void> CheckPrefixed(ShardStore& store) {
+  uint64_t count = 0;
+  for (QueueId id = store.queue().Visit(
+           {}, 1, [](void* c, QueuedMessage&) { ++*static_cast<uint64_t*>(c); }, &count);
+       id.value != 0; id = store.queue().Visit(
+                          id, 1, [](void* c, QueuedMessage&) { ++*static_cast<uint64_t*>(c); },
+                          &count)) {
+    Content& content = store.queue().Find(id)->content();
+    EXPECT_EQ(PrefixBytes(content), kReturnPath.size());
+    const std::string text = MakeText(Bytes(content), 1);
+    EXPECT_TRUE(co_await ReadPart(store, content, ContentPart::kMessage) == text);
+    EXPECT_TRUE(co_await ReadPart(store, content, ContentPart::kAll) ==
+                std::string(kReturnPath) + text);
+  }
+  EXPECT_EQ(count, 4u);
+}
+
+TEST(Store, KeepsAPrefixThatOnlyThoseSeeWhoAskForIt) {
+  StoreWorld w;
+  ASSERT_TRUE(w.Run(1, [](StoreWorld&, ShardStore& store) -> Task<void> {
+    for (const size_t bytes : {0u, 500u, 229376u, 1000000u}) {
+      const QueueId id = store.queue().NewId();
+      auto writer = co_await StoreWorld::Write(store.queue(), MakeText(bytes, 1), kReturnPath);
+      CO_ASSERT_TRUE(writer.ok());
+      EXPECT_EQ(writer->bytes(), bytes);
+      auto queued =
+          co_await store.queue().Enqueue(id, MakeEnvelope(1), *std::move(writer), {});
+      CO_ASSERT_TRUE(queued.ok());
+    }
+    co_await CheckPrefixed(store);
+  }));
+  ASSERT_TRUE(w.Run(1, [](StoreWorld&, ShardStore& store) -> Task<void> {
+    co_await CheckPrefixed(store);
+  }));
+}
+
 TEST(Store, KeepsContentOfNothingButDotLinesWithinItsLimits) {
   StoreWorld w;
   ASSERT_TRUE(w.Run(1, [](StoreWorld& self, ShardStore& store) -> Task<void> {

@@ -177,10 +177,78 @@ TEST(AccountState, NumbersKeywordsInEachMailbox) {
   store.keywords.clear();
   for (size_t i = 0; i < kKeywordsMax - 2; ++i) store.keywords.push_back("k" + std::to_string(i));
   EXPECT_EQ(account.Do(store).status, ChangeStatus::kOk);
-  EXPECT_EQ(account.state.View(kInbox).at(0).flags >> 63, 1u);
+  EXPECT_EQ(account.state.View(kInbox).at(0).flags >> (kDeliveredToShift - 1), 1u);
   store.keywords = {"one-more"};
   EXPECT_EQ(account.Do(store).status, ChangeStatus::kLimit);
   EXPECT_EQ(account.inbox().keywords.size(), kKeywordsMax);
+}
+
+TEST(AccountState, RemembersWhichAddressAMessageWasDeliveredTo) {
+  Account account;
+  const MailboxId other = account.Do(CreateMailbox{.name = "Other"}).mailbox;
+  const auto deliver = [&account](uint64_t content, std::string address) {
+    return account.Do(Append{.mailbox = kInbox,
+                             .content = ContentId(content),
+                             .bytes = 100,
+                             .delivered_to = std::move(address)});
+  };
+  deliver(1, "a@example.org");
+  deliver(2, "a+list@example.org");
+  deliver(3, "a@example.org");
+  deliver(4, "");
+  const auto at = [&account](MailboxId mailbox, uint32_t place) {
+    return account.state.View(mailbox).at(place);
+  };
+  EXPECT_EQ(account.state.DeliveredTo(at(kInbox, 0)), "a@example.org");
+  EXPECT_EQ(account.state.DeliveredTo(at(kInbox, 1)), "a+list@example.org");
+  EXPECT_EQ(account.state.DeliveredTo(at(kInbox, 2)), "a@example.org");
+  EXPECT_EQ(account.state.DeliveredTo(at(kInbox, 3)), "");
+  EXPECT_EQ(at(kInbox, 0).bytes, 100 + std::string_view("Delivered-To: a@example.org\r\n").size());
+  EXPECT_EQ(at(kInbox, 3).bytes, 100u);
+  // Flags that come and go, and copies, leave it alone.
+  account.Do(StoreFlags{.mailbox = kInbox,
+                        .uids = Uids({{1, 4}}),
+                        .mode = StoreFlags::Mode::kReplace,
+                        .system_flags = kFlagSeen});
+  account.Do(CopyMessages{.from = kInbox, .to = other, .uids = Uids({{2, 2}})});
+  EXPECT_EQ(account.state.DeliveredTo(at(kInbox, 0)), "a@example.org");
+  EXPECT_EQ(account.state.DeliveredTo(at(other, 0)), "a+list@example.org");
+  EXPECT_EQ(at(other, 0).bytes, at(kInbox, 1).bytes);
+}
+
+TEST(AccountState, ShowsItsFirstAddressWhereItHasNoRoomForAnother) {
+  Account account;
+  const auto deliver = [&account](uint64_t content, const std::string& address) {
+    return account.Do(
+        Append{.mailbox = kInbox, .content = ContentId(content), .delivered_to = address});
+  };
+  for (uint64_t i = 1; i <= AccountLimits::kDeliveredToMax; ++i)
+    deliver(i, "a+" + std::to_string(i) + "@example.org");
+  const MailboxView full = account.state.View(kInbox);
+  EXPECT_EQ(account.state.DeliveredTo(full.at(full.count() - 1)), "a+4095@example.org");
+  deliver(5000, "a+one-more@example.org");
+  const MailboxView view = account.state.View(kInbox);
+  const MessageEntry& last = view.at(view.count() - 1);
+  EXPECT_EQ(account.state.DeliveredTo(last), "a+1@example.org");
+  EXPECT_EQ(last.bytes, std::string_view("Delivered-To: a+1@example.org\r\n").size());
+}
+
+TEST(AccountState, RefusesAnAddressThatWouldEndItsLine) {
+  Account account;
+  for (const std::string& bad : {std::string("a@b\r\nSubject: x"), std::string("a\0b", 3),
+                                 std::string(AccountLimits::kDeliveredToBytesMax + 1, 'a')}) {
+    EXPECT_EQ(
+        account
+            .Do(Append{.mailbox = kInbox, .content = ContentId(1), .delivered_to = bad})
+            .status,
+        ChangeStatus::kBadAddress);
+  }
+  EXPECT_EQ(account
+                .Do(Append{.mailbox = kInbox,
+                           .content = ContentId(1),
+                           .delivered_to = std::string(AccountLimits::kDeliveredToBytesMax, 'a')})
+                .status,
+            ChangeStatus::kOk);
 }
 
 TEST(AccountState, RemembersWhatVanishedAsFarAsItSays) {
