@@ -6,8 +6,10 @@ namespace {
 constexpr FixedLimit kLimits[] = {
     {"transactions out to one destination", kLaneCreditsMax, "of one shard", "",
      "messages wait in the queue"},
-    {"recipients compared with each other", kDuplicateCheckMax, "of one transaction", "",
-     "a recipient named twice is kept twice"},
+    {"recipients once aliases are expanded", kExpandedRecipientsMax, "of one transaction", "",
+     "452 4.5.3"},
+    {"recipients delivered together", kLocalRecipientsMax, "of one message and shard", "",
+     "the next batch"},
 };
 
 }  // namespace

@@ -19,14 +19,6 @@ Reply Say(uint16_t code, message::EnhancedStatus status, std::string text) {
 
 bool IsAddressLiteral(std::string_view domain) { return domain.starts_with('['); }
 
-// RFC 5321 §2.4: the case of a local part may mean something, that of a domain never does.
-bool SamePath(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  const size_t local = a.size() - DomainOf(a).size();
-  return a.substr(0, local) == b.substr(0, local) &&
-         message::SameDomain(a.substr(local), b.substr(local));
-}
-
 }  // namespace
 
 MailDoor::MailDoor(storage::Queue& queue, Options options)
@@ -66,43 +58,6 @@ Reply MailTransaction::Mail(std::string_view reverse_path, message::MailParamete
   envelope_.reverse_path = reverse_path;
   envelope_.parameters = std::move(parameters);
   return Say(250, {2, 1, 0}, "Sender ok");
-}
-
-Reply MailTransaction::Recipient(const ParsedPath& path, std::string_view original_recipient,
-                                 uint8_t notify) {
-  const MailDoor::Options& options = door_.options_;
-  const auto refuse = [this](uint16_t code, message::EnhancedStatus status, std::string text) {
-    door_.metrics_.refused_recipients.Add();
-    return Say(code, status, std::move(text));
-  };
-  if (recipient_count() >= options.limits.recipients_max) {
-    // RFC 5321 §4.5.3.1.10: the client sends the rest in another transaction.
-    return refuse(452, {4, 5, 3}, "Too many recipients in one transaction");
-  }
-  std::string forward_path(path.text);
-  if (path.mailbox.domain.empty()) {
-    // RFC 5321 §4.5.1: <postmaster> alone is the postmaster of this host.
-    if (options.relay.postmaster.empty())
-      return refuse(550, {5, 1, 1}, "No postmaster is configured here");
-    forward_path = options.relay.postmaster;
-  } else if (!options.relay.Allows(source_, path.mailbox.domain)) {
-    return refuse(550, {5, 7, 1}, "Relaying denied");
-  }
-  // Our own reports go in whatever the routes say: they wait in the queue until these are mended.
-  const bool ours = source_.client.family == IpAddress::Family::kNone;
-  if (options.routes && !ours && options.routes->Find(DomainOf(forward_path)) == nullptr) {
-    return refuse(451, {4, 4, 4}, "No route to this domain is configured");
-  }
-  for (const message::Recipient& known : envelope_.recipients) {
-    // Said twice, delivered once.
-    if (SamePath(known.path, forward_path)) return Say(250, {2, 1, 5}, "Recipient ok");
-    // A long list is the sender's business to keep free of doubles: comparing each with all would
-    // cost the square.
-    if (recipient_count() > kDuplicateCheckMax) break;
-  }
-  envelope_.recipients.push_back(
-      {std::move(forward_path), std::string(original_recipient), notify});
-  return Say(250, {2, 1, 5}, "Recipient ok");
 }
 
 bool RelayPolicy::Allows(const MailSource& source, std::string_view domain) const {

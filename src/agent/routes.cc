@@ -46,6 +46,7 @@ std::optional<NextHop> NextHop::Parse(std::string_view text) {
 }
 
 std::string NextHop::ToString() const {
+  if (local()) return "local/" + std::to_string(port);
   const bool v6 = host.find(':') != std::string::npos;
   return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }

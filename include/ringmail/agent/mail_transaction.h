@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "ringmail/agent/routes.h"
 #include "ringmail/base/ip_address.h"
 #include "ringmail/base/metrics.h"
@@ -28,6 +29,7 @@
 #include "ringmail/message/path.h"
 #include "ringmail/message/reply.h"
 #include "ringmail/message/trace.h"
+#include "ringmail/storage/directory.h"
 #include "ringmail/storage/queue.h"
 
 namespace ringmail::agent {
@@ -63,8 +65,9 @@ struct MailSource {
   bool authenticated = false;
 };
 
-// A recipient named twice in one transaction is kept once, among this many.
-inline constexpr uint32_t kDuplicateCheckMax = 100;
+// Recipients of one message once aliases are expanded; beyond: 452 4.5.3. What one alias becomes
+// (storage::kExpansionMax) fits in, and all of it in one group commit.
+inline constexpr uint32_t kExpandedRecipientsMax = 30'000;
 
 struct MailMetrics {
   Counter accepted_messages, accepted_bytes, refused_messages, refused_recipients;
@@ -81,6 +84,8 @@ class MailDoor {
     MailLimits limits;
     // What cannot be routed is not taken in (451 4.4.4); absent: not asked.
     std::optional<RouteTable> routes;
+    // Who lives here. Outlives the door. Null: nobody, no domain is ours.
+    const storage::Directory* directory = nullptr;
   };
   MailDoor(storage::Queue& queue, Options options);
   // All but the hostname, which transactions under way refer to: that one needs a restart.
@@ -109,9 +114,13 @@ class MailTransaction {
   // `reverse_path` is validated text without brackets, "" for null. 250 2.1.0; 552 5.3.4 declared
   // size over the limit; 452 4.3.1 / 451 4.3.0 the store takes nothing now.
   message::Reply Mail(std::string_view reverse_path, message::MailParameters parameters);
-  // 250 2.1.5; 550 5.7.1 relaying denied; 452 4.5.3 too many recipients.
+  // 250 2.1.5; 550 5.7.1 relaying denied; 452 4.5.3 too many recipients. Of a domain of ours:
+  // 550 5.1.1 nobody of that name, 550 5.2.1 they take no mail, 551 5.1.6 they have moved, 451 4.3.0
+  // the directory cannot tell; 451 4.2.4 an alias that leads too far. An alias is replaced by those
+  // it leads to, each once.
   message::Reply Recipient(const message::ParsedPath& path, std::string_view original_recipient,
                            uint8_t notify);
+  // Of the envelope: aliases are expanded.
   uint32_t recipient_count() const { return static_cast<uint32_t>(envelope_.recipients.size()); }
 
   // Writes the Received field. REQUIRES: recipient_count() > 0.
@@ -131,9 +140,24 @@ class MailTransaction {
   QueueId id() const { return id_; }
 
  private:
+  message::Reply RefuseRecipient(uint16_t code, message::EnhancedStatus status, std::string text);
+  // An answer, or nothing: the path is not ours, or taken as it is.
+  std::optional<message::Reply> LocalRecipient(const message::Mailbox& mailbox,
+                                               std::string_view forward_path,
+                                               std::string_view original_recipient,
+                                               uint8_t notify);
+  message::Reply ExpandAlias(const message::Mailbox& mailbox, std::string_view forward_path,
+                             std::string_view original_recipient, uint8_t notify);
+  bool Routable(std::string_view domain) const;
+  void AddRecipient(std::string forward_path, std::string_view original_recipient,
+                    uint8_t notify);
+
   MailDoor& door_;
   const MailSource& source_;
   message::Envelope envelope_;
+  uint32_t named_count_ = 0;  // recipients that the client has named
+  // What tells one recipient from another. Said twice, delivered once. Filled from the second on.
+  absl::flat_hash_set<std::string> known_;
   message::HopCounter hops_;
   storage::ContentWriter content_;
   QueueId id_;

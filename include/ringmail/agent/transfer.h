@@ -23,6 +23,8 @@
 #include "ringmail/base/limit.h"
 #include "ringmail/base/metrics.h"
 #include "ringmail/io/task.h"
+#include "ringmail/storage/account.h"
+#include "ringmail/storage/directory.h"
 #include "ringmail/storage/store.h"
 
 namespace ringmail::agent {
@@ -51,6 +53,15 @@ struct TransferOptions {
   DestinationLimits destination;
 };
 
+// Where mail for those who live here goes. Borrowed; all or nothing.
+struct LocalDelivery {
+  Transport* transport = nullptr;  // ringmail/agent/delivery.h
+  const storage::Directory* directory = nullptr;
+  const storage::Accounts* accounts = nullptr;  // only asked where an account lives
+};
+// Recipients of one message that one attempt at local delivery takes.
+inline constexpr uint32_t kLocalRecipientsMax = 1'000;
+
 // Per-destination state for the control interface.
 struct DestinationStatus {
   std::string name;  // the next hop
@@ -67,6 +78,10 @@ class Transfer {
   // made theirs.
   static std::unique_ptr<Transfer> Make(storage::ShardStore& store, MailDoor& door,
                                         Transport& transport, TransferOptions options);
+  // The same, where accounts of ours have mail too.
+  static std::unique_ptr<Transfer> Make(storage::ShardStore& store, MailDoor& door,
+                                        Transport& transport, TransferOptions options,
+                                        LocalDelivery local);
   virtual ~Transfer() = default;
 
   // `peers[i]` is shard i's Transfer (this one among them); read only to address messages, never

@@ -1,6 +1,7 @@
 // The one door out of the queue: one attempt for a batch of forward-paths, one outcome for each.
 //
-// SMTP implements it today; LMTP, local mailboxes, programs and gateways come the same way.
+// SMTP and local mailboxes (agent/delivery) implement it; LMTP, programs and gateways come the same
+// way.
 // agent/transfer decides what to try, when, and over how many sessions at once; a transport only
 // carries. Shard: the one that owns the destination; the content is lent by the shard that owns the
 // message (storage/content.h).
@@ -35,6 +36,7 @@ enum class Outcome : uint8_t {
 struct RecipientResult {
   Outcome outcome = Outcome::kUntried;
   message::Reply reply;  // the peer's, or ours (code 451 4.4.x) where the peer said nothing
+  AccountId account;     // whose mailbox has it now; 0: none of ours
 };
 
 // One mail transaction to be made. All views are lent for the attempt.
@@ -46,6 +48,9 @@ struct DeliveryAttempt {
       nullptr;  // at its start; a transport that needs it twice rewinds it
   uint64_t content_bytes = 0;
   uint8_t content_flags = 0;           // storage::kContent8Bit, kContentBinary
+  // For those who refer to the content instead of reading it.
+  ContentId content_id;
+  uint16_t content_prefix_bytes = 0;
   std::span<RecipientResult> results;  // one for each of `recipients`, filled by the transport
   // The final dot (or last BDAT) was sent and no answer came: the peer may have it. Logged as such;
   // the retry may double the message (RFC 5321 §4.1.1.4, §4.5.3.2.6; RFC 1047).
@@ -75,6 +80,9 @@ struct NextHop {
   std::string host;  // a name, or an IP address without brackets
   uint16_t port = 25;
   static std::optional<NextHop> Parse(std::string_view text);
+  // The mailboxes of one shard of ours: no host, and its number for a port.
+  static NextHop Local(ShardIndex shard) { return {{}, shard.value}; }
+  bool local() const { return host.empty(); }
   std::string ToString() const;
   friend bool operator==(const NextHop&, const NextHop&) = default;
   template <typename H>

@@ -116,6 +116,9 @@ struct MessageUpdate {
   enum class Flag : uint8_t { kUnchanged, kOff, kOn };
   Flag held = Flag::kUnchanged;
   Flag delay_warned = Flag::kUnchanged;
+  // Accounts that refer to the message's content from now on, and durably: the content stays when
+  // the message has left, until each has released it. Saying it twice is saying it once.
+  std::vector<AccountId> holds;
 };
 
 class Queue {

@@ -182,6 +182,8 @@ void TransferCore::SettleJob(Job& job, Settlement& settlement) {
       case Outcome::kDelivered:
         metrics_.delivered.Add();
         LogOutcome(message, "delivered", named.path, &job, result.reply);
+        // In the record of the outcome, so that no crash comes between (storage/mailbox, "Contents").
+        if (result.account.value != 0) update.holds.push_back(result.account);
         update.outcomes.push_back(
             {recipient, RecipientState::kDelivered, std::move(result.reply), job.remote_host});
         break;
@@ -324,8 +326,8 @@ io::Task<void> TransferCore::Attend(QueueId id) {
   message::EnvelopeView::RecipientView recipient;
   for (uint32_t i = 0; IsDue(*message, now) && cursor.Next(recipient); ++i) {
     if (message->state(i) != RecipientState::kPending || message->in_flight(i)) continue;
+    if (FindHop(recipient.path) != nullptr) continue;
     const std::string_view domain = DomainOf(recipient.path);
-    if (routes_.Find(domain) != nullptr) continue;
     const Reply reply{
         451,
         {4, 4, 4},
@@ -357,7 +359,7 @@ io::Task<void> TransferCore::Attend(QueueId id) {
 storage::LastReply TransferCore::LastSaid(const QueuedMessage& message, uint32_t recipient,
                                           std::string_view path) const {
   if (const storage::LastReply* last = message.last_reply(recipient); last != nullptr) return *last;
-  if (const NextHop* hop = routes_.Find(DomainOf(path)); hop != nullptr) {
+  if (const NextHop* hop = FindHop(path); hop != nullptr) {
     const auto lane = lanes_.find(*hop);
     if (lane != lanes_.end()) return lane->second->refusal;
   }

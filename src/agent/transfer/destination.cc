@@ -145,7 +145,8 @@ io::Task<void> DestinationPool::Work(DestinationPool* self, Destination* destina
 
 io::Task<std::unique_ptr<TransportSession>> DestinationPool::Open(Destination& destination,
                                                                   Worker& worker) {
-  SessionResult result = co_await transport_.Open(destination.hop, io::Now() + kOpenTimeout);
+  Transport& transport = destination.hop.local() ? *local_ : transport_;
+  SessionResult result = co_await transport.Open(destination.hop, io::Now() + kOpenTimeout);
   if (result.session == nullptr) {
     metrics_.sessions_failed.Add();
     if (destination.sessions > destination.connecting) {
@@ -246,6 +247,8 @@ io::Task<void> DestinationPool::Attempt(Destination& destination, TransportSessi
                           .content = &content,
                           .content_bytes = job.content_bytes,
                           .content_flags = job.content_flags,
+                          .content_id = storage::Id(*job.content),
+                          .content_prefix_bytes = storage::PrefixBytes(*job.content),
                           .results = results};
   co_await session.Deliver(attempt);
   job.remote_host = session.remote_host();
@@ -317,6 +320,7 @@ io::Task<void> DestinationPool::Stop(MonotonicTime deadline) {
   }
   if (!co_await gate_.CloseUntil(deadline)) {
     transport_.Cancel();
+    if (local_ != nullptr) local_->Cancel();
     for (Destination* destination : in_order_) {
       for (Worker& worker : destination->workers) {
         if (worker.session != nullptr) worker.session->Cancel();

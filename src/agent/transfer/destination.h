@@ -29,9 +29,14 @@ class DestinationPool {
  public:
   // `send_home(context, job)` takes each job back, with a result for each recipient or kUntried.
   using SendHome = void (*)(void* context, Job& job);
-  DestinationPool(storage::ShardStore& store, Transport& transport, SendHome send_home,
-                  void* context)
-      : store_(store), transport_(transport), send_home_(send_home), context_(context) {}
+  // `local`: for our own mailboxes; nullptr: there are none.
+  DestinationPool(storage::ShardStore& store, Transport& transport, Transport* local,
+                  SendHome send_home, void* context)
+      : store_(store),
+        transport_(transport),
+        local_(local),
+        send_home_(send_home),
+        context_(context) {}
 
   void Configure(const RetryPolicy& retry, const DestinationLimits& limits) {
     retry_ = retry;
@@ -87,6 +92,7 @@ class DestinationPool {
 
   storage::ShardStore& store_;
   Transport& transport_;
+  Transport* const local_;
   const SendHome send_home_;
   void* const context_;
   RetryPolicy retry_;

@@ -19,6 +19,7 @@ constexpr size_t kForgottenAtOnce = 10'000;
 
 // FNV-1a: the same in every process and on every run, unlike the hash of a hash map.
 ShardIndex ShardOf(const NextHop& hop) {
+  if (hop.local()) return ShardIndex(hop.port);
   uint64_t hash = 14695981039346656037u;
   const auto add = [&hash](unsigned char octet) { hash = (hash ^ octet) * 1099511628211u; };
   for (const char c : hop.host) add(static_cast<unsigned char>(c));
@@ -31,7 +32,13 @@ ShardIndex ShardOf(const NextHop& hop) {
 
 std::unique_ptr<Transfer> Transfer::Make(storage::ShardStore& store, MailDoor& door,
                                          Transport& transport, TransferOptions options) {
-  return std::make_unique<TransferCore>(store, door, transport, std::move(options));
+  return Make(store, door, transport, std::move(options), LocalDelivery{});
+}
+
+std::unique_ptr<Transfer> Transfer::Make(storage::ShardStore& store, MailDoor& door,
+                                         Transport& transport, TransferOptions options,
+                                         LocalDelivery local) {
+  return std::make_unique<TransferCore>(store, door, transport, std::move(options), local);
 }
 
 void TransferMetrics::Register(MetricRegistry& registry) {
@@ -57,15 +64,19 @@ void Lane::Reopen(void* self) {
 }
 
 TransferCore::TransferCore(storage::ShardStore& store, MailDoor& door, Transport& transport,
-                           TransferOptions options)
+                           TransferOptions options, LocalDelivery local)
     : store_(store),
       queue_(store.queue()),
       door_(door),
-      pool_(store, transport, &TransferCore::SendHome, this) {
+      local_(local),
+      pool_(store, transport, local.transport, &TransferCore::SendHome, this) {
+  CHECK((local.transport == nullptr) == (local.directory == nullptr) &&
+        (local.transport == nullptr) == (local.accounts == nullptr));
   // Jobs of shards that started earlier may come, and go home, before Start.
   for (uint16_t i = 0; i < io::ShardCount(); ++i) {
     outboxes_.push_back(std::make_unique<Outbox>());
     outboxes_.back()->to = ShardIndex(i);
+    local_hops_.push_back(NextHop::Local(ShardIndex(i)));
   }
   Reconfigure(std::move(options));
 }
@@ -182,6 +193,21 @@ Lane& TransferCore::FindLane(const NextHop& hop) {
   return *slot;
 }
 
+// To the shard that has the mailboxes of whoever it is for. The directory is asked each time: people
+// come, go and move while their mail waits. What is ours and nobody's is for delivery here to judge.
+const NextHop* TransferCore::FindHop(std::string_view path) const {
+  const std::string_view domain = DomainOf(path);
+  if (local_.directory != nullptr && !domain.empty()) {
+    const storage::Resolution found =
+        local_.directory->Resolve(path.substr(0, path.size() - domain.size() - 1), domain);
+    if (found.kind == storage::Resolution::Kind::kAccount)
+      return &local_hops_[local_.accounts->ShardOf(AccountId(found.account->id())).value];
+    if (found.kind != storage::Resolution::Kind::kForeign)
+      return &local_hops_[io::ThisShard().value];
+  }
+  return routes_.Find(domain);
+}
+
 // Groups what may be tried now by lane, into groups_.
 void TransferCore::Collect(QueuedMessage& message, Urgency urgency) {
   groups_.clear();
@@ -194,7 +220,7 @@ void TransferCore::Collect(QueuedMessage& message, Urgency urgency) {
     if (message.state(i) != RecipientState::kPending || message.in_flight(i)) continue;
     // Before the message's time only those who never had their turn: they waited for a lane.
     if (!due && message.last_reply(i) != nullptr) continue;
-    const NextHop* hop = routes_.Find(DomainOf(recipient.path));
+    const NextHop* hop = FindHop(recipient.path);
     if (hop == nullptr) {
       unroutable = true;
       continue;
@@ -229,8 +255,10 @@ void TransferCore::Dispatch(QueuedMessage& message, Urgency urgency) {
   }
   message.Unlink();
   Collect(message, urgency);
-  const uint32_t recipients_max = std::max(1u, options_.destination.recipients_per_transaction_max);
   for (auto& [lane, recipients] : groups_) {
+    const uint32_t recipients_max =
+        lane->hop.local() ? kLocalRecipientsMax
+                          : std::max(1u, options_.destination.recipients_per_transaction_max);
     size_t from = 0;
     while (from < recipients.size()) {
       const bool forced = urgency == Urgency::kOperator && lane->out == 0;

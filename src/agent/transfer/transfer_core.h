@@ -71,7 +71,7 @@ struct TransferMetrics {
 class TransferCore final : public Transfer, public storage::Queue::Observer {
  public:
   TransferCore(storage::ShardStore& store, MailDoor& door, Transport& transport,
-               TransferOptions options);
+               TransferOptions options, LocalDelivery local);
   ~TransferCore() override;
 
   void Start(std::vector<Transfer*> peers) override;
@@ -115,6 +115,8 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
 
   // Sending.
   Lane& FindLane(const NextHop& hop);
+  // nullptr: nobody has said where mail for this path goes. Valid until the next reload.
+  const NextHop* FindHop(std::string_view path) const;
   void Dispatch(storage::QueuedMessage& message, Urgency urgency);
   void Collect(storage::QueuedMessage& message, Urgency urgency);
   void Send(storage::QueuedMessage& message, Lane& lane, std::vector<uint32_t> recipients,
@@ -176,6 +178,8 @@ class TransferCore final : public Transfer, public storage::Queue::Observer {
   MailDoor& door_;
   TransferOptions options_;
   RouteTable routes_;
+  const LocalDelivery local_;
+  std::vector<NextHop> local_hops_;  // by shard
   DestinationPool pool_;
   TransferMetrics metrics_;
   std::vector<TransferCore*> peers_;

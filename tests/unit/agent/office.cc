@@ -160,18 +160,49 @@ io::Task<void> Office::Together(uint32_t& count) {
   while (count < shards) co_await io::SleepUntil(io::Now() + std::chrono::milliseconds(50));
 }
 
+io::Task<Status> Office::Change(Desk& desk, storage::DirectoryChange change) {
+  storage::DirectoryTransaction transaction;
+  transaction.changes.push_back(std::move(change));
+  const auto applied = co_await desk.store->directory().Apply(std::move(transaction));
+  co_return applied.status();
+}
+
+io::Task<void> Office::MoveIn(Desk& desk) {
+  if (desk.index.value != 0 || people.empty()) co_return;
+  std::vector<storage::Directory*> all;
+  for (const auto& other : desks) all.push_back(&other->store->directory());
+  co_await all[0]->Publish(all);
+  if (all[0]->size() > 0) co_return;
+  for (const storage::DirectoryEntry& entry : people) {
+    const Status put = co_await Change(
+        desk, storage::DirectoryChange::Put(entry, storage::DirectoryChange::Expect::kAbsent));
+    EXPECT_TRUE(put.ok()) << put;
+  }
+}
+
 io::Task<void> Office::Serve(Desk& desk) {
   desk.index = io::ThisShard();
   auto opened = co_await storage::ShardStore::Open(store);
   EXPECT_TRUE(opened.ok()) << opened.status();
   if (!opened.ok()) co_return;
   desk.store = *std::move(opened);
-  desk.door = std::make_unique<MailDoor>(desk.queue(), door);
+  MailDoor::Options door_options = door;
+  LocalDelivery local;
+  if (!people.empty()) {
+    desk.accounts = std::make_unique<RememberedAccounts>(accounts, shards);
+    desk.local = MakeLocalTransport(*desk.accounts, desk.store->directory(), delivery);
+    desk.local->RegisterMetrics(desk.metrics);
+    door_options.directory = &desk.store->directory();
+    local = {desk.local.get(), &desk.store->directory(), desk.accounts.get()};
+  }
+  desk.door = std::make_unique<MailDoor>(desk.queue(), std::move(door_options));
   desk.transport = std::make_unique<ScriptedTransport>(peers);
-  desk.transfer = Transfer::Make(*desk.store, *desk.door, *desk.transport, transfer);
+  desk.transfer = Transfer::Make(*desk.store, *desk.door, *desk.transport, transfer, local);
   desk.door->RegisterMetrics(desk.metrics);
   desk.transfer->RegisterMetrics(desk.metrics);
   co_await Together(opened_);
+  co_await MoveIn(desk);
+  co_await Together(moved_in_);
   std::vector<Transfer*> all;
   for (const auto& other : desks) all.push_back(other->transfer.get());
   desk.transfer->Start(std::move(all));
@@ -187,6 +218,8 @@ io::Task<void> Office::Serve(Desk& desk) {
   co_await Together(closed_);
   desk.transfer.reset();
   desk.transport.reset();
+  desk.local.reset();
+  desk.accounts.reset();
   desk.door.reset();
   EXPECT_TRUE((co_await desk.store->Close()).ok());
   desk.store.reset();
@@ -194,7 +227,7 @@ io::Task<void> Office::Serve(Desk& desk) {
 
 void Office::Start(Body body) {
   body_ = body;
-  opened_ = done_ = stopped_ = closed_ = 0;
+  opened_ = moved_in_ = done_ = stopped_ = closed_ = 0;
   desks.clear();
   for (uint16_t i = 0; i < shards; ++i) desks.push_back(std::make_unique<Desk>());
   node.Start(shards, &Office::Main, this);

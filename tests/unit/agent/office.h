@@ -17,12 +17,14 @@
 #include <string>
 #include <vector>
 
+#include "ringmail/agent/delivery.h"
 #include "ringmail/agent/mail_transaction.h"
 #include "ringmail/agent/transfer.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/io/timer.h"
 #include "ringmail/storage/store.h"
 #include "tests/sim/io/world.h"
+#include "tests/unit/agent/remembered_accounts.h"
 
 namespace ringmail::agent {
 
@@ -75,6 +77,8 @@ struct Desk {
   std::unique_ptr<storage::ShardStore> store;
   std::unique_ptr<MailDoor> door;
   std::unique_ptr<Transport> transport;
+  std::unique_ptr<RememberedAccounts> accounts;  // where somebody lives here
+  std::unique_ptr<LocalTransport> local;
   std::unique_ptr<Transfer> transfer;
   MetricRegistry metrics;
   ShardIndex index;
@@ -133,6 +137,13 @@ class Office {
   TransferOptions transfer;
   MailDoor::Options door;
   storage::StoreOptions store;
+  // Who lives here; nobody: no domain is ours. In the directory from the first run on, with ids from
+  // 1 in this order.
+  std::vector<storage::DirectoryEntry> people;
+  DeliveryOptions delivery;
+  AccountBooks accounts;
+  // One change of the directory, at any desk.
+  static io::Task<Status> Change(Desk& desk, storage::DirectoryChange change);
   Nanoseconds stop_after = std::chrono::seconds(30);
   std::vector<std::unique_ptr<Desk>> desks;
   std::string rendered_metrics;  // at the end of the last run
@@ -141,9 +152,10 @@ class Office {
   static io::Task<void> Main(void* context);
   io::Task<void> Serve(Desk& desk);
   io::Task<void> Together(uint32_t& count);
+  io::Task<void> MoveIn(Desk& desk);
 
   Body body_ = nullptr;
-  uint32_t opened_ = 0, done_ = 0, stopped_ = 0, closed_ = 0;
+  uint32_t opened_ = 0, moved_in_ = 0, done_ = 0, stopped_ = 0, closed_ = 0;
 };
 
 // "mx.example" → route for its mail to the peer of the same name.

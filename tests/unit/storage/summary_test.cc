@@ -30,7 +30,7 @@ void Describe(const Index& index, const SegmentList& segments, const Replay& rep
   }
   for (const auto& [id, content] : index.contents()) {
     out += fmt::format("content {} {} {} {} {}:", id, content->bytes, content->refs,
-                       content->complete, content->flags);
+                       bool{content->complete}, content->flags);
     for (uint32_t i = 0; i < content->piece_count; ++i) {
       const RecordPlace& place = content->piece(i);
       out += fmt::format(" {}/{}+{}", place.segment == nullptr ? 0 : place.segment->sequence,

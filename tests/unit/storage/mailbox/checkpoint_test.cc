@@ -159,7 +159,8 @@ class Clients {
                       .keywords = Keywords(),
                       .internal_date_seconds = time_,
                       .quota_messages = Random(3) == 0 ? 6000u : 0u,
-                      .twice = static_cast<Append::Twice>(Random(5) == 0)};
+                      .twice = static_cast<Append::Twice>(Random(5) == 0),
+                      .delivered_to = Random(3) == 0 ? "a+" + std::to_string(Random(9)) + "@b" : ""};
     }
   }
 

@@ -1,0 +1,147 @@
+// RCPT at the door: whose the recipient is, who may send there, and what an alias becomes.
+#include <utility>
+
+#include "fmt/format.h"
+#include "ringmail/agent/local_recipient.h"
+#include "ringmail/agent/mail_transaction.h"
+#include "ringmail/base/check.h"
+#include "ringmail/io/shard.h"
+
+namespace ringmail::agent {
+namespace {
+
+using message::Mailbox;
+using message::ParsedPath;
+using message::Reply;
+
+Reply Welcome() { return {250, {2, 1, 5}, "Recipient ok"}; }
+
+// RFC 5321 §2.4: the case of a local part may mean something, that of a domain never does.
+std::string KeyOf(std::string_view path) {
+  const std::string_view domain = DomainOf(path);
+  std::string key(path.substr(0, path.size() - domain.size()));
+  key += message::NormalizedDomain(domain);
+  return key;
+}
+
+}  // namespace
+
+Reply MailTransaction::RefuseRecipient(uint16_t code, message::EnhancedStatus status,
+                                       std::string text) {
+  door_.metrics_.refused_recipients.Add();
+  return {code, status, std::move(text)};
+}
+
+bool MailTransaction::Routable(std::string_view domain) const {
+  const MailDoor::Options& options = door_.options_;
+  // Our own reports go in whatever the routes say: they wait in the queue until these are mended.
+  const bool ours = source_.client.family == IpAddress::Family::kNone;
+  return !options.routes || ours || options.routes->Find(domain) != nullptr;
+}
+
+Reply MailTransaction::Recipient(const ParsedPath& path, std::string_view original_recipient,
+                                 uint8_t notify) {
+  const MailDoor::Options& options = door_.options_;
+  if (named_count_ >= options.limits.recipients_max ||
+      envelope_.recipients.size() >= kExpandedRecipientsMax) {
+    // RFC 5321 §4.5.3.1.10: the client sends the rest in another transaction.
+    return RefuseRecipient(452, {4, 5, 3}, "Too many recipients in one transaction");
+  }
+  std::string forward_path(path.text);
+  Mailbox mailbox = path.mailbox;
+  bool postmaster = mailbox.domain.empty();
+  if (options.directory != nullptr && message::IsPostmaster(mailbox.local_part) &&
+      options.directory->IsLocalDomain(mailbox.domain)) {
+    // RFC 5321 §4.5.1: every domain has one, whoever else lives there.
+    const auto kind = options.directory->Resolve(mailbox.local_part, mailbox.domain).kind;
+    postmaster |= kind == storage::Resolution::Kind::kUnknown && !options.relay.postmaster.empty();
+  }
+  if (postmaster) {
+    // RFC 5321 §4.5.1: <postmaster> alone is the postmaster of this host.
+    if (options.relay.postmaster.empty())
+      return RefuseRecipient(550, {5, 1, 1}, "No postmaster is configured here");
+    forward_path = options.relay.postmaster;
+    mailbox = message::ParseMailbox(forward_path, message::Utf8::kAllowed).value_or(Mailbox{});
+  }
+  if (options.directory != nullptr) {
+    if (std::optional<Reply> answer =
+            LocalRecipient(mailbox, forward_path, original_recipient, notify)) {
+      return *std::move(answer);
+    }
+  }
+  if (!postmaster && !options.relay.Allows(source_, mailbox.domain)) {
+    // A directory that lost entries may have lost this very domain.
+    if (options.directory != nullptr && !options.directory->complete())
+      return RefuseRecipient(451, {4, 3, 0}, "the directory cannot tell now; try later");
+    return RefuseRecipient(550, {5, 7, 1}, "Relaying denied");
+  }
+  if (!Routable(DomainOf(forward_path)))
+    return RefuseRecipient(451, {4, 4, 4}, "No route to this domain is configured");
+  ++named_count_;
+  AddRecipient(std::move(forward_path), original_recipient, notify);
+  return Welcome();
+}
+
+std::optional<Reply> MailTransaction::LocalRecipient(const Mailbox& mailbox,
+                                                     std::string_view forward_path,
+                                                     std::string_view original_recipient,
+                                                     uint8_t notify) {
+  using Kind = storage::Resolution::Kind;
+  const struct LocalRecipient judged = JudgeLocalRecipient(*door_.options_.directory, mailbox);
+  if (!judged.local()) return std::nullopt;
+  if (judged.resolution.kind == Kind::kAlias)
+    return ExpandAlias(mailbox, forward_path, original_recipient, notify);
+  // Our own reports go in whatever the directory says: delivery says the same, and they are logged.
+  const bool ours = source_.client.family == IpAddress::Family::kNone;
+  if (judged.refusal && !ours) {
+    door_.metrics_.refused_recipients.Add();
+    return judged.refusal;
+  }
+  ++named_count_;
+  AddRecipient(std::string(forward_path), original_recipient, notify);
+  return Welcome();
+}
+
+Reply MailTransaction::ExpandAlias(const Mailbox& mailbox, std::string_view forward_path,
+                                   std::string_view original_recipient, uint8_t notify) {
+  const storage::Expansion targets =
+      door_.options_.directory->Expand(mailbox.local_part, mailbox.domain);
+  if (targets.unavailable)
+    return RefuseRecipient(451, {4, 3, 0}, "the directory cannot tell now; try later");
+  // RFC 3463 §3.3, X.2.4. The postmaster can mend it: the client tries again.
+  if (targets.truncated)
+    return RefuseRecipient(451, {4, 2, 4}, "this alias leads too far; its postmaster must see to it");
+  if (targets.accounts.empty() && targets.foreign.empty())
+    return RefuseRecipient(550, {5, 1, 1}, "this alias leads to nobody");
+  if (envelope_.recipients.size() + targets.accounts.size() + targets.foreign.size() >
+      kExpandedRecipientsMax) {
+    return RefuseRecipient(452, {4, 5, 3}, "Too many recipients in one transaction");
+  }
+  for (const std::string& path : targets.foreign) {
+    if (!Routable(DomainOf(path)))
+      return RefuseRecipient(451, {4, 4, 4}, "No route to a domain that this alias leads to");
+  }
+  for (const std::string& path : targets.unknown) {
+    LogLine(io::ShardLog(), LogLevel::kWarning, "alias-leads-nowhere")
+        .Field("alias", forward_path)
+        .Field("target", path);
+  }
+  ++named_count_;
+  // RFC 3461 §5.2.7.2: NOTIFY and ORCPT go with each of those who are meant.
+  for (const storage::Expansion::Local& local : targets.accounts)
+    AddRecipient(local.path, original_recipient, notify);
+  for (const std::string& path : targets.foreign) AddRecipient(path, original_recipient, notify);
+  return Welcome();
+}
+
+void MailTransaction::AddRecipient(std::string forward_path, std::string_view original_recipient,
+                                   uint8_t notify) {
+  std::vector<message::Recipient>& recipients = envelope_.recipients;
+  if (!recipients.empty()) {
+    if (known_.empty()) known_.insert(KeyOf(recipients.front().path));
+    if (!known_.insert(KeyOf(forward_path)).second) return;
+  }
+  recipients.push_back({std::move(forward_path), std::string(original_recipient), notify});
+}
+
+}  // namespace ringmail::agent
