@@ -21,6 +21,12 @@ std::optional<uint16_t> ReadPort(std::string_view text) {
 std::optional<NextHop> NextHop::Parse(std::string_view text) {
   NextHop hop;
   std::string_view port;
+  constexpr std::string_view kLmtp = "lmtp://";
+  if (text.starts_with(kLmtp)) {
+    text.remove_prefix(kLmtp.size());
+    hop.protocol = HopProtocol::kLmtp;
+    hop.port = 24;  // RFC 2033 §5 forbids 25
+  }
   if (text.starts_with('[')) {
     const size_t end = text.find(']');
     if (end == std::string_view::npos) return std::nullopt;
@@ -48,7 +54,8 @@ std::optional<NextHop> NextHop::Parse(std::string_view text) {
 std::string NextHop::ToString() const {
   if (local()) return "local/" + std::to_string(port);
   const bool v6 = host.find(':') != std::string::npos;
-  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  const std::string scheme = protocol == HopProtocol::kLmtp ? "lmtp://" : "";
+  return scheme + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
 RouteTable::RouteTable(const std::vector<Route>& routes, std::optional<NextHop> relay_next_hop)

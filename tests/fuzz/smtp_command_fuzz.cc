@@ -34,7 +34,7 @@ bool Inside(std::string_view part, std::string_view whole) {
 void ParseLine(std::string_view line) {
   const CommandWords words = SplitCommand(line);
   Require(Inside(words.verb, line) && Inside(words.argument, line));
-  const CommandRow* row = FindCommand(words.verb);
+  const CommandRow* row = FindCommand(words.verb, ListenerProtocol::kSmtp);
   if (row != nullptr) Require(EqualsIgnoringCase(row->verb, words.verb));
   for (const PathSpacing spacing : {PathSpacing::kRefused, PathSpacing::kLegacyMailer}) {
     const MailCommand mail = ParseMail(words.argument, spacing);

@@ -75,10 +75,18 @@ class TransportSession {
   virtual const std::string& remote_host() const = 0;
 };
 
-// A next hop as configured: "host", "host:port", "[192.0.2.1]:port". The port is 25 unless given.
+// What a next hop speaks.
+enum class HopProtocol : uint8_t {
+  kSmtp,
+  kLmtp,  // RFC 2033
+};
+
+// A next hop as configured: "host", "host:port", "[192.0.2.1]:port"; "lmtp://" before it for one
+// that speaks LMTP. The port is 25 unless given, and 24 of LMTP.
 struct NextHop {
   std::string host;  // a name, or an IP address without brackets
   uint16_t port = 25;
+  HopProtocol protocol = HopProtocol::kSmtp;
   static std::optional<NextHop> Parse(std::string_view text);
   // The mailboxes of one shard of ours: no host, and its number for a port.
   static NextHop Local(ShardIndex shard) { return {{}, shard.value}; }
@@ -87,7 +95,7 @@ struct NextHop {
   friend bool operator==(const NextHop&, const NextHop&) = default;
   template <typename H>
   friend H AbslHashValue(H h, const NextHop& n) {
-    return H::combine(std::move(h), n.host, n.port);
+    return H::combine(std::move(h), n.host, n.port, n.protocol);
   }
 };
 

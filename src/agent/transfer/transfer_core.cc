@@ -25,6 +25,7 @@ ShardIndex ShardOf(const NextHop& hop) {
   for (const char c : hop.host) add(static_cast<unsigned char>(c));
   add(static_cast<unsigned char>(hop.port >> 8));
   add(static_cast<unsigned char>(hop.port & 0xff));
+  if (hop.protocol == HopProtocol::kLmtp) add('L');
   return ShardIndex(static_cast<uint16_t>((hash ^ (hash >> 32)) % io::ShardCount()));
 }
 

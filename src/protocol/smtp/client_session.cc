@@ -78,13 +78,14 @@ void SmtpClientMetrics::Register(MetricRegistry& registry) {
 
 ClientSession::ClientSession(io::Stream stream, std::string remote_host,
                              const SmtpClientOptions& options, SmtpClientMetrics& metrics,
-                             PeerMemory& memory)
+                             PeerMemory& memory, agent::HopProtocol protocol)
     : stream_(std::move(stream)),
       lines_(kReplyLineBytesMax),
       remote_host_(std::move(remote_host)),
       options_(options),
       metrics_(metrics),
-      memory_(memory) {}
+      memory_(memory),
+      protocol_(protocol) {}
 
 bool ClientSession::usable() const {
   return usable_ && (peer_.transactions_max == 0 || transactions_ < peer_.transactions_max);
@@ -155,11 +156,12 @@ io::Task<Reply> ClientSession::Greet() {
 io::Task<Reply> ClientSession::Hello() {
   Reply reply;
   stage_ = Stage::kHello;
-  stream_.Write("EHLO ");
+  stream_.Write(lmtp() ? "LHLO " : "EHLO ");
   stream_.Write(options_.hostname);
   stream_.Write("\r\n");
   if (!co_await ReadReply(reply, options_.timeouts.command, &peer_)) co_return LostReply();
-  if (reply.permanent()) {
+  // RFC 2033 §4.1: a store that does not know LHLO speaks no LMTP.
+  if (reply.permanent() && !lmtp()) {
     // RFC 5321 §3.2: a server that does not know EHLO is greeted with HELO.
     peer_ = PeerExtensions{};
     stream_.Write("HELO ");
@@ -167,7 +169,7 @@ io::Task<Reply> ClientSession::Hello() {
     stream_.Write("\r\n");
     if (!co_await ReadReply(reply, options_.timeouts.command)) co_return LostReply();
   }
-  if (!reply.completed()) co_return AsRefusal(reply, "EHLO");
+  if (!reply.completed()) co_return AsRefusal(reply, lmtp() ? "LHLO" : "EHLO");
   if (options_.pipelining == Use::kNever) peer_.pipelining = false;
   if (options_.chunking == Use::kNever) peer_.chunking = peer_.binary_mime = false;
   if (peer_.recipients_max > 0) recipients_max_ = peer_.recipients_max;
@@ -492,6 +494,8 @@ io::Task<bool> ClientSession::ReadChunkReplies(Transaction& t, size_t& unanswere
     t.end_sent = false;
     NoteChunkRefusal(reply);
     Resolve(t, AsRefusal(reply, "BDAT"));
+    // RFC 2033 §4.3: how many replies the last chunk has now depends on who is asked.
+    if (lmtp()) usable_ = false;
     for (; unanswered > 0 && usable_; --unanswered) {
       Reply ignored;
       if (!co_await ReadReply(ignored, options_.timeouts.data_end)) break;
@@ -527,6 +531,9 @@ io::Task<bool> ClientSession::SendByData(Transaction& t) {
     // message and says 554.
     stream_.Write(".\r\n");
     t.open = false;
+    // RFC 2033 §4.2: no recipient, no reply; and no 354 (503), so this peer is not to be trusted.
+    if (lmtp()) usable_ = false;
+    if (lmtp()) co_return false;
     static_cast<void>(co_await ReadReply(reply, options_.timeouts.data_end));
     co_return false;
   }
@@ -585,6 +592,10 @@ io::Task<bool> ClientSession::WriteStuffed(const storage::ContentPiece& piece) {
 
 io::Task<void> ClientSession::ReadEnd(Transaction& t) {
   stage_ = Stage::kEnd;
+  if (lmtp() && !t.again && t.accepted_count > 0) {
+    co_await ReadEnds(t);
+    co_return;
+  }
   Reply reply;
   if (!co_await ReadReply(reply, options_.timeouts.data_end)) co_return;
   t.open = false;
@@ -601,6 +612,28 @@ io::Task<void> ClientSession::ReadEnd(Transaction& t) {
   if (!reply.completed()) t.open = true;
 }
 
+// RFC 2033 §4.2: a reply for each accepted recipient, in the order of RCPT. Each is one's own.
+io::Task<void> ClientSession::ReadEnds(Transaction& t) {
+  Reply reply;
+  for (size_t i = 0; i < t.attempt.results.size(); ++i) {
+    if (!accepted_[i]) continue;
+    if (!co_await ReadReply(reply, options_.timeouts.data_end)) co_return;
+    t.open = false;
+    if (t.method != Method::kData) NoteChunkRefusal(reply);
+    if (chunking_refused_) {
+      Resolve(t, AsRefusal(reply, "BDAT"));
+      co_return;
+    }
+    ResolveOne(t.attempt.results[i],
+               reply.completed() ? reply : AsRefusal(reply, "the end of content"));
+    if (!usable_) {
+      // 421: the peer closes, and says nothing of the others.
+      Resolve(t, AsRefusal(reply, "the end of content"));
+      co_return;
+    }
+  }
+}
+
 // Gives every recipient that has no outcome yet the one that `reply` means.
 void ClientSession::Resolve(Transaction& t, const Reply& reply) {
   // From DATA on a reply speaks of the accepted recipients; those over the peer's limit stay
@@ -609,15 +642,19 @@ void ClientSession::Resolve(Transaction& t, const Reply& reply) {
   for (size_t i = 0; i < t.attempt.results.size(); ++i) {
     agent::RecipientResult& result = t.attempt.results[i];
     if (result.outcome != Outcome::kUntried || (content_stage && !accepted_[i])) continue;
-    result.reply = reply;
-    if (chunking_refused_) {
-      result.outcome = Outcome::kUntried;
-    } else if (reply.completed() && stage_ == Stage::kEnd) {
-      result.outcome = Outcome::kDelivered;
-      metrics_.recipients.Add();
-    } else {
-      result.outcome = reply.permanent() ? Outcome::kFailed : Outcome::kDeferred;
-    }
+    ResolveOne(result, reply);
+  }
+}
+
+void ClientSession::ResolveOne(agent::RecipientResult& result, const Reply& reply) {
+  result.reply = reply;
+  if (chunking_refused_) {
+    result.outcome = Outcome::kUntried;
+  } else if (reply.completed() && stage_ == Stage::kEnd) {
+    result.outcome = Outcome::kDelivered;
+    metrics_.recipients.Add();
+  } else {
+    result.outcome = reply.permanent() ? Outcome::kFailed : Outcome::kDeferred;
   }
 }
 

@@ -5,7 +5,8 @@
 // offers it (RFC 2920):
 //   MAIL, RCPT…, BDAT LAST with the content  when it offers CHUNKING too (one round trip, RFC
 //   3030), MAIL, RCPT…, DATA | content              otherwise (two round trips),
-// and command by command where it does not.
+// and command by command where it does not. With a peer that speaks LMTP (RFC 2033) it is the same,
+// but for LHLO, and a reply for each accepted recipient at the end of content.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +55,7 @@ class PeerMemory {
 class ClientSession final : public agent::TransportSession {
  public:
   ClientSession(io::Stream stream, std::string remote_host, const SmtpClientOptions& options,
-                SmtpClientMetrics& metrics, PeerMemory& memory);
+                SmtpClientMetrics& metrics, PeerMemory& memory, agent::HopProtocol protocol);
 
   // Reads the greeting and says EHLO, or HELO where EHLO is refused. completed() or why not.
   io::Task<message::Reply> Greet();
@@ -91,6 +92,8 @@ class ClientSession final : public agent::TransportSession {
   void NoteChunkRefusal(const message::Reply& reply);
   io::Task<bool> WriteEagerChunk(Transaction& t);
   io::Task<void> ReadEnd(Transaction& t);
+  io::Task<void> ReadEnds(Transaction& t);
+  bool lmtp() const { return protocol_ == agent::HopProtocol::kLmtp; }
   io::Task<bool> WriteStuffed(const storage::ContentPiece& piece);
   io::Task<void> Reset();
 
@@ -100,6 +103,7 @@ class ClientSession final : public agent::TransportSession {
   void Lost(Transaction& t);
   void ContentUnreadable(Transaction& t, const Status& status);
   void Resolve(Transaction& t, const message::Reply& reply);
+  void ResolveOne(agent::RecipientResult& result, const message::Reply& reply);
   message::Reply LostReply() const;
 
   io::Stream stream_;
@@ -108,6 +112,7 @@ class ClientSession final : public agent::TransportSession {
   const SmtpClientOptions& options_;
   SmtpClientMetrics& metrics_;
   PeerMemory& memory_;
+  const agent::HopProtocol protocol_;
   PeerExtensions peer_;
   ReplyReader reader_;
   io::StreamStatus lost_ = io::StreamStatus::kOk;

@@ -67,7 +67,7 @@ class SmtpTransport final : public agent::Transport {
     }
     metrics_.connections.Add();
     auto session = std::make_unique<ClientSession>(std::move(connection.stream), name, options_,
-                                                   metrics_, memory_);
+                                                   metrics_, memory_, hop.protocol);
     result.remote_host = name;
     greeting_.insert(session.get());
     if (cancelled_) session->Cancel();

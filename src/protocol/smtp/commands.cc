@@ -11,9 +11,11 @@ namespace {
 // in any state. AUTH (RFC 4954) has its place here, one row.
 constexpr CommandRow kCommands[] = {
     {"HELO", "RFC 5321 4.1.1.1", kAlways, RunHelo, "HELO domain",
-     "Says who you are; without extensions."},
+     "Says who you are; without extensions.", CommandRow::Spoken::kSmtp},
     {"EHLO", "RFC 5321 4.1.1.1", kAlways, RunEhlo, "EHLO domain",
-     "Says who you are; the reply lists the extensions."},
+     "Says who you are; the reply lists the extensions.", CommandRow::Spoken::kSmtp},
+    {"LHLO", "RFC 2033 4.1", kAlways, RunLhlo, "LHLO domain",
+     "Says who you are; the reply lists the extensions.", CommandRow::Spoken::kLmtp},
     {"MAIL", "RFC 5321 4.1.1.2", kReady | kFailed, RunMail, "MAIL FROM:<reverse-path> [parameters]",
      "Begins a message. FROM:<> is for notifications."},
     {"RCPT", "RFC 5321 4.1.1.3", kEnvelope, RunRcpt, "RCPT TO:<forward-path> [parameters]",
@@ -50,16 +52,32 @@ constexpr uint32_t Fold(std::string_view verb) {
 
 std::span<const CommandRow> CommandRows() { return kCommands; }
 
-const CommandRow* FindCommand(std::string_view verb) {
+namespace {
+
+bool Speaks(const CommandRow& row, ListenerProtocol protocol) {
+  switch (row.spoken) {
+    case CommandRow::Spoken::kBoth:
+      return true;
+    case CommandRow::Spoken::kSmtp:
+      return protocol == ListenerProtocol::kSmtp;
+    case CommandRow::Spoken::kLmtp:
+      return protocol == ListenerProtocol::kLmtp;
+  }
+  return false;
+}
+
+}  // namespace
+
+const CommandRow* FindCommand(std::string_view verb, ListenerProtocol protocol) {
   if (verb.size() == 4) {
     const uint32_t folded = Fold(verb);
     for (const CommandRow& row : kCommands) {
-      if (row.verb.size() == 4 && Fold(row.verb) == folded) return &row;
+      if (row.verb.size() == 4 && Fold(row.verb) == folded && Speaks(row, protocol)) return &row;
     }
     return nullptr;
   }
   for (const CommandRow& row : kCommands) {
-    if (EqualsIgnoringCase(row.verb, verb)) return &row;
+    if (EqualsIgnoringCase(row.verb, verb) && Speaks(row, protocol)) return &row;
   }
   return nullptr;
 }
@@ -73,10 +91,11 @@ std::string_view OutOfOrder(const CommandRow& row, States state) {
   return "503 5.5.1 Say MAIL FROM first\r\n";
 }
 
-std::string HelpReply(std::string_view hostname) {
+std::string HelpReply(std::string_view hostname, ListenerProtocol protocol) {
   std::string reply =
       absl::StrCat("214-2.0.0 ", Absl(hostname), " understands these commands:\r\n");
   for (const CommandRow& row : kCommands) {
+    if (!Speaks(row, protocol)) continue;
     absl::StrAppend(&reply, "214-2.0.0   ", Absl(row.syntax), "\r\n");
   }
   reply += "214 2.0.0 HELP and a command says more about it.\r\n";

@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "ringmail/protocol/smtp.h"
+
 namespace ringmail::smtp {
 
 class Session;
@@ -40,13 +42,16 @@ struct CommandRow {
   Next (*run)(Session& session, std::string_view argument);
   std::string_view syntax;
   std::string_view help;
+  // Known in SMTP, in LMTP, or in both.
+  enum class Spoken : uint8_t { kBoth, kSmtp, kLmtp };
+  Spoken spoken = Spoken::kBoth;
 };
 
 std::span<const CommandRow> CommandRows();
-inline constexpr size_t kCommandCount = 13;
+inline constexpr size_t kCommandCount = 14;
 
 // The row of `verb`, any case, or null.
-const CommandRow* FindCommand(std::string_view verb);
+const CommandRow* FindCommand(std::string_view verb, ListenerProtocol protocol);
 inline size_t CommandIndex(const CommandRow& row) {
   return static_cast<size_t>(&row - CommandRows().data());
 }
@@ -55,13 +60,14 @@ inline size_t CommandIndex(const CommandRow& row) {
 std::string_view OutOfOrder(const CommandRow& row, States state);
 
 // The reply to HELP without an argument, all lines.
-std::string HelpReply(std::string_view hostname);
+std::string HelpReply(std::string_view hostname, ListenerProtocol protocol);
 // The reply to "HELP verb".
 std::string HelpReplyFor(const CommandRow& row);
 
 // One per file.
 Next RunHelo(Session& session, std::string_view argument);
 Next RunEhlo(Session& session, std::string_view argument);
+Next RunLhlo(Session& session, std::string_view argument);
 Next RunMail(Session& session, std::string_view argument);
 Next RunRcpt(Session& session, std::string_view argument);
 Next RunData(Session& session, std::string_view argument);

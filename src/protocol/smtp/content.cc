@@ -39,13 +39,23 @@ io::Task<Next> Session::ReceiveContent() {
   co_return co_await FinishContent();
 }
 
+template <typename R>
+void Session::ReplyToContent(const R& reply) {
+  const uint32_t count = lmtp() ? std::max(1u, accepted_recipients_) : 1u;
+  Reply(reply);
+  // One refusal, however often it is said.
+  const uint32_t errors = errors_;
+  for (uint32_t i = 1; i < count; ++i) Reply(reply);
+  errors_ = errors;
+}
+
 // All of the content is here: one reply says what became of it, and the transaction is over either
 // way.
 io::Task<Next> Session::FinishContent() {
   Transaction& transaction = *transaction_;
   const std::string_view refusal = transaction.Judge();
   if (!refusal.empty()) {
-    Reply(refusal);
+    ReplyToContent(refusal);
     shared_.metrics.messages_refused.Add();
   } else {
     const uint32_t recipients = transaction.mail().recipient_count();
@@ -60,7 +70,7 @@ io::Task<Next> Session::FinishContent() {
     } else {
       shared_.metrics.messages_refused.Add();
     }
-    Reply(reply);
+    ReplyToContent(reply);
   }
   idle_commands_ = 0;
   EndTransaction(kReady);
@@ -85,13 +95,22 @@ io::Task<Next> Session::ReceiveChunk() {
       transaction_->Drained(co_await transaction_->mail().Drain());
   }
   if (!chunk_refusal_.empty()) {
-    Reply(chunk_refusal_);
+    // RFC 2033 §4.3: the last chunk has a reply for each recipient, whatever was said before.
+    if (chunk_last_) {
+      ReplyToContent(chunk_refusal_);
+    } else {
+      Reply(chunk_refusal_);
+    }
     chunk_refusal_ = {};
     co_return AfterCommand(Next::kCommand);
   }
   // RFC 3030 §2: each chunk has its reply; a refusal need not wait for the last.
   if (const std::string_view refusal = transaction_->Refusal(); !refusal.empty()) {
-    Reply(refusal);
+    if (chunk_last_) {
+      ReplyToContent(refusal);
+    } else {
+      Reply(refusal);
+    }
     shared_.metrics.messages_refused.Add();
     EndTransaction(kFailed);
     co_return AfterCommand(Next::kCommand);

@@ -51,7 +51,7 @@ io::Task<void> Session::Run() {
   if (listener_.tls == ListenerTls::kImplicit) (void)co_await StartTls();
   if (ending_ == Ending::kNone && listener_.greeting_delay > Nanoseconds(0))
     co_await AwaitGreeting();
-  if (ending_ == Ending::kNone) stream_.Write(settings_.greeting);
+  if (ending_ == Ending::kNone) stream_.Write(lmtp() ? settings_.lmtp_greeting : settings_.greeting);
 
   while (ending_ == Ending::kNone) {
     if (shared_.stopping) {
@@ -192,7 +192,7 @@ Next Session::RunCommand(std::string_view line) {
   ++commands_;
   const CommandWords words = SplitCommand(line);
   line_ = line;
-  const CommandRow* row = FindCommand(words.verb);
+  const CommandRow* row = FindCommand(words.verb, listener_.protocol);
   Next next = Next::kCommand;
   if (row == nullptr) {
     shared_.metrics.unknown_commands.Add();
@@ -334,8 +334,10 @@ agent::MailSource Session::Source(bool smtp_utf8) const {
   agent::MailSource source;
   source.client = client();
   source.helo = helo_;
-  // RFC 3848; RFC 6531 §3.7.3. TLS after HELO has no name.
-  source.with_protocol = smtp_utf8   ? (secure() ? "UTF8SMTPS" : "UTF8SMTP")
+  // RFC 3848; RFC 6531 §3.7.3, §4.3. TLS after HELO has no name.
+  source.with_protocol = lmtp()      ? (smtp_utf8 ? (secure() ? "UTF8LMTPS" : "UTF8LMTP")
+                                                 : (secure() ? "LMTPS" : "LMTP"))
+                         : smtp_utf8   ? (secure() ? "UTF8SMTPS" : "UTF8SMTP")
                          : extended_ ? (secure() ? "ESMTPS" : "ESMTP")
                                      : "SMTP";
   source.tls = tls_;
@@ -362,6 +364,7 @@ void Session::Begin(std::unique_ptr<Transaction> transaction) {
 void Session::EndTransaction(States next) {
   transaction_.reset();
   state_ = next;
+  if (next != kFailed) accepted_recipients_ = 0;
 }
 
 void Session::ReplyToRecipient(const message::Reply& reply) {
@@ -370,6 +373,7 @@ void Session::ReplyToRecipient(const message::Reply& reply) {
   errors_ = errors;
   if (reply.completed()) {
     idle_commands_ = 0;
+    ++accepted_recipients_;
     return;
   }
   transaction().recipient_refused = true;

@@ -56,6 +56,7 @@ class Session : public ListHook<struct SessionTag> {
   const SmtpListenerOptions& listener() const { return listener_; }
   States state() const { return state_; }
   bool extended() const { return extended_; }
+  bool lmtp() const { return listener_.protocol == ListenerProtocol::kLmtp; }
   // Whether TLS protects the session, and whether STARTTLS would begin it.
   bool secure() const { return !tls_.empty(); }
   bool OffersStartTls() const {
@@ -104,6 +105,9 @@ class Session : public ListHook<struct SessionTag> {
   io::Task<Next> ReceiveContent();
   io::Task<Next> ReceiveChunk();
   io::Task<Next> FinishContent();
+  // The reply to the end of content: in LMTP one for each RCPT that was accepted (RFC 2033 §4.2).
+  template <typename R>
+  void ReplyToContent(const R& reply);
   MonotonicTime ContentDeadline() const;
   io::Task<void> AwaitGreeting();
   io::Task<Next> StartTls();
@@ -129,6 +133,7 @@ class Session : public ListHook<struct SessionTag> {
   std::string_view chunk_refusal_;
   uint32_t commands_ = 0, messages_ = 0, transactions_ = 0;
   uint32_t errors_ = 0, refused_recipients_ = 0, idle_commands_ = 0;
+  uint32_t accepted_recipients_ = 0;  // of the transaction, also while what is left of it is refused
   States state_ = kBeforeHello;
   Ending ending_ = Ending::kNone;
   bool extended_ = false;

@@ -18,6 +18,8 @@ Settings::Settings(const SmtpOptions& smtp_options, const agent::MailLimits& lim
                                        .recipients_max = limits.recipients_max,
                                        .transactions_max = options.transactions_max,
                                        .starttls = true})),
-      help_reply(HelpReply(options.hostname)) {}
+      help_reply(HelpReply(options.hostname, ListenerProtocol::kSmtp)),
+      lmtp_greeting(absl::StrCat("220 ", options.hostname, " LMTP ringmail\r\n")),
+      lmtp_help_reply(HelpReply(options.hostname, ListenerProtocol::kLmtp)) {}
 
 }  // namespace ringmail::smtp

@@ -18,8 +18,9 @@ struct Settings {
   Settings(const SmtpOptions& smtp_options, const agent::MailLimits& limits);
 
   const SmtpOptions options;
-  const std::string greeting, helo_reply, ehlo_reply, ehlo_starttls_reply,
-      help_reply;  // whole replies
+  // Whole replies; that to EHLO is also that to LHLO (RFC 2033 §4.1).
+  const std::string greeting, helo_reply, ehlo_reply, ehlo_starttls_reply, help_reply;
+  const std::string lmtp_greeting, lmtp_help_reply;
   uint32_t sessions = 0;
 };
 

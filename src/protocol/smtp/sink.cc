@@ -95,7 +95,7 @@ Next SinkSession::Answer(const session::Line& line) {
       return Next::kClose;
   }
   const CommandWords words = SplitCommand(line.text);
-  const CommandRow* row = FindCommand(words.verb);
+  const CommandRow* row = FindCommand(words.verb, ListenerProtocol::kSmtp);
   if (row == nullptr) {
     stream_.Write(kUnknownCommand);
     return Next::kCommand;

@@ -272,6 +272,12 @@ void Reader::ReadItem(const Section& section, const toml::table& table) {
       Report(table.source(), "[[listener]] has no address: write address = \"0.0.0.0:25\"");
       return;
     }
+    if (listener.options.protocol == smtp::ListenerProtocol::kLmtp &&
+        listener.endpoint.port == 25) {
+      // RFC 2033 §5.
+      Report(table.get("address")->source(),
+             "[[listener]] LMTP must not be spoken on port 25: port 24 is its own");
+    }
     const auto same = [&](const ListenerConfig& other) {
       return other.endpoint == listener.endpoint;
     };

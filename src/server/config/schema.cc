@@ -27,7 +27,7 @@ std::string SetNextHop(const std::string& text, agent::NextHop& out) {
   std::optional<agent::NextHop> hop = agent::NextHop::Parse(text);
   if (!hop)
     return "is no next hop: write \"host\", \"host:port\", \"192.0.2.1:port\" or "
-           "\"[2001:db8::1]:port\"";
+           "\"[2001:db8::1]:port\"; \"lmtp://host\" for one that speaks LMTP";
   out = *std::move(hop);
   return {};
 }
@@ -79,12 +79,16 @@ std::string SetListenAddress(const Value& value, Target& target) {
   return {};
 }
 
-std::string SetProtocol(const Value& value, Target&) {
+std::string SetProtocol(const Value& value, Target& target) {
   if (value.text == "smtp") return {};
-  for (std::string_view later : {"submission", "lmtp", "pop3", "imap", "managesieve", "http"}) {
-    if (value.text == later) return "is not in this version yet: only \"smtp\" is";
+  if (value.text == "lmtp") {
+    target.listener->options.protocol = smtp::ListenerProtocol::kLmtp;
+    return {};
   }
-  return "is no protocol: only \"smtp\" is in this version";
+  for (std::string_view later : {"submission", "pop3", "imap", "managesieve", "http"}) {
+    if (value.text == later) return "is not in this version yet: \"smtp\" and \"lmtp\" are";
+  }
+  return "is no protocol: \"smtp\" and \"lmtp\" are";
 }
 
 template <typename Enum>

@@ -45,6 +45,8 @@ class SmtpDialogServer final : public dialog::Server {
       options_.transactions_max = number;
     } else if (key == "sessions_max") {
       options_.sessions_max = number;
+    } else if (key == "protocol" && value == "lmtp") {
+      listener_options_.protocol = ListenerProtocol::kLmtp;
     } else if (key == "path_spacing" && value == "legacy-mailer") {
       listener_options_.path_spacing = PathSpacing::kLegacyMailer;
     } else if (key == "bare_newline" && value == "legacy-scanner") {

@@ -7,6 +7,18 @@ namespace {
 
 NextHop Hop(std::string_view text) { return *NextHop::Parse(text); }
 
+TEST(NextHop, MaySpeakLmtpAtItsOwnPort) {
+  const NextHop hop = Hop("lmtp://store.example");
+  EXPECT_EQ(hop.protocol, HopProtocol::kLmtp);
+  EXPECT_EQ(hop.port, 24);  // RFC 2033 §5
+  EXPECT_EQ(hop.ToString(), "lmtp://store.example:24");
+  EXPECT_EQ(Hop(hop.ToString()), hop);
+  EXPECT_EQ(Hop("lmtp://[2001:db8::1]:2400").ToString(), "lmtp://[2001:db8::1]:2400");
+  EXPECT_NE(Hop("lmtp://store.example:25"), Hop("store.example:25"));
+  EXPECT_FALSE(NextHop::Parse("lmtp://").has_value());
+  EXPECT_FALSE(NextHop::Parse("smtp://store.example").has_value());
+}
+
 TEST(NextHop, IsReadWithPortAndAddress) {
   EXPECT_EQ(Hop("mx.example.net"), (NextHop{"mx.example.net", 25}));
   EXPECT_EQ(Hop("MX.Example.NET:587"), (NextHop{"mx.example.net", 587}));

@@ -361,5 +361,91 @@ TEST(SmtpClient, CancelEndsWhatIsUnderWay) {
   }));
 }
 
+// --- LMTP (RFC 2033)
+
+struct StoreCarriage : Carriage {
+  StoreCarriage() { protocol = agent::HopProtocol::kLmtp; }
+};
+
+TEST(LmtpClient, SaysLhloAndTakesAReplyForEachRecipient) {
+  for (const bool chunking : {false, true}) {
+    StoreCarriage c;
+    if (!chunking) c.peer.extensions = {"PIPELINING"};
+    c.peer.Say("RCPT TO:<b@x", "550 5.1.1 unknown\r\n");
+    c.peer.Say(chunking ? "BDAT" : "(end)",
+               "250 2.1.5 a has it\r\n452 4.2.2 c is full\r\n550 5.7.1 d wants none\r\n");
+    const Parcel parcel = Carry(c, {.to = Recipients({"a@x", "b@x", "c@x", "d@x"})});
+    EXPECT_TRUE(c.peer.Heard("LHLO relay.example.org"));
+    EXPECT_FALSE(c.peer.Heard("EHLO"));
+    EXPECT_EQ(parcel.outcome(0), Outcome::kDelivered);
+    EXPECT_EQ(parcel.outcome(1), Outcome::kFailed);
+    EXPECT_EQ(parcel.results[1].reply.code, 550);
+    EXPECT_EQ(parcel.outcome(2), Outcome::kDeferred);
+    EXPECT_EQ(parcel.results[2].reply.text, "c is full");
+    EXPECT_EQ(parcel.outcome(3), Outcome::kFailed);
+    EXPECT_FALSE(parcel.ambiguous);
+    EXPECT_TRUE(c.peer.Heard("QUIT"));
+    EXPECT_EQ(c.peer.messages.size(), 1u);
+  }
+}
+
+TEST(LmtpClient, GoesOnWithTheNextMessageAfterManyReplies) {
+  StoreCarriage c;
+  c.peer.extensions = {"PIPELINING"};
+  c.peer.Say("(end)", "250 2.1.5 a\r\n250 2.1.5 b\r\n", 0, 1);
+  const Parcel second = CarrySecond(c, {.to = Recipients({"a@x", "b@x"})}, {});
+  EXPECT_EQ(second.outcome(), Outcome::kDelivered);
+  EXPECT_EQ(c.peer.connections, 1u);
+}
+
+TEST(LmtpClient, DoesNotFallBackToSmtp) {
+  StoreCarriage c;
+  c.peer.Say("LHLO", "500 5.5.1 what\r\n");
+  ASSERT_TRUE(c.Run([](Carriage& carriage) -> io::Task<void> {
+    const agent::SessionResult result = co_await carriage.Open();
+    EXPECT_EQ(result.session, nullptr);
+  }));
+  EXPECT_FALSE(c.peer.Heard("HELO"));
+}
+
+TEST(LmtpClient, WhatThePeerSaidOfSomeStandsWhereItHangsUpOnTheOthers) {
+  StoreCarriage c;
+  c.peer.extensions = {"PIPELINING"};
+  c.peer.Say("(end)", "250 2.1.5 a has it\r\n421 4.3.2 closing\r\n");
+  const Parcel closed = Carry(c, {.to = Recipients({"a@x", "b@x", "c@x"})});
+  EXPECT_EQ(closed.outcome(0), Outcome::kDelivered);
+  EXPECT_EQ(closed.outcome(1), Outcome::kDeferred);
+  EXPECT_EQ(closed.outcome(2), Outcome::kDeferred);
+  StoreCarriage mute;
+  mute.peer.extensions = {"PIPELINING"};
+  mute.peer.Say("(end)", "250 2.1.5 a has it\r\n");
+  const Parcel waited = Carry(mute, {.to = Recipients({"a@x", "b@x"})});
+  EXPECT_EQ(waited.outcome(0), Outcome::kDelivered);
+  EXPECT_EQ(waited.outcome(1), Outcome::kDeferred);
+  EXPECT_TRUE(waited.ambiguous);
+}
+
+TEST(LmtpClient, AStoreThatDoesNotKnowBdatIsAskedByData) {
+  StoreCarriage c;
+  c.peer.no_bdat = true;
+  c.peer.Say("(end)", "250 2.1.5 a\r\n250 2.1.5 b\r\n");
+  const Parcel parcel = Carry(c, {.to = Recipients({"a@x", "b@x"})});
+  EXPECT_EQ(parcel.outcome(0), Outcome::kUntried);
+  EXPECT_EQ(parcel.outcome(1), Outcome::kUntried);
+  EXPECT_FALSE(parcel.ambiguous);
+}
+
+TEST(LmtpClient, NobodyAcceptedIsNobodyToAnswerFor) {
+  for (const bool chunking : {false, true}) {
+    StoreCarriage c;
+    if (!chunking) c.peer.extensions = {"PIPELINING"};
+    c.peer.Say("RCPT", "550 5.1.1 unknown\r\n");
+    const Parcel parcel = Carry(c, {.to = Recipients({"a@x", "b@x"})});
+    EXPECT_EQ(parcel.outcome(0), Outcome::kFailed);
+    EXPECT_EQ(parcel.outcome(1), Outcome::kFailed);
+    EXPECT_TRUE(c.peer.Heard("QUIT"));
+  }
+}
+
 }  // namespace
 }  // namespace ringmail::smtp

@@ -11,24 +11,36 @@
 namespace ringmail::smtp {
 namespace {
 
+constexpr ListenerProtocol kProtocols[] = {ListenerProtocol::kSmtp, ListenerProtocol::kLmtp};
+
+bool Spoken(const CommandRow& row, ListenerProtocol protocol) {
+  return row.spoken == CommandRow::Spoken::kBoth ||
+         (row.spoken == CommandRow::Spoken::kLmtp) == (protocol == ListenerProtocol::kLmtp);
+}
+
 TEST(Commands, AreFoundInAnyCaseAndNeverByAPartOfTheirName) {
-  for (const CommandRow& row : CommandRows()) {
-    EXPECT_EQ(FindCommand(row.verb), &row);
-    std::string lower(row.verb);
-    for (char& c : lower) c = static_cast<char>(c + ('a' - 'A'));
-    EXPECT_EQ(FindCommand(lower), &row);
-    EXPECT_EQ(FindCommand(row.verb.substr(0, 3)), nullptr);
-    EXPECT_EQ(FindCommand(std::string(row.verb) + "X"), nullptr);
+  for (const ListenerProtocol protocol : kProtocols) {
+    for (const CommandRow& row : CommandRows()) {
+      const CommandRow* found = Spoken(row, protocol) ? &row : nullptr;
+      EXPECT_EQ(FindCommand(row.verb, protocol), found);
+      std::string lower(row.verb);
+      for (char& c : lower) c = static_cast<char>(c + ('a' - 'A'));
+      EXPECT_EQ(FindCommand(lower, protocol), found);
+      EXPECT_EQ(FindCommand(row.verb.substr(0, 3), protocol), nullptr);
+      EXPECT_EQ(FindCommand(std::string(row.verb) + "X", protocol), nullptr);
+    }
+    EXPECT_EQ(FindCommand("", protocol), nullptr);
+    EXPECT_EQ(FindCommand("AUTH", protocol), nullptr);
   }
-  EXPECT_EQ(FindCommand(""), nullptr);
-  EXPECT_EQ(FindCommand("AUTH"), nullptr);
 }
 
 TEST(Commands, AreAllInHelp) {
-  const std::string help = HelpReply("mx.example.org");
-  for (const CommandRow& row : CommandRows()) {
-    EXPECT_NE(help.find(row.syntax), std::string::npos) << row.verb;
-    EXPECT_NE(HelpReplyFor(row).find(row.help), std::string::npos) << row.verb;
+  for (const ListenerProtocol protocol : kProtocols) {
+    const std::string help = HelpReply("mx.example.org", protocol);
+    for (const CommandRow& row : CommandRows()) {
+      EXPECT_EQ(help.find(row.syntax) != std::string::npos, Spoken(row, protocol)) << row.verb;
+      EXPECT_NE(HelpReplyFor(row).find(row.help), std::string::npos) << row.verb;
+    }
   }
 }
 
@@ -36,7 +48,7 @@ TEST(Commands, HaveAMetricEach) {
   SmtpMetrics metrics;
   MetricRegistry registry;
   RegisterMetrics(metrics, registry);
-  metrics.commands[CommandIndex(*FindCommand("RCPT"))].Add(3);
+  metrics.commands[CommandIndex(*FindCommand("RCPT", ListenerProtocol::kSmtp))].Add(3);
   const std::string text = MetricRegistry::Render({&registry});
   EXPECT_NE(text.find("ringmail_smtp_commands_total{verb=\"rcpt\"} 3"), std::string::npos) << text;
 }

@@ -82,7 +82,7 @@ class Line {
   }
 
   io::Task<bool> Serve(const std::string& command) {
-    if (command.starts_with("EHLO")) co_return co_await Answer(command, Hello());
+    if (command.starts_with("EHLO") || command.starts_with("LHLO")) co_return co_await Answer(command, Hello());
     if (command.starts_with("DATA")) co_return co_await Data();
     if (command.starts_with("BDAT")) co_return co_await Chunk(command);
     std::string said;
@@ -215,7 +215,7 @@ io::Task<void> Carriage::ClientMain(void* context) {
 }
 
 io::Task<agent::SessionResult> Carriage::Open() {
-  const agent::NextHop hop{.host = "peer.example", .port = 25};
+  const agent::NextHop hop{.host = "peer.example", .port = 25, .protocol = protocol};
   co_return co_await transport->Open(hop, io::Now() + std::chrono::hours(1));
 }
 

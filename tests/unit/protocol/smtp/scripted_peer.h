@@ -99,6 +99,7 @@ class Carriage {
   sim::Node& client;
   ScriptedPeer peer;
   SmtpClientOptions options;
+  agent::HopProtocol protocol = agent::HopProtocol::kSmtp;
   bool listening = true;
   std::unique_ptr<agent::Transport> transport;
   MetricRegistry metrics;
