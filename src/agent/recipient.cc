@@ -110,7 +110,8 @@ Reply MailTransaction::ExpandAlias(const Mailbox& mailbox, std::string_view forw
     return RefuseRecipient(451, {4, 3, 0}, "the directory cannot tell now; try later");
   // RFC 3463 §3.3, X.2.4. The postmaster can mend it: the client tries again.
   if (targets.truncated)
-    return RefuseRecipient(451, {4, 2, 4}, "this alias leads too far; its postmaster must see to it");
+    return RefuseRecipient(451, {4, 2, 4},
+                           "this alias leads too far; its postmaster must see to it");
   if (targets.accounts.empty() && targets.foreign.empty())
     return RefuseRecipient(550, {5, 1, 1}, "this alias leads to nobody");
   if (envelope_.recipients.size() + targets.accounts.size() + targets.foreign.size() >

@@ -144,7 +144,7 @@ struct ContentMeta {
   uint32_t body_crc = 0;
   uint8_t flags = 0;
   bool last = false;
-  uint16_t prefix_bytes = 0;  // of the content, at the start of piece 0
+  uint16_t prefix_bytes = 0;   // of the content, at the start of piece 0
   std::string_view dot_lines;  // u32 each, offsets in the body
   uint32_t dot_count() const { return static_cast<uint32_t>(dot_lines.size() / 4); }
 };

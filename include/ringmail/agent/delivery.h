@@ -1,4 +1,5 @@
-// Local delivery: the transport to the mailboxes of this host's accounts (RFC 5598 §4.3.3, the MDA).
+// Local delivery: the transport to the mailboxes of this host's accounts (RFC 5598 §4.3.3, the
+// MDA).
 //
 // Made by: MakeLocalTransport, one for each shard, for Transfer (LocalDelivery). Its sessions serve
 //   the next hop NextHop::Local of that shard.

@@ -115,9 +115,9 @@ class MailTransaction {
   // size over the limit; 452 4.3.1 / 451 4.3.0 the store takes nothing now.
   message::Reply Mail(std::string_view reverse_path, message::MailParameters parameters);
   // 250 2.1.5; 550 5.7.1 relaying denied; 452 4.5.3 too many recipients. Of a domain of ours:
-  // 550 5.1.1 nobody of that name, 550 5.2.1 they take no mail, 551 5.1.6 they have moved, 451 4.3.0
-  // the directory cannot tell; 451 4.2.4 an alias that leads too far. An alias is replaced by those
-  // it leads to, each once.
+  // 550 5.1.1 nobody of that name, 550 5.2.1 they take no mail, 551 5.1.6 they have moved,
+  // 451 4.3.0 the directory cannot tell; 451 4.2.4 an alias that leads too far. An alias is
+  // replaced by those it leads to, each once.
   message::Reply Recipient(const message::ParsedPath& path, std::string_view original_recipient,
                            uint8_t notify);
   // Of the envelope: aliases are expanded.
@@ -144,13 +144,11 @@ class MailTransaction {
   // An answer, or nothing: the path is not ours, or taken as it is.
   std::optional<message::Reply> LocalRecipient(const message::Mailbox& mailbox,
                                                std::string_view forward_path,
-                                               std::string_view original_recipient,
-                                               uint8_t notify);
+                                               std::string_view original_recipient, uint8_t notify);
   message::Reply ExpandAlias(const message::Mailbox& mailbox, std::string_view forward_path,
                              std::string_view original_recipient, uint8_t notify);
   bool Routable(std::string_view domain) const;
-  void AddRecipient(std::string forward_path, std::string_view original_recipient,
-                    uint8_t notify);
+  void AddRecipient(std::string forward_path, std::string_view original_recipient, uint8_t notify);
 
   MailDoor& door_;
   const MailSource& source_;

@@ -47,7 +47,7 @@ struct DeliveryAttempt {
   storage::ContentSource* content =
       nullptr;  // at its start; a transport that needs it twice rewinds it
   uint64_t content_bytes = 0;
-  uint8_t content_flags = 0;           // storage::kContent8Bit, kContentBinary
+  uint8_t content_flags = 0;  // storage::kContent8Bit, kContentBinary
   // For those who refer to the content instead of reading it.
   ContentId content_id;
   uint16_t content_prefix_bytes = 0;

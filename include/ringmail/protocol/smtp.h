@@ -56,9 +56,9 @@ enum class ListenerTls : uint8_t {
   kImplicit,  // from the first octet (RFC 8314 §3.3)
 };
 
-// RFC 2033: LHLO for EHLO, and a reply for each recipient at the end of content. What it says 250 to
-// is on stable storage, and this server's to deliver: RCPT has said already who is not known here,
-// and a queue stands behind who is.
+// RFC 2033: LHLO for EHLO, and a reply for each recipient at the end of content. What it says 250
+// to is on stable storage, and this server's to deliver: RCPT has said already who is not known
+// here, and a queue stands behind who is.
 enum class ListenerProtocol : uint8_t { kSmtp, kLmtp };
 
 // What differs between listeners.

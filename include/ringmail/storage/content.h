@@ -28,10 +28,10 @@ inline constexpr uint8_t kContent8Bit = 1;  // has octets over 127
 inline constexpr uint8_t kContentBinary =
     2;  // has bare CR, bare LF or NUL, or a line over 998 octets (RFC 3030 only)
 
-// Contents begin with what only mailboxes show: the Return-Path field (RFC 5321 §4.4), which belongs
-// to final delivery and to nothing before it, though one content serves both. It counts in no size
-// but a mailbox's. At most so many octets: a path has 256 (RFC 5321 §4.5.3.1.3), written with
-// SMTPUTF8 or without.
+// Contents begin with what only mailboxes show: the Return-Path field (RFC 5321 §4.4), which
+// belongs to final delivery and to nothing before it, though one content serves both. It counts in
+// no size but a mailbox's. At most so many octets: a path has 256 (RFC 5321 §4.5.3.1.3), written
+// with SMTPUTF8 or without.
 inline constexpr size_t kContentPrefixBytesMax = 1024;
 
 // Content in the store. Owned by the store of the shard whose log holds it; compact, since a queue
@@ -51,7 +51,8 @@ void Return(Content& content);
 // Takes in one content.
 //
 // Made by: Queue::NewContent. Ends in: Queue::Enqueue, or destruction, which gives it up.
-// Order: AppendPrefix once at most, before all else; Append any number of times; Drain once needs_drain() says so, after all that one piece of
+// Order: AppendPrefix once at most, before all else; Append any number of times; Drain once
+// needs_drain() says so, after all that one piece of
 //   input brought (its runs may be many, and cross the mark in the middle) and before the next.
 // Promise: nothing is durable until Enqueue has returned OK.
 // Limits: kContentStagingBytesMax in memory; beyond, pieces go to the log while the rest arrives,

@@ -191,14 +191,13 @@ io::Task<RecipientResult> Delivery::Deliver(const DeliveryAttempt& attempt,
   const std::string name(mailbox.name);
   storage::AccountTransaction transaction;
   transaction.time_seconds = static_cast<uint32_t>(UnixSeconds(io::WallNow()));
-  transaction.changes.push_back(
-      storage::Append{.mailbox = mailbox.id,
-                      .content = attempt.content_id,
-                      .bytes = static_cast<uint32_t>(bytes),
-                      .internal_date_seconds = transaction.time_seconds,
-                      .quota_bytes = addressee.quota_bytes,
-                      .quota_messages = addressee.quota_messages,
-                      .delivered_to = addressee.delivered_to});
+  transaction.changes.push_back(storage::Append{.mailbox = mailbox.id,
+                                                .content = attempt.content_id,
+                                                .bytes = static_cast<uint32_t>(bytes),
+                                                .internal_date_seconds = transaction.time_seconds,
+                                                .quota_bytes = addressee.quota_bytes,
+                                                .quota_messages = addressee.quota_messages,
+                                                .delivered_to = addressee.delivered_to});
   const auto applied = co_await (*account)->Apply(std::move(transaction));
   if (!applied.ok()) {
     metrics_.unavailable.Add();
@@ -218,7 +217,8 @@ RecipientResult Delivery::Result(ChangeStatus status, const Addressee& addressee
       (status == ChangeStatus::kOk ? metrics_.delivered : metrics_.repeated).Add();
       result.outcome = Outcome::kDelivered;
       result.account = addressee.account;
-      result.reply = {250, {2, 1, 5},
+      result.reply = {250,
+                      {2, 1, 5},
                       fmt::format("{} account={} mailbox={}",
                                   status == ChangeStatus::kOk ? "delivered" : "already there",
                                   addressee.account.value, mailbox)};

@@ -182,7 +182,8 @@ void TransferCore::SettleJob(Job& job, Settlement& settlement) {
       case Outcome::kDelivered:
         metrics_.delivered.Add();
         LogOutcome(message, "delivered", named.path, &job, result.reply);
-        // In the record of the outcome, so that no crash comes between (storage/mailbox, "Contents").
+        // In the record of the outcome, so that no crash comes between (storage/mailbox,
+        // "Contents").
         if (result.account.value != 0) update.holds.push_back(result.account);
         update.outcomes.push_back(
             {recipient, RecipientState::kDelivered, std::move(result.reply), job.remote_host});

@@ -194,8 +194,9 @@ Lane& TransferCore::FindLane(const NextHop& hop) {
   return *slot;
 }
 
-// To the shard that has the mailboxes of whoever it is for. The directory is asked each time: people
-// come, go and move while their mail waits. What is ours and nobody's is for delivery here to judge.
+// To the shard that has the mailboxes of whoever it is for. The directory is asked each time:
+// people come, go and move while their mail waits. What is ours and nobody's is for delivery here
+// to judge.
 const NextHop* TransferCore::FindHop(std::string_view path) const {
   const std::string_view domain = DomainOf(path);
   if (local_.directory != nullptr && !domain.empty()) {

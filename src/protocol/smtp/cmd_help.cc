@@ -7,7 +7,8 @@ namespace ringmail::smtp {
 
 Next RunHelp(Session& session, std::string_view argument) {
   if (argument.empty()) {
-    session.Reply(session.lmtp() ? session.settings().lmtp_help_reply : session.settings().help_reply);
+    session.Reply(session.lmtp() ? session.settings().lmtp_help_reply
+                                 : session.settings().help_reply);
     return Next::kCommand;
   }
   const CommandRow* row = FindCommand(argument, session.listener().protocol);

@@ -83,7 +83,7 @@ const CommandRow* FindCommand(std::string_view verb, ListenerProtocol protocol) 
 }
 
 std::string_view OutOfOrder(const CommandRow& row, States state) {
-  if (state == kBeforeHello) return "503 5.5.1 Say EHLO and your host name first\r\n";
+  if (state == kBeforeHello) return "503 5.5.1 Say EHLO (LMTP: LHLO) and your host name first\r\n";
   if (state == kChunks) return "503 5.5.1 BDAT has begun the content: go on with BDAT, or RSET\r\n";
   if (state == kFailed) return "503 5.5.1 The content was refused: begin again with MAIL\r\n";
   if (row.run == RunStartTls) return "503 5.5.1 A message is begun: RSET gives it up\r\n";

@@ -51,7 +51,8 @@ io::Task<void> Session::Run() {
   if (listener_.tls == ListenerTls::kImplicit) (void)co_await StartTls();
   if (ending_ == Ending::kNone && listener_.greeting_delay > Nanoseconds(0))
     co_await AwaitGreeting();
-  if (ending_ == Ending::kNone) stream_.Write(lmtp() ? settings_.lmtp_greeting : settings_.greeting);
+  if (ending_ == Ending::kNone)
+    stream_.Write(lmtp() ? settings_.lmtp_greeting : settings_.greeting);
 
   while (ending_ == Ending::kNone) {
     if (shared_.stopping) {
@@ -335,11 +336,11 @@ agent::MailSource Session::Source(bool smtp_utf8) const {
   source.client = client();
   source.helo = helo_;
   // RFC 3848; RFC 6531 §3.7.3, §4.3. TLS after HELO has no name.
-  source.with_protocol = lmtp()      ? (smtp_utf8 ? (secure() ? "UTF8LMTPS" : "UTF8LMTP")
-                                                 : (secure() ? "LMTPS" : "LMTP"))
-                         : smtp_utf8   ? (secure() ? "UTF8SMTPS" : "UTF8SMTP")
-                         : extended_ ? (secure() ? "ESMTPS" : "ESMTP")
-                                     : "SMTP";
+  source.with_protocol =
+      lmtp() ? (smtp_utf8 ? (secure() ? "UTF8LMTPS" : "UTF8LMTP") : (secure() ? "LMTPS" : "LMTP"))
+      : smtp_utf8 ? (secure() ? "UTF8SMTPS" : "UTF8SMTP")
+      : extended_ ? (secure() ? "ESMTPS" : "ESMTP")
+                  : "SMTP";
   source.tls = tls_;
   return source;
 }

@@ -133,7 +133,8 @@ class Session : public ListHook<struct SessionTag> {
   std::string_view chunk_refusal_;
   uint32_t commands_ = 0, messages_ = 0, transactions_ = 0;
   uint32_t errors_ = 0, refused_recipients_ = 0, idle_commands_ = 0;
-  uint32_t accepted_recipients_ = 0;  // of the transaction, also while what is left of it is refused
+  uint32_t accepted_recipients_ =
+      0;  // of the transaction, also while what is left of it is refused
   States state_ = kBeforeHello;
   Ending ending_ = Ending::kNone;
   bool extended_ = false;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "ringmail/agent/delivery.h"
 #include "ringmail/agent/mail_transaction.h"
 #include "ringmail/agent/transfer.h"
 #include "ringmail/base/log.h"
@@ -63,6 +64,7 @@ struct Config {
   std::vector<ListenerConfig> listeners;
   agent::RelayPolicy relay;
   storage::DirectoryOptions directory;
+  agent::DeliveryOptions delivery;
   agent::MailLimits mail;
   agent::TransferOptions transfer;
   smtp::SmtpOptions smtp;

@@ -121,6 +121,8 @@ constexpr std::array<Named<smtp::ListenerTls>, 3> kListenerTls = {
     {{"none", smtp::ListenerTls::kNone},
      {"starttls", smtp::ListenerTls::kStartTls},
      {"implicit", smtp::ListenerTls::kImplicit}}};
+constexpr std::array<Named<agent::DetailMailbox>, 2> kDetailMailbox = {
+    {{"inbox", agent::DetailMailbox::kInbox}, {"mailbox", agent::DetailMailbox::kNamed}}};
 constexpr std::array<Named<io::TlsVersion>, 2> kTlsVersions = {
     {{"1.2", io::TlsVersion::k12}, {"1.3", io::TlsVersion::k13}}};
 constexpr std::array<Named<io::TlsClientCertificates>, 3> kClientCertificates = {
@@ -613,6 +615,13 @@ constexpr Key kDomain[] = {
      }},
 };
 
+constexpr Key kDelivery[] = {
+    {.name = "detail",
+     .type = KeyType::kText,
+     .set = [](const Value& v,
+               Target& t) { return SetNamed(v.text, kDetailMailbox, t.config.delivery.detail); }},
+};
+
 constexpr Key kDirectory[] = {
     {.name = "subaddress_separators",
      .type = KeyType::kText,
@@ -630,6 +639,7 @@ constexpr Section kSections[] = {
     {.name = "listener", .array = true, .keys = kListener},
     {.name = "domain", .array = true, .keys = kDomain},
     {.name = "directory", .keys = kDirectory},
+    {.name = "delivery", .keys = kDelivery},
     {.name = "relay", .keys = kRelay},
     {.name = "route", .array = true, .keys = kRoute},
     {.name = "limits", .keys = kLimits},

@@ -65,8 +65,8 @@ Task<Reply> Send(Desk& desk, std::vector<std::string> to) {
 TEST(Door, TakesMailForWhoLivesHereAndAnswersForWhoDoesNot) {
   Village office;
   office.door.routes = RouteTable({}, std::nullopt);  // what is ours needs none
-  office.people.push_back(MovedEntry{.address = "gone@example.org",
-                                     .new_address = "here@elsewhere.example"});
+  office.people.push_back(
+      MovedEntry{.address = "gone@example.org", .new_address = "here@elsewhere.example"});
   AccountEntry shut = Person("shut@example.org");
   shut.enabled = false;
   office.people.push_back(shut);
@@ -218,10 +218,10 @@ TEST(Delivery, WhoLeftWhileTheirMailWaitedIsReported) {
     letter.to = {"ann@example.org"};
     (void)co_await Office::Submit(desk, std::move(letter), Stranger());
     EXPECT_FALSE(co_await o.Empty(std::chrono::minutes(1))) << "damage is put off";
-    EXPECT_TRUE((co_await Office::Change(
-                     desk, DirectoryChange::Erase("ann@example.org",
-                                                  DirectoryChange::Expect::kPresent)))
-                    .ok());
+    EXPECT_TRUE(
+        (co_await Office::Change(
+             desk, DirectoryChange::Erase("ann@example.org", DirectoryChange::Expect::kPresent)))
+            .ok());
     EXPECT_TRUE(co_await o.Empty(std::chrono::hours(5)));
   }));
   EXPECT_EQ(office.CountTaken("friend@away.example"), 1u);
@@ -313,8 +313,8 @@ TEST(MessageSource, ShowsWhatDeliveryAddedAndAsManyOctetsAsTheEntrySays) {
     letter.to = {"ann+x@example.org", "bob@example.org"};
     letter.text = "Subject: s\r\n\r\n.dot\r\n..\r\n";
     const Reply reply = co_await Office::Submit(desk, std::move(letter), Stranger());
-    const QueueId id = *QueueId::Parse(std::string_view(reply.text).substr(
-        reply.text.rfind(' ') + 1));
+    const QueueId id =
+        *QueueId::Parse(std::string_view(reply.text).substr(reply.text.rfind(' ') + 1));
     co_await Office::Sleep(std::chrono::seconds(1));
     const storage::MailboxView inbox = o.accounts.Inbox(kAnn);
     EXPECT_EQ(inbox.count(), 1u);
@@ -337,8 +337,9 @@ TEST(MessageSource, ShowsWhatDeliveryAddedAndAsManyOctetsAsTheEntrySays) {
           dots += piece->dot_lines.size();
           text += piece->bytes;
         }
-        EXPECT_TRUE(text.starts_with("Return-Path: <friend@away.example>\r\n"
-                                     "Delivered-To: ann+x@example.org\r\nReceived: "))
+        EXPECT_TRUE(
+            text.starts_with("Return-Path: <friend@away.example>\r\n"
+                             "Delivered-To: ann+x@example.org\r\nReceived: "))
             << text;
         EXPECT_TRUE(text.ends_with("\r\n\r\n.dot\r\n..\r\n"));
         EXPECT_EQ(dots, 2u);

@@ -24,7 +24,7 @@
 #include "ringmail/io/timer.h"
 #include "ringmail/storage/store.h"
 #include "tests/sim/io/world.h"
-#include "tests/unit/agent/remembered_accounts.h"
+#include "tests/support/storage/remembered_accounts.h"
 
 namespace ringmail::agent {
 
@@ -137,8 +137,8 @@ class Office {
   TransferOptions transfer;
   MailDoor::Options door;
   storage::StoreOptions store;
-  // Who lives here; nobody: no domain is ours. In the directory from the first run on, with ids from
-  // 1 in this order.
+  // Who lives here; nobody: no domain is ours. In the directory from the first run on, with ids
+  // from 1 in this order.
   std::vector<storage::DirectoryEntry> people;
   DeliveryOptions delivery;
   AccountBooks accounts;

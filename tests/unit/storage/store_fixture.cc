@@ -101,7 +101,7 @@ void StoreWorld::Kill() {
 }
 
 io::Task<StatusOr<ContentWriter>> StoreWorld::Write(Queue& queue, std::string text,
-                                                   std::string_view prefix) {
+                                                    std::string_view prefix) {
   ContentWriter writer = queue.NewContent();
   if (!prefix.empty()) writer.AppendPrefix(prefix);
   size_t at = 0;

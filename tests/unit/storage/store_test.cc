@@ -65,9 +65,9 @@ Task<void> CheckPrefixed(ShardStore& store) {
   uint64_t count = 0;
   for (QueueId id = store.queue().Visit(
            {}, 1, [](void* c, QueuedMessage&) { ++*static_cast<uint64_t*>(c); }, &count);
-       id.value != 0; id = store.queue().Visit(
-                          id, 1, [](void* c, QueuedMessage&) { ++*static_cast<uint64_t*>(c); },
-                          &count)) {
+       id.value != 0;
+       id = store.queue().Visit(
+           id, 1, [](void* c, QueuedMessage&) { ++*static_cast<uint64_t*>(c); }, &count)) {
     Content& content = store.queue().Find(id)->content();
     EXPECT_EQ(PrefixBytes(content), kReturnPath.size());
     const std::string text = MakeText(Bytes(content), 1);
@@ -86,15 +86,13 @@ TEST(Store, KeepsAPrefixThatOnlyThoseSeeWhoAskForIt) {
       auto writer = co_await StoreWorld::Write(store.queue(), MakeText(bytes, 1), kReturnPath);
       CO_ASSERT_TRUE(writer.ok());
       EXPECT_EQ(writer->bytes(), bytes);
-      auto queued =
-          co_await store.queue().Enqueue(id, MakeEnvelope(1), *std::move(writer), {});
+      auto queued = co_await store.queue().Enqueue(id, MakeEnvelope(1), *std::move(writer), {});
       CO_ASSERT_TRUE(queued.ok());
     }
     co_await CheckPrefixed(store);
   }));
-  ASSERT_TRUE(w.Run(1, [](StoreWorld&, ShardStore& store) -> Task<void> {
-    co_await CheckPrefixed(store);
-  }));
+  ASSERT_TRUE(w.Run(
+      1, [](StoreWorld&, ShardStore& store) -> Task<void> { co_await CheckPrefixed(store); }));
 }
 
 TEST(Store, KeepsContentOfNothingButDotLinesWithinItsLimits) {

@@ -82,7 +82,8 @@ class Line {
   }
 
   io::Task<bool> Serve(const std::string& command) {
-    if (command.starts_with("EHLO") || command.starts_with("LHLO")) co_return co_await Answer(command, Hello());
+    if (command.starts_with("EHLO") || command.starts_with("LHLO"))
+      co_return co_await Answer(command, Hello());
     if (command.starts_with("DATA")) co_return co_await Data();
     if (command.starts_with("BDAT")) co_return co_await Chunk(command);
     std::string said;

@@ -72,7 +72,7 @@ TEST_F(SmtpSession, HoldsCommandsToTheirOrder) {
       Talk({"MAIL FROM:<a@b>\r\n", "DATA\r\n", "HELO c\r\n", "RCPT TO:<c@d>\r\n", "DATA\r\n",
             "MAIL FROM:<a@b>\r\n", "MAIL FROM:<a@b>\r\n", "DATA\r\n",
             "RCPT TO:<x@refused.example>\r\n", "DATA\r\n", "RSET\r\n", "RCPT TO:<c@d>\r\n"});
-  EXPECT_EQ(turns[1], "503 5.5.1 Say EHLO and your host name first\r\n");
+  EXPECT_EQ(turns[1], "503 5.5.1 Say EHLO (LMTP: LHLO) and your host name first\r\n");
   EXPECT_EQ(turns[2], turns[1]);
   EXPECT_EQ(turns[4], kMailFirst);
   EXPECT_EQ(turns[5], kMailFirst);

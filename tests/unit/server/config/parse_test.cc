@@ -206,7 +206,7 @@ constexpr Wrong kWrong[] = {
     {"[relay]\nnext_hop = \"a b\"\n",
      "f.toml:4:12: error: [relay] next_hop \"a b\" is no next hop: write \"host\", \"host:port\", "
      "\"192.0.2.1:port\" or "
-     "\"[2001:db8::1]:port\"\n"},
+     "\"[2001:db8::1]:port\"; \"lmtp://host\" for one that speaks LMTP\n"},
     {"[[route]]\ndomain = \"a.example\"\n",
      "f.toml:3:1: error: [[route]] has no next_hop: a route needs both domain and next_hop\n"},
     {"[[route]]\ndomain = \"a.example\"\nnext_hop = \"b\"\n[[route]]\ndomain = "
@@ -221,11 +221,11 @@ constexpr Wrong kWrong[] = {
     {"[[listener]]\nprotocol = \"smtp\"\n",
      "f.toml:3:1: error: [[listener]] has no address: write address = \"0.0.0.0:25\"\n"},
     {"protocol = \"imap\"\n",
-     "f.toml:3:12: error: [[listener]] protocol \"imap\" is not in this version yet: only \"smtp\" "
-     "is\n"},
+     "f.toml:3:12: error: [[listener]] protocol \"imap\" is not in this version yet: \"smtp\" "
+     "and \"lmtp\" are\n"},
     {"protocol = \"gopher\"\n",
-     "f.toml:3:12: error: [[listener]] protocol \"gopher\" is no protocol: only \"smtp\" is in "
-     "this version\n"},
+     "f.toml:3:12: error: [[listener]] protocol \"gopher\" is no protocol: \"smtp\" and "
+     "\"lmtp\" are\n"},
     {"tls = \"starttls\"\n",
      "f.toml:3:7: error: [[listener]] tls needs a certificate: write [tls] with certificate and "
      "private_key\n"},
@@ -425,6 +425,31 @@ TEST(ParseConfig, WhoHasACertificateOffersStartTlsUnlessAListenerSaysOtherwise) 
   const ConfigResult without = ParseConfig(text.substr(0, text.find("[[", 2)), "h.invalid");
   ASSERT_TRUE(without.ok());
   EXPECT_EQ(without.config.listeners[0].options.tls, smtp::ListenerTls::kNone);
+}
+
+TEST(Config, SpeaksLmtpToThoseWhoBringMailAndToStores) {
+  const ConfigResult result = ParseConfig(R"(
+[[listener]]
+address = "127.0.0.1:24"
+protocol = "lmtp"
+[[route]]
+domain = "example.com"
+next_hop = "lmtp://192.0.2.25"
+[delivery]
+detail = "mailbox"
+)",
+                                          "mx.example.org");
+  ASSERT_TRUE(result.ok()) << FormatDiagnostics("f", result.diagnostics);
+  EXPECT_EQ(result.config.listeners.at(0).options.protocol, smtp::ListenerProtocol::kLmtp);
+  EXPECT_EQ(result.config.transfer.routes.at(0).next_hop.ToString(), "lmtp://192.0.2.25:24");
+  EXPECT_EQ(result.config.delivery.detail, agent::DetailMailbox::kNamed);
+}
+
+TEST(Config, RefusesLmtpOnThePortOfSmtp) {
+  const ConfigResult result = ParseConfig(
+      "[[listener]]\naddress = \"127.0.0.1:25\"\nprotocol = \"lmtp\"\n", "mx.example.org");
+  EXPECT_FALSE(result.ok());
+  EXPECT_NE(FormatDiagnostics("f", result.diagnostics).find("port 24"), std::string::npos);
 }
 
 }  // namespace

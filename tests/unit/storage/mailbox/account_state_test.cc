@@ -238,9 +238,7 @@ TEST(AccountState, RefusesAnAddressThatWouldEndItsLine) {
   for (const std::string& bad : {std::string("a@b\r\nSubject: x"), std::string("a\0b", 3),
                                  std::string(AccountLimits::kDeliveredToBytesMax + 1, 'a')}) {
     EXPECT_EQ(
-        account
-            .Do(Append{.mailbox = kInbox, .content = ContentId(1), .delivered_to = bad})
-            .status,
+        account.Do(Append{.mailbox = kInbox, .content = ContentId(1), .delivered_to = bad}).status,
         ChangeStatus::kBadAddress);
   }
   EXPECT_EQ(account

@@ -152,15 +152,16 @@ class Clients {
                           .unchanged_since = ModSeq(
                               Random(3) == 0 ? Random(state.applied().value + 2) : UINT64_MAX)};
       default:
-        return Append{.mailbox = mailbox,
-                      .content = Content(Random(5) == 0 ? 1 + Random(next_) : next_++),
-                      .bytes = static_cast<uint32_t>(Random(1000)),
-                      .system_flags = Random(32),
-                      .keywords = Keywords(),
-                      .internal_date_seconds = time_,
-                      .quota_messages = Random(3) == 0 ? 6000u : 0u,
-                      .twice = static_cast<Append::Twice>(Random(5) == 0),
-                      .delivered_to = Random(3) == 0 ? "a+" + std::to_string(Random(9)) + "@b" : ""};
+        return Append{
+            .mailbox = mailbox,
+            .content = Content(Random(5) == 0 ? 1 + Random(next_) : next_++),
+            .bytes = static_cast<uint32_t>(Random(1000)),
+            .system_flags = Random(32),
+            .keywords = Keywords(),
+            .internal_date_seconds = time_,
+            .quota_messages = Random(3) == 0 ? 6000u : 0u,
+            .twice = static_cast<Append::Twice>(Random(5) == 0),
+            .delivered_to = Random(3) == 0 ? "a+" + std::to_string(Random(9)) + "@b" : ""};
     }
   }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "gtest/gtest.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/io/timer.h"
 #include "ringmail/storage/account.h"
@@ -26,9 +27,7 @@ struct AccountBooks {
   uint32_t under_way = 0, under_way_peak = 0;
 
   storage::AccountState& At(AccountId id) { return states.try_emplace(id, 1u).first->second; }
-  storage::MailboxView Inbox(AccountId id) {
-    return At(id).View(At(id).FindName("INBOX")->id);
-  }
+  storage::MailboxView Inbox(AccountId id) { return At(id).View(At(id).FindName("INBOX")->id); }
 };
 
 class RememberedAccount final : public storage::Account {
