@@ -16,7 +16,7 @@ from server_test import ServerCase
 DIALOGS = Path(__file__).resolve().parent.parent / "dialog"
 
 # A dialog's settings, as the configuration says them.
-LISTENER = {"bare_newline", "path_spacing", "helo_syntax"}
+LISTENER = {"protocol", "bare_newline", "path_spacing", "helo_syntax"}
 LIMITS = {"message_bytes_max": "message_size", "recipients_max": "recipients", "errors_max": "errors",
           "transactions_max": "transactions", "sessions_max": "connections"}
 
