@@ -1,4 +1,5 @@
 #include "agent/transfer/transfer_core.h"
+#include "ringmail/agent/mail_transaction.h"
 
 namespace ringmail::agent {
 namespace {
@@ -10,6 +11,11 @@ constexpr FixedLimit kLimits[] = {
      "452 4.5.3"},
     {"recipients delivered together", kLocalRecipientsMax, "of one message and shard", "",
      "the next batch"},
+    {"header section of a submission", kSubmissionHeaderBytesMax, "octets", "RFC 6409 §8",
+     "552 5.3.4"},
+    {"mailboxes in From", kOriginatorsMax, "of a submission", "RFC 5322 §3.6.2", "554 5.6.0"},
+    {"accounts whose rates are counted", kRatedAccountsMax, "of one shard", "",
+     "the one that was quiet for longest is forgotten"},
 };
 
 }  // namespace

@@ -10,7 +10,6 @@
 namespace ringmail::agent {
 namespace {
 
-using message::ParsedPath;
 using message::Reply;
 
 Reply Say(uint16_t code, message::EnhancedStatus status, std::string text) {
@@ -40,7 +39,39 @@ void MailDoor::RegisterMetrics(MetricRegistry& registry) {
 MailTransaction::MailTransaction(MailDoor& door, const MailSource& source)
     : door_(door), source_(source), hops_(door.hostname_) {}
 
-MailTransaction::~MailTransaction() = default;
+MailTransaction::~MailTransaction() {
+  if (rated_messages_ + rated_recipients_ != 0) {
+    door_.rates_.GiveBack(source_.account, rated_messages_, rated_recipients_, io::Now());
+  }
+}
+
+// RFC 6409 §6.1: who may send as whom.
+std::optional<Reply> MailTransaction::JudgeOriginator(std::string_view mailbox) const {
+  const std::optional<message::Mailbox> parsed =
+      message::ParseMailbox(mailbox, message::Utf8::kAllowed);
+  const Identity identity =
+      parsed ? JudgeIdentity(door_.options_.identity_directory, source_.account, *parsed)
+             : Identity::kForeign;
+  switch (identity) {
+    case Identity::kOwn:
+      break;
+    case Identity::kForeign:
+      return Say(550, {5, 7, 1}, fmt::format("<{}> is not an address of yours", mailbox));
+    case Identity::kUnavailable:
+      return Say(451, {4, 3, 0}, "The directory cannot tell now; try later");
+  }
+  return std::nullopt;
+}
+
+std::optional<Reply> MailTransaction::JudgeReversePath(std::string_view reverse_path) const {
+  const SubmissionPolicy& policy = door_.options_.submission;
+  if (reverse_path.empty()) {
+    if (policy.null_reverse_path == NullReversePath::kAllowed) return std::nullopt;
+    return Say(550, {5, 7, 1}, "The null reverse-path <> is not an address of yours");
+  }
+  if (policy.identities == SubmissionIdentities::kAny) return std::nullopt;
+  return JudgeOriginator(reverse_path);
+}
 
 Reply MailTransaction::Mail(std::string_view reverse_path, message::MailParameters parameters) {
   CHECK(envelope_.recipients.empty() && !content_.open());
@@ -54,6 +85,18 @@ Reply MailTransaction::Mail(std::string_view reverse_path, message::MailParamete
   if (const Status status = door_.queue_.Acceptance(); !status.ok()) {
     door_.metrics_.refused_messages.Add();
     return message::ReplyForFault(status);
+  }
+  if (submitted()) {
+    std::optional<Reply> refusal = JudgeReversePath(reverse_path);
+    if (!refusal) {
+      refusal =
+          door_.rates_.TakeMessage(source_.account, door_.options_.submission.limits, io::Now());
+      if (!refusal) ++rated_messages_;
+    }
+    if (refusal) {
+      door_.metrics_.refused_messages.Add();
+      return *std::move(refusal);
+    }
   }
   envelope_.reverse_path = reverse_path;
   envelope_.parameters = std::move(parameters);
@@ -99,20 +142,65 @@ void MailTransaction::BeginContent() {
           .when = envelope_.arrival,
       },
       field);
-  trace_bytes_ = field.size();
   // RFC 5321 §4.4: what final delivery puts before all else, and nobody else gets to see.
   content_.AppendPrefix("Return-Path: <" + envelope_.reverse_path + ">\r\n");
   content_.Append(field, false);
+  if (submitted()) completion_.emplace();
 }
 
 void MailTransaction::Write(std::string_view bytes, bool starts_with_dot_line) {
   if (too_large_) return;
-  if (content_.bytes() - trace_bytes_ + bytes.size() > door_.options_.limits.message_bytes_max) {
+  received_bytes_ += bytes.size();
+  if (received_bytes_ > door_.options_.limits.message_bytes_max) {
     too_large_ = true;
     return;
   }
   if (!hops_.header_ended()) hops_.Feed(bytes);
-  content_.Append(bytes, starts_with_dot_line);
+  if (completion_) {
+    bytes.remove_prefix(completion_->Take(bytes));
+    // Within a run no line but the first begins with a dot.
+    starts_with_dot_line = false;
+    if (completion_->ended()) EndHeader();
+  }
+  if (!refusal_ && !bytes.empty()) content_.Append(bytes, starts_with_dot_line);
+}
+
+void MailTransaction::EndHeader() {
+  // RFC 5322 §3.6.4: an id unlike any other, which says nothing of the client.
+  const std::string message_id =
+      fmt::format("{}.{:016x}@{}", id_.ToString(), io::RandomUint64(), door_.hostname_);
+  const CompletedHeader header = completion_->Complete(
+      {.now = envelope_.arrival,
+       .message_id = message_id,
+       .sender = envelope_.reverse_path.empty() ? source_.account
+                                                : std::string_view(envelope_.reverse_path)});
+  completion_.reset();
+  if (header.problem != HeaderProblem::kNone) {
+    refusal_ = ReplyForHeader(header);
+    return;
+  }
+  if (door_.options_.submission.identities == SubmissionIdentities::kEnforced) {
+    for (const std::vector<std::string>* mailboxes : {&header.from, &header.sender}) {
+      for (const std::string& mailbox : *mailboxes) {
+        refusal_ = JudgeOriginator(mailbox);
+        if (refusal_) return;
+      }
+    }
+  }
+  WriteHeader(header.text);
+}
+
+// A field's name may begin with a dot.
+void MailTransaction::WriteHeader(std::string_view header) {
+  bool dot_line = header.starts_with('.');
+  while (true) {
+    const size_t dot = header.find("\r\n.");
+    if (dot == std::string_view::npos) break;
+    content_.Append(header.substr(0, dot + 2), dot_line);
+    header.remove_prefix(dot + 2);
+    dot_line = true;
+  }
+  content_.Append(header, dot_line);
 }
 
 io::Task<Reply> MailTransaction::Commit(std::vector<storage::MessageUpdate> updates) {
@@ -131,6 +219,8 @@ io::Task<Reply> MailTransaction::Commit(std::vector<storage::MessageUpdate> upda
                          fmt::format("Mail loop: {} Received fields, {} of them ours",
                                      hops_.received_count(), hops_.own_count())));
   }
+  if (completion_) EndHeader();
+  if (refusal_) co_return refuse(*std::move(refusal_));
   const uint64_t bytes = content_.bytes();
   const StatusOr<storage::QueuedMessage*> queued =
       co_await door_.queue_.Enqueue(id_, envelope_, std::move(content_), std::move(updates));
@@ -140,6 +230,7 @@ io::Task<Reply> MailTransaction::Commit(std::vector<storage::MessageUpdate> upda
         .Field("error", Std(queued.status().message()));
     co_return refuse(message::ReplyForFault(queued.status()));
   }
+  rated_messages_ = rated_recipients_ = 0;
   door_.metrics_.accepted_messages.Add();
   door_.metrics_.accepted_bytes.Add(bytes);
   co_return Say(250, {2, 0, 0}, "Ok: queued as " + id_.ToString());

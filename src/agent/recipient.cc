@@ -77,6 +77,7 @@ Reply MailTransaction::Recipient(const ParsedPath& path, std::string_view origin
   }
   if (!Routable(DomainOf(forward_path)))
     return RefuseRecipient(451, {4, 4, 4}, "No route to this domain is configured");
+  if (std::optional<Reply> refusal = TakeRate(forward_path)) return *std::move(refusal);
   ++named_count_;
   AddRecipient(std::move(forward_path), original_recipient, notify);
   return Welcome();
@@ -97,6 +98,7 @@ std::optional<Reply> MailTransaction::LocalRecipient(const Mailbox& mailbox,
     door_.metrics_.refused_recipients.Add();
     return judged.refusal;
   }
+  if (std::optional<Reply> refusal = TakeRate(forward_path)) return refusal;
   ++named_count_;
   AddRecipient(std::string(forward_path), original_recipient, notify);
   return Welcome();
@@ -122,6 +124,8 @@ Reply MailTransaction::ExpandAlias(const Mailbox& mailbox, std::string_view forw
     if (!Routable(DomainOf(path)))
       return RefuseRecipient(451, {4, 4, 4}, "No route to a domain that this alias leads to");
   }
+  // Those whom an alias leads to are its postmaster's choice: the account has named one.
+  if (std::optional<Reply> refusal = TakeRate(forward_path)) return *std::move(refusal);
   for (const std::string& path : targets.unknown) {
     LogLine(io::ShardLog(), LogLevel::kWarning, "alias-leads-nowhere")
         .Field("alias", forward_path)
@@ -133,6 +137,25 @@ Reply MailTransaction::ExpandAlias(const Mailbox& mailbox, std::string_view forw
     AddRecipient(local.path, original_recipient, notify);
   for (const std::string& path : targets.foreign) AddRecipient(path, original_recipient, notify);
   return Welcome();
+}
+
+std::optional<Reply> MailTransaction::TakeRate(std::string_view forward_path) {
+  if (!submitted() || Knows(forward_path)) return std::nullopt;
+  std::optional<Reply> refusal =
+      door_.rates_.TakeRecipient(source_.account, door_.options_.submission.limits, io::Now());
+  if (refusal) {
+    door_.metrics_.refused_recipients.Add();
+  } else {
+    ++rated_recipients_;
+  }
+  return refusal;
+}
+
+bool MailTransaction::Knows(std::string_view forward_path) const {
+  const std::vector<message::Recipient>& recipients = envelope_.recipients;
+  if (recipients.empty()) return false;
+  const std::string key = KeyOf(forward_path);
+  return known_.empty() ? KeyOf(recipients.front().path) == key : known_.contains(key);
 }
 
 void MailTransaction::AddRecipient(std::string forward_path, std::string_view original_recipient,

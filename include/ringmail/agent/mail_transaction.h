@@ -22,6 +22,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "ringmail/agent/routes.h"
+#include "ringmail/agent/submission.h"
 #include "ringmail/base/ip_address.h"
 #include "ringmail/base/metrics.h"
 #include "ringmail/io/task.h"
@@ -63,6 +64,9 @@ struct MailSource {
   std::string_view with_protocol = "SMTP";  // RFC 3848
   std::string_view tls;
   bool authenticated = false;
+  // For whom it authenticated; "": nobody. What comes with one is a submission (RFC 6409): held to
+  // the account's addresses and rates, and completed.
+  std::string_view account;
 };
 
 // Recipients of one message once aliases are expanded; beyond: 452 4.5.3. What one alias becomes
@@ -84,8 +88,11 @@ class MailDoor {
     MailLimits limits;
     // What cannot be routed is not taken in (451 4.4.4); absent: not asked.
     std::optional<RouteTable> routes;
+    SubmissionPolicy submission;
     // Who lives here. Outlives the door. Null: nobody, no domain is ours.
     const storage::Directory* directory = nullptr;
+    // Which addresses are an account's that submits. Outlives the door. Null: its own alone.
+    const storage::Directory* identity_directory = nullptr;
   };
   MailDoor(storage::Queue& queue, Options options);
   // All but the hostname, which transactions under way refer to: that one needs a restart.
@@ -100,6 +107,7 @@ class MailDoor {
   storage::Queue& queue_;
   const std::string hostname_;
   Options options_;
+  SubmissionRates rates_;
   MailMetrics metrics_;
 };
 
@@ -112,18 +120,20 @@ class MailTransaction {
   ~MailTransaction();
 
   // `reverse_path` is validated text without brackets, "" for null. 250 2.1.0; 552 5.3.4 declared
-  // size over the limit; 452 4.3.1 / 451 4.3.0 the store takes nothing now.
+  // size over the limit; 452 4.3.1 / 451 4.3.0 the store takes nothing now. Of a submission also
+  // 550 5.7.1 not an address of the account, 450 4.7.1 too many messages for now.
   message::Reply Mail(std::string_view reverse_path, message::MailParameters parameters);
-  // 250 2.1.5; 550 5.7.1 relaying denied; 452 4.5.3 too many recipients. Of a domain of ours:
-  // 550 5.1.1 nobody of that name, 550 5.2.1 they take no mail, 551 5.1.6 they have moved,
-  // 451 4.3.0 the directory cannot tell; 451 4.2.4 an alias that leads too far. An alias is
-  // replaced by those it leads to, each once.
+  // 250 2.1.5; 550 5.7.1 relaying denied; 452 4.5.3 too many recipients; of a submission 452 4.7.1
+  // too many for now. Of a domain of ours: 550 5.1.1 nobody of that name, 550 5.2.1 they take no
+  // mail, 551 5.1.6 they have moved, 451 4.3.0 the directory cannot tell; 451 4.2.4 an alias that
+  // leads too far. An alias is replaced by those it leads to, each once.
   message::Reply Recipient(const message::ParsedPath& path, std::string_view original_recipient,
                            uint8_t notify);
   // Of the envelope: aliases are expanded.
   uint32_t recipient_count() const { return static_cast<uint32_t>(envelope_.recipients.size()); }
 
-  // Writes the Received field. REQUIRES: recipient_count() > 0.
+  // Writes the Received field. Of a submission the header section is held until its end, and then
+  // completed. REQUIRES: recipient_count() > 0.
   void BeginContent();
   // A run of content (codec/data_scan.h). After it, Drain if needs_drain().
   void Write(std::string_view bytes, bool starts_with_dot_line);
@@ -134,12 +144,20 @@ class MailTransaction {
   // 552 5.3.4.
   bool too_large() const { return too_large_; }
 
-  // 250 2.0.0 queued as ID; 552 5.3.4; 554 5.4.6 loop; 452 4.3.1; 451 4.3.0. `updates` go into the
-  // same batch (DSNs).
+  // 250 2.0.0 queued as ID; 552 5.3.4; 554 5.4.6 loop; 452 4.3.1; 451 4.3.0; of a submission 554
+  // 5.6.0 no message, 550 5.7.1 its author is not the account. `updates` go into the same batch
+  // (DSNs).
   io::Task<message::Reply> Commit(std::vector<storage::MessageUpdate> updates = {});
   QueueId id() const { return id_; }
 
  private:
+  bool submitted() const { return !source_.account.empty(); }
+  // The refusal of a submission, or nothing.
+  std::optional<message::Reply> JudgeReversePath(std::string_view reverse_path) const;
+  std::optional<message::Reply> JudgeOriginator(std::string_view mailbox) const;
+  // The header section of a submission has come.
+  void EndHeader();
+  void WriteHeader(std::string_view header);
   message::Reply RefuseRecipient(uint16_t code, message::EnhancedStatus status, std::string text);
   // An answer, or nothing: the path is not ours, or taken as it is.
   std::optional<message::Reply> LocalRecipient(const message::Mailbox& mailbox,
@@ -148,6 +166,10 @@ class MailTransaction {
   message::Reply ExpandAlias(const message::Mailbox& mailbox, std::string_view forward_path,
                              std::string_view original_recipient, uint8_t notify);
   bool Routable(std::string_view domain) const;
+  // The refusal of a submission that names one more recipient, or nothing: it is counted. One that
+  // is named again is not.
+  std::optional<message::Reply> TakeRate(std::string_view forward_path);
+  bool Knows(std::string_view forward_path) const;
   void AddRecipient(std::string forward_path, std::string_view original_recipient, uint8_t notify);
 
   MailDoor& door_;
@@ -159,7 +181,11 @@ class MailTransaction {
   message::HopCounter hops_;
   storage::ContentWriter content_;
   QueueId id_;
-  size_t trace_bytes_ = 0;  // of our own Received field, which no limit counts
+  uint64_t received_bytes_ = 0;  // of the client's content: our own fields no limit counts
+  std::optional<HeaderCompletion> completion_;  // while the header section of a submission arrives
+  std::optional<message::Reply> refusal_;       // what Commit will answer
+  // Counted against the account, and given back where no message comes of it.
+  uint32_t rated_messages_ = 0, rated_recipients_ = 0;
   bool too_large_ = false;
 };
 

@@ -126,6 +126,38 @@ TEST(Door, ReplacesAnAliasByThoseItLeadsToEachOnce) {
   EXPECT_TRUE(office.peers["away.example"].taken[0].text.starts_with("Received: "));
 }
 
+TEST(Door, CountsWhomAnAccountNamesNotThoseAnAliasMeans) {
+  Village office;
+  office.people.push_back(
+      Alias("all@example.org", {"ann@example.org", "bob@example.org", "cleo@example.org"}));
+  office.people.push_back(Person("cleo@example.org"));
+  office.people.push_back(Person("dora@example.org"));
+  office.door.submission.limits = {.recipients_per_hour = 2, .recipients_per_day = 0};
+  ASSERT_TRUE(office.Run([](Office&, Desk& desk) -> Task<void> {
+    const MailSource source{.client = *IpAddress::Parse("192.0.2.1"),
+                            .helo = "client.example",
+                            .with_protocol = "ESMTPSA",
+                            .authenticated = true,
+                            .account = "ann@example.org"};
+    MailTransaction transaction(*desk.door, source);
+    EXPECT_EQ(transaction.Mail("ann@example.org", {}).code, 250);
+    const auto say = [&](std::string_view path) {
+      return transaction
+          .Recipient(message::ParsePath(path, message::PathKind::kForward, message::Utf8::kRefused),
+                     "", 0)
+          .ToLine();
+    };
+    EXPECT_EQ(say("<all@example.org>").substr(0, 3), "250");
+    // Whom the transaction has already costs nothing; who is not there neither.
+    EXPECT_EQ(say("<cleo@example.org>").substr(0, 3), "250");
+    EXPECT_EQ(say("<nobody@example.org>").substr(0, 9), "550 5.1.1");
+    EXPECT_EQ(say("<dora@example.org>").substr(0, 3), "250");
+    EXPECT_EQ(say("<all@example.org>").substr(0, 9), "452 4.7.1");
+    EXPECT_EQ(transaction.recipient_count(), 4u);
+    co_return;
+  }));
+}
+
 TEST(Door, AnAliasToADomainThatNobodyRoutesIsPutOff) {
   Village office;
   office.door.routes = RouteTable({}, std::nullopt);
