@@ -22,6 +22,7 @@ constexpr Word kWords[] = {
     {"BODY", "BINARYMIME"}, {"RET", "FULL"},
     {"RET", "HDRS"},        {"ENVID", "a+2B"},
     {"NOTIFY", "NEVER"},    {"NOTIFY", "SUCCESS,FAILURE,DELAY"},
+    {"AUTH", "<>"},         {"AUTH", "a+2Bb@c.example"},
     {"ORCPT", "rfc822;a"},  {"ORCPT", "utf-8;\xC3\xBC"},
 };
 
@@ -62,13 +63,15 @@ bool PrintAll() {
     Print(std::string(row.verb) + "\r\n");
     Print(std::string(row.verb) + " ");
   }
-  if (!PrintParameters<message::MailParameters>() || !PrintParameters<RcptParameters>())
-    return false;
+  if (!PrintParameters<MailArguments>() || !PrintParameters<RcptParameters>()) return false;
   // What a peer offers, for the client.
   for (const ExtensionRow& row : ExtensionRows()) {
     std::string line(row.keyword);
     if (row.append_parameters != nullptr)
-      row.append_parameters({.message_bytes_max = 5000, .recipients_max = 2, .transactions_max = 1},
+      row.append_parameters({.message_bytes_max = 5000,
+                             .recipients_max = 2,
+                             .transactions_max = 1,
+                             .mechanisms = "PLAIN"},
                             line);
     Print("250-" + line + "\r\n");
     Print("250 " + line + "\r\n");

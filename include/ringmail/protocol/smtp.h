@@ -13,8 +13,10 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ringmail/agent/mail_transaction.h"
@@ -26,6 +28,7 @@
 #include "ringmail/io/listener.h"
 #include "ringmail/io/task.h"
 #include "ringmail/io/tls.h"
+#include "ringmail/session/sasl.h"
 
 namespace ringmail::smtp {
 
@@ -56,10 +59,23 @@ enum class ListenerTls : uint8_t {
   kImplicit,  // from the first octet (RFC 8314 §3.3)
 };
 
-// RFC 2033: LHLO for EHLO, and a reply for each recipient at the end of content. What it says 250
-// to is on stable storage, and this server's to deliver: RCPT has said already who is not known
-// here, and a queue stands behind who is.
-enum class ListenerProtocol : uint8_t { kSmtp, kLmtp };
+// What a listener speaks, and to whom.
+enum class ListenerProtocol : uint8_t {
+  kSmtp,        // other hosts, and whoever the relay policy lets in
+  kSubmission,  // RFC 6409 §3.1, account holders: nothing is taken from who did not authenticate
+                // (530 5.7.0)
+  // RFC 2033: LHLO for EHLO, and a reply for each recipient at the end of content. What it says 250
+  // to is on stable storage, and this server's to deliver: RCPT has said already who is not known
+  // here, and a queue stands behind who is.
+  kLmtp,
+};
+
+// Where AUTH (RFC 4954) is offered.
+enum class ListenerAuth : uint8_t {
+  kNone,
+  kEncrypted,  // inside TLS alone; 538 5.7.11 in the clear
+  kAlways,     // also in the clear, plaintext mechanisms too: for wires that nobody else sees
+};
 
 // What differs between listeners.
 struct SmtpListenerOptions {
@@ -74,6 +90,31 @@ struct SmtpListenerOptions {
   // Nothing without SmtpOptions::tls: STARTTLS is not offered then, and who comes to an implicit
   // listener is sent away.
   ListenerTls tls = ListenerTls::kNone;
+  ListenerAuth auth = ListenerAuth::kNone;
+};
+
+// One authentication exchange (RFC 4954 §4) as AUTH drives it: Begin once, Respond to each
+// challenge, until kSuccess or kFailure. A step waits for whoever knows the accounts, and after a
+// failure for as long as its penalty is; it never says kAsk.
+class SmtpAuthExchange {
+ public:
+  virtual ~SmtpAuthExchange() = default;
+  virtual io::Task<session::SaslStep> Begin(std::optional<std::string_view> initial_response) = 0;
+  virtual io::Task<session::SaslStep> Respond(std::string_view response) = 0;
+  virtual const std::string& account() const = 0;  // of kSuccess
+};
+
+// Who answers AUTH. One for each shard; outlives the service.
+class SmtpAuthenticator {
+ public:
+  virtual ~SmtpAuthenticator() = default;
+  virtual session::SaslMechanismSet Offered(const session::SaslChannel& channel,
+                                            session::SaslPlaintext plaintext) const = 0;
+  // `mechanism` is one of Offered; what `channel` views outlives the exchange.
+  virtual std::unique_ptr<SmtpAuthExchange> Begin(session::SaslMechanism mechanism,
+                                                  session::SaslMechanismSet offered,
+                                                  const session::SaslChannel& channel,
+                                                  const IpAddress& client) = 0;
 };
 
 inline constexpr std::chrono::seconds kCommandTimeout{300};  // RFC 5321 §4.5.3.2.7
@@ -102,6 +143,8 @@ struct SmtpOptions {
   uint32_t content_bytes_per_second_min = 128;
   // Our certificates. Shared by all shards, replaced at reload.
   std::shared_ptr<const io::TlsContext> tls;
+  // Null: AUTH is offered nowhere.
+  SmtpAuthenticator* authenticator = nullptr;
 };
 
 class SmtpService {

@@ -26,6 +26,12 @@ Next RunMail(Session& session, std::string_view argument) {
   }
   // Without EHLO nothing was offered (RFC 5321 §4.1.1.11).
   if (!session.extended() && command.has_parameters) command.error = ParameterError::kNotOffered;
+  // RFC 4954 §5: of those who may authenticate here.
+  if (command.parameters.submitter_given && !session.KnowsAuth() &&
+      command.error == ParameterError::kNone) {
+    command.error = ParameterError::kNotOffered;
+    command.culprit = "AUTH";
+  }
   if (command.error != ParameterError::kNone) {
     session.Reply(ParameterErrorReply(command.error, command.culprit, session.extended()));
     return Next::kCommand;

@@ -8,7 +8,7 @@ namespace ringmail::smtp {
 namespace {
 
 // RFC 5321 §4.1.4 says which order is right. BDAT judges for itself, since its octets must be read
-// in any state. AUTH (RFC 4954) has its place here, one row.
+// in any state.
 constexpr CommandRow kCommands[] = {
     {"HELO", "RFC 5321 4.1.1.1", kAlways, RunHelo, "HELO domain",
      "Says who you are; without extensions.", CommandRow::Spoken::kSmtp},
@@ -17,7 +17,8 @@ constexpr CommandRow kCommands[] = {
     {"LHLO", "RFC 2033 4.1", kAlways, RunLhlo, "LHLO domain",
      "Says who you are; the reply lists the extensions.", CommandRow::Spoken::kLmtp},
     {"MAIL", "RFC 5321 4.1.1.2", kReady | kFailed, RunMail, "MAIL FROM:<reverse-path> [parameters]",
-     "Begins a message. FROM:<> is for notifications."},
+     "Begins a message. FROM:<> is for notifications.", CommandRow::Spoken::kBoth,
+     /*for_accounts=*/true},
     {"RCPT", "RFC 5321 4.1.1.3", kEnvelope, RunRcpt, "RCPT TO:<forward-path> [parameters]",
      "Names one recipient; repeat it for more."},
     {"DATA", "RFC 5321 4.1.1.4", kEnvelope, RunData, "DATA",
@@ -27,10 +28,15 @@ constexpr CommandRow kCommands[] = {
     {"RSET", "RFC 5321 4.1.1.5", kAlways, RunRset, "RSET", "Forgets the message that was begun."},
     {"STARTTLS", "RFC 3207 4", kReady, RunStartTls, "STARTTLS",
      "Goes on encrypted, from the beginning."},
+    // RFC 4954 §4: never within a mail transaction.
+    {"AUTH", "RFC 4954 4", kReady, RunAuth, "AUTH mechanism [initial-response]",
+     "Proves who you are; EHLO lists the mechanisms."},
     {"VRFY", "RFC 5321 4.1.1.6", kAlways, RunVrfy, "VRFY address",
-     "Answers 252: only RCPT says who is known here."},
+     "Answers 252: only RCPT says who is known here.", CommandRow::Spoken::kBoth,
+     /*for_accounts=*/true},
     {"EXPN", "RFC 5321 4.1.1.7", kAlways, RunExpn, "EXPN list",
-     "Not offered: members of lists are not disclosed."},
+     "Not offered: members of lists are not disclosed.", CommandRow::Spoken::kBoth,
+     /*for_accounts=*/true},
     {"HELP", "RFC 5321 4.1.1.8", kAlways, RunHelp, "HELP [command]",
      "This, or more about one command."},
     {"NOOP", "RFC 5321 4.1.1.9", kAlways, RunNoop, "NOOP", "Does nothing."},
@@ -59,7 +65,7 @@ bool Speaks(const CommandRow& row, ListenerProtocol protocol) {
     case CommandRow::Spoken::kBoth:
       return true;
     case CommandRow::Spoken::kSmtp:
-      return protocol == ListenerProtocol::kSmtp;
+      return protocol != ListenerProtocol::kLmtp;
     case CommandRow::Spoken::kLmtp:
       return protocol == ListenerProtocol::kLmtp;
   }
@@ -86,7 +92,8 @@ std::string_view OutOfOrder(const CommandRow& row, States state) {
   if (state == kBeforeHello) return "503 5.5.1 Say EHLO (LMTP: LHLO) and your host name first\r\n";
   if (state == kChunks) return "503 5.5.1 BDAT has begun the content: go on with BDAT, or RSET\r\n";
   if (state == kFailed) return "503 5.5.1 The content was refused: begin again with MAIL\r\n";
-  if (row.run == RunStartTls) return "503 5.5.1 A message is begun: RSET gives it up\r\n";
+  if (row.run == RunStartTls || row.run == RunAuth)
+    return "503 5.5.1 A message is begun: RSET gives it up\r\n";
   if (row.run == RunMail) return "503 5.5.1 A message is begun already: RSET gives it up\r\n";
   return "503 5.5.1 Say MAIL FROM first\r\n";
 }

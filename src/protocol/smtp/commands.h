@@ -32,6 +32,7 @@ enum class Next : uint8_t {
   kContent,  // receives content up to CRLF.CRLF
   kChunk,    // receives the octets of a BDAT
   kStartTls,
+  kAuth,  // an authentication exchange
   kClose,
 };
 
@@ -45,10 +46,12 @@ struct CommandRow {
   // Known in SMTP, in LMTP, or in both.
   enum class Spoken : uint8_t { kBoth, kSmtp, kLmtp };
   Spoken spoken = Spoken::kBoth;
+  // RFC 4954 §6: where only account holders are served, 530 5.7.0 to who has not authenticated.
+  bool for_accounts = false;
 };
 
 std::span<const CommandRow> CommandRows();
-inline constexpr size_t kCommandCount = 14;
+inline constexpr size_t kCommandCount = 15;
 
 // The row of `verb`, any case, or null.
 const CommandRow* FindCommand(std::string_view verb, ListenerProtocol protocol);
@@ -74,6 +77,7 @@ Next RunData(Session& session, std::string_view argument);
 Next RunBdat(Session& session, std::string_view argument);
 Next RunRset(Session& session, std::string_view argument);
 Next RunStartTls(Session& session, std::string_view argument);
+Next RunAuth(Session& session, std::string_view argument);
 Next RunVrfy(Session& session, std::string_view argument);
 Next RunExpn(Session& session, std::string_view argument);
 Next RunHelp(Session& session, std::string_view argument);

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "protocol/smtp/limits.h"
 #include "ringmail/base/status.h"
+#include "ringmail/message/xtext.h"
 
 namespace ringmail::smtp {
 namespace {
@@ -25,8 +26,13 @@ void AppendLimits(const OfferContext& context, std::string& out) {
 // RFC 3207 §4.2: not inside TLS.
 bool OffersStartTls(const OfferContext& context) { return context.starttls; }
 
-// AUTH (RFC 4954) has its place here, one row, when its room exists. What is not always offered
-// does not come last.
+// RFC 4954 §3: the names of the mechanisms that may be used now.
+void AppendMechanisms(const OfferContext& context, std::string& out) {
+  absl::StrAppend(&out, " ", Absl(context.mechanisms));
+}
+bool OffersAuth(const OfferContext& context) { return !context.mechanisms.empty(); }
+
+// What is not always offered does not come last.
 constexpr ExtensionRow kExtensions[] = {
     {"PIPELINING", "RFC 2920", nullptr},
     {"SIZE", "RFC 1870", AppendSize},
@@ -37,11 +43,12 @@ constexpr ExtensionRow kExtensions[] = {
     {"BINARYMIME", "RFC 3030", nullptr},
     {"DSN", "RFC 3461", nullptr},
     {"STARTTLS", "RFC 3207", nullptr, OffersStartTls},
+    {"AUTH", "RFC 4954", AppendMechanisms, OffersAuth},
     {"LIMITS", "RFC 9422", AppendLimits},
 };
 
 // RFC 1870 §4.
-bool ParseSize(std::string_view value, message::MailParameters& parameters) {
+bool ParseSize(std::string_view value, MailArguments& parameters) {
   const auto bytes = ParseNumber(value);
   if (!bytes.has_value()) return false;
   parameters.declared_bytes = *bytes;
@@ -49,7 +56,7 @@ bool ParseSize(std::string_view value, message::MailParameters& parameters) {
 }
 
 // RFC 6152 §2, RFC 3030 §3.
-bool ParseBody(std::string_view value, message::MailParameters& parameters) {
+bool ParseBody(std::string_view value, MailArguments& parameters) {
   if (EqualsIgnoringCase(value, "7BIT")) {
     parameters.body = message::BodyType::k7Bit;
   } else if (EqualsIgnoringCase(value, "8BITMIME")) {
@@ -63,13 +70,13 @@ bool ParseBody(std::string_view value, message::MailParameters& parameters) {
 }
 
 // RFC 6531 §3.4.
-bool ParseSmtpUtf8(std::string_view, message::MailParameters& parameters) {
+bool ParseSmtpUtf8(std::string_view, MailArguments& parameters) {
   parameters.smtp_utf8 = true;
   return true;
 }
 
 // RFC 3461 §4.3.
-bool ParseRet(std::string_view value, message::MailParameters& parameters) {
+bool ParseRet(std::string_view value, MailArguments& parameters) {
   if (EqualsIgnoringCase(value, "FULL")) {
     parameters.dsn_return = message::DsnReturn::kFull;
   } else if (EqualsIgnoringCase(value, "HDRS")) {
@@ -81,10 +88,20 @@ bool ParseRet(std::string_view value, message::MailParameters& parameters) {
 }
 
 // RFC 3461 §4.4.
-bool ParseEnvid(std::string_view value, message::MailParameters& parameters) {
+bool ParseEnvid(std::string_view value, MailArguments& parameters) {
   if (!ValidXtext(value, kEnvelopeIdBytesMax)) return false;
   parameters.envelope_id.assign(value);
   return true;
+}
+
+// RFC 4954 §5: the mailbox of who submitted the message first, in xtext, or "<>". It is believed of
+// nobody: what goes on from here was submitted here, or says nothing.
+bool ParseSubmitter(std::string_view value, MailArguments& parameters) {
+  parameters.submitter_given = true;
+  if (value == "<>") return true;
+  if (!ValidXtext(value, kSubmitterBytesMax)) return false;
+  const std::optional<std::string> mailbox = message::DecodeXtext(value);
+  return mailbox && message::ParseMailbox(*mailbox, message::Utf8::kAllowed);
 }
 
 // RFC 3461 §4.1: NEVER alone, or a list of the others.
@@ -133,7 +150,7 @@ bool ParseOrcpt(std::string_view value, RcptParameters& parameters) {
 constexpr MailParameterRow kMailParameters[] = {
     {"SIZE", "RFC 1870", true, ParseSize},          {"BODY", "RFC 6152", true, ParseBody},
     {"SMTPUTF8", "RFC 6531", false, ParseSmtpUtf8}, {"RET", "RFC 3461", true, ParseRet},
-    {"ENVID", "RFC 3461", true, ParseEnvid},
+    {"ENVID", "RFC 3461", true, ParseEnvid},        {"AUTH", "RFC 4954", true, ParseSubmitter},
 };
 constexpr RcptParameterRow kRcptParameters[] = {
     {"NOTIFY", "RFC 3461", true, ParseNotify},
@@ -143,9 +160,7 @@ constexpr RcptParameterRow kRcptParameters[] = {
 }  // namespace
 
 std::span<const ExtensionRow> ExtensionRows() { return kExtensions; }
-std::span<const MailParameterRow> ParameterRows(const message::MailParameters&) {
-  return kMailParameters;
-}
+std::span<const MailParameterRow> ParameterRows(const MailArguments&) { return kMailParameters; }
 std::span<const RcptParameterRow> ParameterRows(const RcptParameters&) { return kRcptParameters; }
 
 std::string EhloReply(std::string_view hostname, const OfferContext& context) {

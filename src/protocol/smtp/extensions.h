@@ -22,6 +22,7 @@ struct OfferContext {
   uint32_t recipients_max;
   uint32_t transactions_max;  // 0: none
   bool starttls = false;
+  std::string_view mechanisms;  // of AUTH, the best first; "": not offered
 };
 
 struct ExtensionRow {
@@ -38,7 +39,7 @@ struct MailParameterRow {
   std::string_view keyword;
   std::string_view rfc;
   bool has_value;
-  bool (*parse)(std::string_view value, message::MailParameters& parameters);
+  bool (*parse)(std::string_view value, MailArguments& parameters);
 };
 struct RcptParameterRow {
   std::string_view keyword;
@@ -47,7 +48,7 @@ struct RcptParameterRow {
   bool (*parse)(std::string_view value, RcptParameters& parameters);
 };
 // The argument only says which.
-std::span<const MailParameterRow> ParameterRows(const message::MailParameters& which);
+std::span<const MailParameterRow> ParameterRows(const MailArguments& which);
 std::span<const RcptParameterRow> ParameterRows(const RcptParameters& which);
 
 // The whole reply to EHLO, "250-host ...\r\n250-PIPELINING\r\n...".

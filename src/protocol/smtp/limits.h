@@ -8,6 +8,7 @@
 #include "ringmail/base/time.h"
 #include "ringmail/message/path.h"
 #include "ringmail/protocol/smtp.h"
+#include "ringmail/session/sasl.h"
 
 namespace ringmail::smtp {
 
@@ -17,7 +18,9 @@ namespace ringmail::smtp {
 inline constexpr size_t kCommandLineBytesMax = 2048;
 inline constexpr size_t kMailLineBytesNeeded = 512 + 26 + 16 + 10 + 9 + 107;
 inline constexpr size_t kRcptLineBytesNeeded = 512 + 29 + 507;
-static_assert(kCommandLineBytesMax >= kMailLineBytesNeeded, "RFC 5321 §4.5.3.1.4 with extensions");
+// RFC 4954 §3 (6): AUTH= adds 500.
+static_assert(kCommandLineBytesMax >= kMailLineBytesNeeded + 500,
+              "RFC 5321 §4.5.3.1.4 with extensions");
 static_assert(kCommandLineBytesMax >= kRcptLineBytesNeeded, "RFC 5321 §4.5.3.1.4 with extensions");
 
 // RFC 5321 §4.5.3.1.2; RFC 5321 §4.1.1.1 gives a domain or an address literal.
@@ -27,6 +30,13 @@ static_assert(kHeloBytesMax >= 255, "RFC 5321 §4.5.3.1.2");
 // RFC 3461 §4.4 and §4.2: of the xtext, as written.
 inline constexpr size_t kEnvelopeIdBytesMax = 100;
 inline constexpr size_t kOriginalRecipientBytesMax = 500;
+// RFC 4954 §5: AUTH= of MAIL, likewise.
+inline constexpr size_t kSubmitterBytesMax = 500;
+
+// RFC 4954 §4: a line of an exchange without its CRLF, and of the AUTH command with its verb and
+// the longest name of a mechanism (RFC 4422 §3.1: 20).
+inline constexpr size_t kAuthResponseBytesMax = session::kSaslLineBytesMax - 2;
+inline constexpr size_t kAuthLineBytesMax = session::kSaslLineBytesMax + 32;
 
 // RFC 1870 §3: SIZE= has at most 20 digits. RFC 3030 §2: so has the octet count of BDAT, to our
 // mind.

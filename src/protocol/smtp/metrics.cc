@@ -39,6 +39,12 @@ void RegisterMetrics(SmtpMetrics& metrics, MetricRegistry& registry) {
   registry.Add(kTls, kTlsHelp, &metrics.tls_begun, "result=\"full\"");
   registry.Add(kTls, kTlsHelp, &metrics.tls_resumed, "result=\"resumed\"");
   registry.Add(kTls, kTlsHelp, &metrics.tls_failed, "result=\"failed\"");
+  constexpr std::string_view kAuth = "ringmail_smtp_auth_total";
+  constexpr std::string_view kAuthHelp = "Authentication exchanges of SMTP clients.";
+  registry.Add(kAuth, kAuthHelp, &metrics.auth_accepted, "result=\"accepted\"");
+  registry.Add(kAuth, kAuthHelp, &metrics.auth_refused, "result=\"refused\"");
+  registry.Add(kAuth, kAuthHelp, &metrics.auth_unavailable, "result=\"unavailable\"");
+  registry.Add(kAuth, kAuthHelp, &metrics.auth_given_up, "result=\"given-up\"");
   constexpr std::string_view kEnds = "ringmail_smtp_sessions_cut_total";
   constexpr std::string_view kEndsHelp = "SMTP sessions that ended without QUIT.";
   registry.Add(kEnds, kEndsHelp, &metrics.ends_timeout, "reason=\"timeout\"");

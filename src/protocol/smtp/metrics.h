@@ -17,6 +17,7 @@ struct SmtpMetrics {
   Counter messages_accepted, messages_refused;
   Histogram message_bytes;  // of those accepted
   Counter tls_begun, tls_resumed, tls_failed;
+  Counter auth_accepted, auth_refused, auth_unavailable, auth_given_up;
   // Ends of sessions that are not QUIT.
   Counter ends_timeout, ends_lost, ends_abuse, ends_unsynchronized, ends_shutdown;
 };

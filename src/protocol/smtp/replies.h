@@ -29,6 +29,29 @@ inline constexpr std::string_view kTlsReady = "220 2.0.0 Begin TLS\r\n";
 inline constexpr std::string_view kTlsAlready = "503 5.5.1 TLS has begun already\r\n";
 inline constexpr std::string_view kTlsNotOffered = "502 5.5.1 TLS is not offered here\r\n";
 
+// RFC 4954 §4 and §6.
+inline constexpr std::string_view kAuthDone = "235 2.7.0 Authenticated\r\n";
+inline constexpr std::string_view kAuthRequired = "530 5.7.0 Authentication required\r\n";
+inline constexpr std::string_view kTlsRequired = "530 5.7.0 Say STARTTLS first\r\n";  // RFC 3207 §4
+inline constexpr std::string_view kAuthNotOffered = "502 5.5.1 AUTH is not offered here\r\n";
+inline constexpr std::string_view kAuthNeedsEhlo = "503 5.5.1 AUTH is for those who said EHLO\r\n";
+inline constexpr std::string_view kAuthAlready = "503 5.5.1 You have authenticated already\r\n";
+inline constexpr std::string_view kAuthSyntax =
+    "501 5.5.4 Say AUTH mechanism [initial-response]\r\n";
+inline constexpr std::string_view kAuthMechanism =
+    "504 5.5.4 This mechanism is not offered; EHLO lists those that are\r\n";
+inline constexpr std::string_view kAuthEncoding = "501 5.5.2 A response is base64\r\n";
+inline constexpr std::string_view kAuthMalformed =
+    "501 5.5.2 The response is not what the mechanism says\r\n";
+inline constexpr std::string_view kAuthTooLong =
+    "500 5.5.6 The line of the authentication exchange is too long\r\n";
+inline constexpr std::string_view kAuthCancelled = "501 5.7.0 Authentication cancelled\r\n";
+inline constexpr std::string_view kAuthRefused = "535 5.7.8 The name or the password is wrong\r\n";
+inline constexpr std::string_view kAuthUnavailable =
+    "454 4.7.0 It cannot be checked now; try again later\r\n";
+inline constexpr std::string_view kAuthNeedsTls =
+    "538 5.7.11 Authentication needs encryption: say STARTTLS first\r\n";
+
 inline constexpr std::string_view kHelloSyntax =
     "501 5.5.4 Say your host name, or your address in brackets\r\n";
 inline constexpr std::string_view kVrfySyntax = "501 5.5.4 Say VRFY and an address\r\n";

@@ -33,8 +33,10 @@ Session::Session(Shared& shared, Settings& settings, const SmtpListenerOptions& 
       settings_(settings),
       listener_(listener),
       stream_(std::move(stream)),
-      lines_(kCommandLineBytesMax - 2),
+      lines_(listener.auth == ListenerAuth::kNone ? kCommandLineBytesMax - 2 : kAuthLineBytesMax),
       began_(io::Now()) {
+  if (listener.auth != ListenerAuth::kNone && settings.options.authenticator != nullptr)
+    auth_ = std::make_unique<AuthState>();
   ++settings_.sessions;
   shared_.metrics.sessions_begun.Add();
   shared_.metrics.sessions.Add(1);
@@ -70,6 +72,7 @@ io::Task<void> Session::Run() {
     if (next == Next::kContent) next = co_await ReceiveContent();
     if (next == Next::kChunk) next = co_await ReceiveChunk();
     if (next == Next::kStartTls) next = co_await StartTls();
+    if (next == Next::kAuth) next = co_await Authenticate();
     if (next == Next::kClose) break;
     if (stream_.output_bytes() > kOutputBytesMax) {
       if (!Heard(co_await stream_.Flush(io::Now() + settings_.options.command_timeout),
@@ -106,6 +109,12 @@ io::Task<void> Session::Run() {
   }
   (result.resumed ? shared_.metrics.tls_resumed : shared_.metrics.tls_begun).Add();
   tls_ = absl::StrCat(Absl(io::ToString(result.version)), " cipher ", Absl(result.cipher));
+  if (auth_ != nullptr) {
+    auth_->account.clear();
+    // RFC 9266 §4.2: TLS 1.2 has it where the master secret is extended, and io says so.
+    auth_->exporter = stream_.TlsChannelBinding(io::TlsBinding::kExporter);
+    auth_->end_point = stream_.TlsChannelBinding(io::TlsBinding::kServerEndPoint);
+  }
   // RFC 3207 §4.2: what was said before is forgotten, the name in EHLO too.
   EndTransaction(kBeforeHello);
   helo_.clear();
@@ -192,10 +201,18 @@ Next Session::Dispatch(const session::Line& line) {
 Next Session::RunCommand(std::string_view line) {
   ++commands_;
   const CommandWords words = SplitCommand(line);
-  line_ = line;
   const CommandRow* row = FindCommand(words.verb, listener_.protocol);
+  line_ = line;
+  if (row != nullptr && row->run == RunAuth) {
+    // The log is no place for what stands behind the mechanism.
+    const size_t name = static_cast<size_t>(words.argument.data() - line.data());
+    line_ = line.substr(0, std::min(line.find(' ', name), line.size()));
+  }
   Next next = Next::kCommand;
-  if (row == nullptr) {
+  if (line.size() > kCommandLineBytesMax - 2 && (row == nullptr || row->run != RunAuth)) {
+    // Only AUTH may be as long as the reader lets a line be (RFC 4954 §4).
+    Reply(kLineTooLong);
+  } else if (row == nullptr) {
     shared_.metrics.unknown_commands.Add();
     if (BeginsHttp(words.verb)) {
       Farewell("4.7.0", "This is SMTP, not HTTP");
@@ -206,7 +223,9 @@ Next Session::RunCommand(std::string_view line) {
     }
   } else {
     shared_.metrics.commands[CommandIndex(*row)].Add();
-    if ((row->states & state_) != 0) {
+    if (const std::string_view demand = Demand(*row); !demand.empty()) {
+      Reply(demand);
+    } else if ((row->states & state_) != 0) {
       next = row->run(*this, words.argument);
     } else if (row->run == RunData && input_waits()) {
       // A client that took its place in the order for granted has sent content behind DATA: it is
@@ -219,6 +238,14 @@ Next Session::RunCommand(std::string_view line) {
   line_ = {};
   if (next == Next::kClose) End(Ending::kQuit);
   return AfterCommand(next);
+}
+
+std::string_view Session::Demand(const CommandRow& row) const {
+  if (!row.for_accounts || listener_.protocol != ListenerProtocol::kSubmission ||
+      !account().empty() || (row.states & state_) == 0)
+    return {};
+  return OffersStartTls() && listener_.auth == ListenerAuth::kEncrypted ? kTlsRequired
+                                                                        : kAuthRequired;
 }
 
 Next Session::AfterCommand(Next next) {
@@ -336,12 +363,16 @@ agent::MailSource Session::Source(bool smtp_utf8) const {
   source.client = client();
   source.helo = helo_;
   // RFC 3848; RFC 6531 §3.7.3, §4.3. TLS after HELO has no name.
+  constexpr std::string_view kProtocols[2][2][4] = {
+      {{"ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA"},
+       {"UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"}},
+      {{"LMTP", "LMTPS", "LMTPA", "LMTPSA"}, {"UTF8LMTP", "UTF8LMTPS", "UTF8LMTPA", "UTF8LMTPSA"}}};
+  const size_t protection = (secure() ? 1u : 0u) + (account().empty() ? 0u : 2u);
   source.with_protocol =
-      lmtp() ? (smtp_utf8 ? (secure() ? "UTF8LMTPS" : "UTF8LMTP") : (secure() ? "LMTPS" : "LMTP"))
-      : smtp_utf8 ? (secure() ? "UTF8SMTPS" : "UTF8SMTP")
-      : extended_ ? (secure() ? "ESMTPS" : "ESMTP")
-                  : "SMTP";
+      smtp_utf8 || extended_ ? kProtocols[lmtp() ? 1 : 0][smtp_utf8 ? 1 : 0][protection] : "SMTP";
   source.tls = tls_;
+  source.authenticated = !account().empty();
+  source.account = account();
   return source;
 }
 
@@ -425,6 +456,7 @@ void Session::LogAccepted(QueueId id, uint32_t recipients) {
       .Field("protocol", transaction.source().with_protocol)
       .Field("listener", listener_.name);
   if (secure()) line.Field("tls", tls_);
+  if (!account().empty()) line.Field("account", account());
 }
 
 void Session::LogEnd() {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,8 +22,31 @@
 #include "ringmail/io/task.h"
 #include "ringmail/message/reply.h"
 #include "ringmail/session/line_reader.h"
+#include "ringmail/session/sasl.h"
 
 namespace ringmail::smtp {
+
+// What AUTH named.
+struct AuthBegun {
+  session::SaslMechanism mechanism = session::SaslMechanism::kPlain;
+  std::optional<codec::Secret> initial_response;
+};
+
+// What a session has of AUTH, on a listener that may offer it.
+struct AuthState {
+  std::string account;              // "": nobody has authenticated
+  std::string exporter, end_point;  // what ties an exchange to TLS (RFC 5056)
+  std::optional<AuthBegun> begun;   // between AUTH and its exchange
+};
+
+// A line of the client within an exchange.
+struct AuthLine {
+  codec::Secret response;
+  // Not empty: the exchange ends with this reply.
+  std::string_view refusal;
+  // The session has ended.
+  bool lost = false;
+};
 
 class Session : public ListHook<struct SessionTag> {
  public:
@@ -62,6 +86,17 @@ class Session : public ListHook<struct SessionTag> {
   bool OffersStartTls() const {
     return !secure() && listener_.tls == ListenerTls::kStartTls && settings_.options.tls != nullptr;
   }
+  // Whether AUTH may be used, here and now; the mechanisms, as EHLO lists them.
+  bool OffersAuth() const;
+  // Whether it may be used here at all, perhaps after STARTTLS.
+  bool KnowsAuth() const { return auth_ != nullptr; }
+  session::SaslMechanismSet Mechanisms() const;
+  // For whom the session acts; "": nobody has authenticated.
+  std::string_view account() const {
+    return auth_ == nullptr ? std::string_view() : auth_->account;
+  }
+  // AUTH: what kAuth begins.
+  void ExpectAuth(AuthBegun begun) { auth_->begun = std::move(begun); }
   // RFC 2920 §3.1: whether the client sent more without waiting for the reply to this command.
   bool input_waits() const { return lines_.input_waits(stream_); }
   // Ends a session that did so where it may not.
@@ -111,6 +146,12 @@ class Session : public ListHook<struct SessionTag> {
   MonotonicTime ContentDeadline() const;
   io::Task<void> AwaitGreeting();
   io::Task<Next> StartTls();
+  io::Task<Next> Authenticate();
+  io::Task<AuthLine> ReadAuthLine();
+  session::SaslChannel Channel() const;
+  Next EndAuth(const SmtpAuthExchange& exchange, const session::SaslStep& step);
+  // The refusal of a command that is for account holders; "": it may run.
+  std::string_view Demand(const CommandRow& row) const;
   void SayStopping();
   void End(Ending ending);
   void CountReply(std::string_view reply);
@@ -125,8 +166,9 @@ class Session : public ListHook<struct SessionTag> {
   session::LineReader lines_;
   std::unique_ptr<Transaction> transaction_;
   std::string helo_;
-  std::string tls_;        // "TLSv1.3 cipher TLS_AES_128_GCM_SHA256"; empty: in the clear
-  std::string_view line_;  // the command that runs, for the log; empty otherwise
+  std::string tls_;                  // "TLSv1.3 cipher TLS_AES_128_GCM_SHA256"; empty: in the clear
+  std::unique_ptr<AuthState> auth_;  // null: AUTH is not for this listener
+  std::string_view line_;            // the command that runs, for the log; empty otherwise
   const MonotonicTime began_;
   uint64_t chunk_bytes_ = 0;
   MonotonicTime chunk_deadline_{};  // of a chunk that is thrown away

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "protocol/smtp/extensions.h"
 #include "protocol/smtp/metrics.h"
 #include "ringmail/agent/mail_transaction.h"
 #include "ringmail/base/time.h"
@@ -17,7 +18,12 @@ namespace ringmail::smtp {
 struct Settings {
   Settings(const SmtpOptions& smtp_options, const agent::MailLimits& limits);
 
+  // What EHLO announces. `mechanisms` is borrowed.
+  OfferContext Offer(bool starttls, std::string_view mechanisms) const;
+
   const SmtpOptions options;
+  const uint64_t message_bytes_max;
+  const uint32_t recipients_max;
   // Whole replies; that to EHLO is also that to LHLO (RFC 2033 §4.1).
   const std::string greeting, helo_reply, ehlo_reply, ehlo_starttls_reply, help_reply;
   const std::string lmtp_greeting, lmtp_help_reply;

@@ -28,11 +28,17 @@ enum class ParameterError : uint8_t {
   kBadValue,
 };
 
+// What MAIL may say: what the envelope keeps, and what only the session is told.
+struct MailArguments : message::MailParameters {
+  // AUTH= was there (RFC 4954 §5): well-formed, and not looked at any further.
+  bool submitter_given = false;
+};
+
 // "FROM:<path> [parameters]" (RFC 5321 §4.1.1.2).
 struct MailCommand {
   bool keyword_found = false;  // "FROM:" was there
   message::ParsedPath path;
-  message::MailParameters parameters;
+  MailArguments parameters;
   ParameterError error = ParameterError::kNone;
   std::string_view culprit;  // the parameter that `error` is about
   bool has_parameters = false;

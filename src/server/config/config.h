@@ -24,6 +24,9 @@ namespace ringmail::server {
 struct ListenerConfig {
   io::Endpoint endpoint;
   smtp::SmtpListenerOptions options;
+  bool auth_set = false;  // the file has the key; otherwise the default of its protocol holds
+  // Where [[listener]] begins.
+  uint32_t line = 0, column = 0;
   uint32_t tls_line = 0, tls_column = 0;  // where the key stands; 0: nowhere, the default holds
 };
 
@@ -66,6 +69,7 @@ struct Config {
   storage::DirectoryOptions directory;
   agent::DeliveryOptions delivery;
   agent::MailLimits mail;
+  agent::SubmissionPolicy submission;
   agent::TransferOptions transfer;
   smtp::SmtpOptions smtp;
   smtp::SmtpClientOptions client;
@@ -100,7 +104,9 @@ std::string FormatDiagnostics(std::string_view file, const std::vector<Diagnosti
 // What one shard of `shard_count` gets of the store's options.
 storage::StoreOptions PerShard(const Config& config, uint16_t shard_count);
 // What the rooms take, with the hostname filled in.
-agent::MailDoor::Options DoorOptions(const Config& config);
+// The door's, of one shard of `shard_count`: an account's rates are shared out among the shards,
+// since its connections come to any of them.
+agent::MailDoor::Options DoorOptions(const Config& config, uint16_t shard_count);
 smtp::SmtpOptions ServerOptions(const Config& config);
 smtp::SmtpClientOptions ClientOptions(const Config& config);
 

@@ -31,6 +31,8 @@
 namespace ringmail::server {
 namespace {
 
+constexpr uint16_t kSubmissionsPort = 465;  // RFC 8314 §7.3
+
 using Severity = Diagnostic::Severity;
 
 // A terminal obeys control characters: nothing that a file holds is shown to it as one.
@@ -132,6 +134,7 @@ class Reader {
   bool ReadCertificate(const Section& section, const toml::table& table,
                        CertificateConfig& certificate);
   void CheckTls();
+  void CheckAuth(const ListenerConfig& one);
   void CheckWhole();
 
   static std::string FullName(const Section& section, std::string_view name) {
@@ -235,18 +238,42 @@ void Reader::ReadTls(const Section& section, const toml::table& table) {
   }
 }
 
+// What would let nobody in.
+void Reader::CheckAuth(const ListenerConfig& one) {
+  const bool submission = one.options.protocol == smtp::ListenerProtocol::kSubmission;
+  std::string problem;
+  if (submission && one.options.auth == smtp::ListenerAuth::kNone) {
+    problem = "auth \"none\" lets nobody submit: take it out, or write protocol = \"smtp\"";
+  } else if (one.options.auth == smtp::ListenerAuth::kEncrypted &&
+             one.options.tls == smtp::ListenerTls::kNone) {
+    problem =
+        "auth \"encrypted\" needs TLS: write [tls] with certificate and private_key, or auth = "
+        "\"always\" where nobody else sees the wire";
+  }
+  if (problem.empty()) return;
+  result_.diagnostics.push_back(
+      {Severity::kError, one.line, one.column, "[[listener]] " + problem});
+}
+
 void Reader::CheckTls() {
   Config& config = result_.config;
   const bool certificates = !config.tls.certificates.empty();
   for (ListenerConfig& one : config.listeners) {
+    const bool submission = one.options.protocol == smtp::ListenerProtocol::kSubmission;
+    if (submission && !one.auth_set) one.options.auth = smtp::ListenerAuth::kEncrypted;
     if (one.tls_line == 0) {
-      // RFC 8314 §4.1: who has a certificate offers it.
-      if (certificates) one.options.tls = smtp::ListenerTls::kStartTls;
+      // RFC 8314 §4.1: who has a certificate offers it; §3.3: port 465 is TLS from the first octet.
+      if (certificates) {
+        one.options.tls = submission && one.endpoint.port == kSubmissionsPort
+                              ? smtp::ListenerTls::kImplicit
+                              : smtp::ListenerTls::kStartTls;
+      }
     } else if (!certificates && one.options.tls != smtp::ListenerTls::kNone) {
       result_.diagnostics.push_back(
           {Severity::kError, one.tls_line, one.tls_column,
            "[[listener]] tls needs a certificate: write [tls] with certificate and private_key"});
     }
+    CheckAuth(one);
   }
 }
 
@@ -264,6 +291,8 @@ void Reader::ReadItem(const Section& section, const toml::table& table) {
   if (section.name == "listener") {
     ListenerConfig listener;
     ReadTable(section, table, Target{.config = config, .listener = &listener});
+    listener.line = table.source().begin.line;
+    listener.column = table.source().begin.column;
     if (const toml::node* tls = table.get("tls"); tls != nullptr) {
       listener.tls_line = tls->source().begin.line;
       listener.tls_column = tls->source().begin.column;

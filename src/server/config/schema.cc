@@ -79,18 +79,6 @@ std::string SetListenAddress(const Value& value, Target& target) {
   return {};
 }
 
-std::string SetProtocol(const Value& value, Target& target) {
-  if (value.text == "smtp") return {};
-  if (value.text == "lmtp") {
-    target.listener->options.protocol = smtp::ListenerProtocol::kLmtp;
-    return {};
-  }
-  for (std::string_view later : {"submission", "pop3", "imap", "managesieve", "http"}) {
-    if (value.text == later) return "is not in this version yet: \"smtp\" and \"lmtp\" are";
-  }
-  return "is no protocol: \"smtp\" and \"lmtp\" are";
-}
-
 template <typename Enum>
 struct Named {
   std::string_view name;
@@ -109,6 +97,20 @@ std::string SetNamed(const std::string& text, const std::array<Named<Enum>, N>& 
   return "must be one of " + wanted;
 }
 
+constexpr std::array<Named<smtp::ListenerProtocol>, 3> kListenerProtocols = {
+    {{"smtp", smtp::ListenerProtocol::kSmtp},
+     {"submission", smtp::ListenerProtocol::kSubmission},
+     {"lmtp", smtp::ListenerProtocol::kLmtp}}};
+std::string SetProtocol(const Value& value, Target& target) {
+  if (SetNamed(value.text, kListenerProtocols, target.listener->options.protocol).empty())
+    return {};
+  for (std::string_view later : {"pop3", "imap", "managesieve", "http"}) {
+    if (value.text == later)
+      return "is not in this version yet: \"smtp\", \"submission\" and \"lmtp\" are";
+  }
+  return "is no protocol: \"smtp\", \"submission\" and \"lmtp\" are";
+}
+
 constexpr std::array<Named<smtp::BareNewline>, 2> kBareNewline = {
     {{"refused", smtp::BareNewline::kRefused},
      {"legacy-scanner", smtp::BareNewline::kLegacyScanner}}};
@@ -123,6 +125,14 @@ constexpr std::array<Named<smtp::ListenerTls>, 3> kListenerTls = {
      {"implicit", smtp::ListenerTls::kImplicit}}};
 constexpr std::array<Named<agent::DetailMailbox>, 2> kDetailMailbox = {
     {{"inbox", agent::DetailMailbox::kInbox}, {"mailbox", agent::DetailMailbox::kNamed}}};
+constexpr std::array<Named<smtp::ListenerAuth>, 3> kListenerAuth = {
+    {{"none", smtp::ListenerAuth::kNone},
+     {"encrypted", smtp::ListenerAuth::kEncrypted},
+     {"always", smtp::ListenerAuth::kAlways}}};
+constexpr std::array<Named<agent::SubmissionIdentities>, 3> kIdentities = {
+    {{"enforced", agent::SubmissionIdentities::kEnforced},
+     {"reverse-path-only", agent::SubmissionIdentities::kReversePathOnly},
+     {"any", agent::SubmissionIdentities::kAny}}};
 constexpr std::array<Named<io::TlsVersion>, 2> kTlsVersions = {
     {{"1.2", io::TlsVersion::k12}, {"1.3", io::TlsVersion::k13}}};
 constexpr std::array<Named<io::TlsClientCertificates>, 3> kClientCertificates = {
@@ -187,6 +197,13 @@ constexpr Key kListener[] = {
      .type = KeyType::kText,
      .set = [](const Value& v,
                Target& t) { return SetNamed(v.text, kListenerTls, t.listener->options.tls); }},
+    {.name = "auth",
+     .type = KeyType::kText,
+     .set =
+         [](const Value& v, Target& t) {
+           t.listener->auth_set = true;
+           return SetNamed(v.text, kListenerAuth, t.listener->options.auth);
+         }},
     {.name = "name",
      .type = KeyType::kText,
      .set = [](const Value& v, Target& t) -> std::string {
@@ -634,6 +651,48 @@ constexpr Key kDirectory[] = {
      }},
 };
 
+constexpr uint64_t kRateMax = 1'000'000;
+
+constexpr Key kSubmission[] = {
+    {.name = "identities",
+     .type = KeyType::kText,
+     .set =
+         [](const Value& v, Target& t) {
+           return SetNamed(v.text, kIdentities, t.config.submission.identities);
+         }},
+    {.name = "null_reverse_path",
+     .type = KeyType::kBoolean,
+     .set = [](const Value& v, Target& t) -> std::string {
+       t.config.submission.null_reverse_path =
+           v.boolean ? agent::NullReversePath::kAllowed : agent::NullReversePath::kRefused;
+       return {};
+     }},
+    {.name = "messages_per_hour",
+     .type = KeyType::kCount,
+     .max = kRateMax,
+     .set = SET_NUMBER(submission.limits.messages_per_hour),
+     .now = NOW_NUMBER(submission.limits.messages_per_hour),
+     .reached = "450 4.7.1 at MAIL; 0: no limit. Each shard has its share"},
+    {.name = "messages_per_day",
+     .type = KeyType::kCount,
+     .max = kRateMax,
+     .set = SET_NUMBER(submission.limits.messages_per_day),
+     .now = NOW_NUMBER(submission.limits.messages_per_day),
+     .reached = "450 4.7.1 at MAIL; 0: no limit. Each shard has its share"},
+    {.name = "recipients_per_hour",
+     .type = KeyType::kCount,
+     .max = kRateMax,
+     .set = SET_NUMBER(submission.limits.recipients_per_hour),
+     .now = NOW_NUMBER(submission.limits.recipients_per_hour),
+     .reached = "452 4.7.1 at RCPT; 0: no limit. Each shard has its share"},
+    {.name = "recipients_per_day",
+     .type = KeyType::kCount,
+     .max = kRateMax,
+     .set = SET_NUMBER(submission.limits.recipients_per_day),
+     .now = NOW_NUMBER(submission.limits.recipients_per_day),
+     .reached = "452 4.7.1 at RCPT; 0: no limit. Each shard has its share"},
+};
+
 constexpr Section kSections[] = {
     {.name = "", .keys = kTop},
     {.name = "listener", .array = true, .keys = kListener},
@@ -642,6 +701,7 @@ constexpr Section kSections[] = {
     {.name = "delivery", .keys = kDelivery},
     {.name = "relay", .keys = kRelay},
     {.name = "route", .array = true, .keys = kRoute},
+    {.name = "submission", .keys = kSubmission},
     {.name = "limits", .keys = kLimits},
     {.name = "retry", .keys = kRetry},
     {.name = "destination", .keys = kDestination},
@@ -652,13 +712,8 @@ constexpr Section kSections[] = {
 };
 
 constexpr LaterKey kLater[] = {
-    {"", "dns", "DNS"},
-    {"", "sasl", "authentication"},
-    {"", "dkim", "DKIM"},
-    {"", "policy", "policy"},
-    {"listener", "auth", "authentication"},
-    {"route", "tls", "TLS"},
-    {"destination", "tls", "TLS"},
+    {"", "dns", "DNS"},       {"", "sasl", "authentication"}, {"", "dkim", "DKIM"},
+    {"", "policy", "policy"}, {"route", "tls", "TLS"},        {"destination", "tls", "TLS"},
 };
 
 }  // namespace

@@ -197,7 +197,8 @@ io::Task<void> Director::TakeBack(const BoundListener& bound) {
 
 bool SameOptions(const smtp::SmtpListenerOptions& a, const smtp::SmtpListenerOptions& b) {
   return a.name == b.name && a.bare_newline == b.bare_newline && a.path_spacing == b.path_spacing &&
-         a.helo_syntax == b.helo_syntax && a.greeting_delay == b.greeting_delay && a.tls == b.tls;
+         a.helo_syntax == b.helo_syntax && a.greeting_delay == b.greeting_delay && a.tls == b.tls &&
+         a.protocol == b.protocol && a.auth == b.auth;
 }
 
 // Opens what is new before it closes what is gone, so that a port that is taken leaves everything

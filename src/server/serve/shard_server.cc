@@ -15,7 +15,7 @@ io::Task<Status> ShardServer::Open() {
   const storage::StoreOptions options = PerShard(*config_, io::ShardCount());
   ASSIGN_OR_CO_RETURN(store_, co_await storage::ShardStore::Open(options));
   LogRecovery(store_->recovery());
-  door_ = std::make_unique<agent::MailDoor>(store_->queue(), DoorOptions(*config_));
+  door_ = std::make_unique<agent::MailDoor>(store_->queue(), OptionsOfDoor());
   transport_ = smtp::MakeSmtpTransport(ClientOptions(*config_), &metrics_);
   transfer_ = agent::Transfer::Make(*store_, *door_, *transport_, config_->transfer);
   smtp::SmtpOptions smtp_options = ServerOptions(*config_);
@@ -26,6 +26,12 @@ io::Task<Status> ShardServer::Open() {
   transfer_->RegisterMetrics(metrics_);
   smtp_->RegisterMetrics(metrics_);
   co_return absl::OkStatus();
+}
+
+agent::MailDoor::Options ShardServer::OptionsOfDoor() const {
+  agent::MailDoor::Options options = DoorOptions(*config_, io::ShardCount());
+  options.identity_directory = &store_->directory();
+  return options;
 }
 
 void ShardServer::LogRecovery(const storage::RecoveryReport& report) const {
@@ -53,7 +59,7 @@ void ShardServer::Reconfigure(const Config& config) {
   config_ = &config;
   io::ShardLog().set_level(config.log.level);
   // The door first: EHLO announces its limits.
-  door_->Reconfigure(DoorOptions(config));
+  door_->Reconfigure(OptionsOfDoor());
   smtp::SmtpOptions options = ServerOptions(config);
   options.sessions_max = std::min(options.sessions_max, sessions_max_);
   smtp_->Reconfigure(std::move(options));

@@ -59,6 +59,7 @@ class ShardServer {
   io::Task<void> WaitForEnd();
 
  private:
+  agent::MailDoor::Options OptionsOfDoor() const;
   void LogRecovery(const storage::RecoveryReport& report) const;
 
   const Config* config_;

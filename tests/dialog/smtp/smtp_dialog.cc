@@ -2,8 +2,9 @@
 // and store.
 //
 // config: relay_domain, message_bytes_max, recipients_max, errors_max, transactions_max,
-// path_spacing, bare_newline, helo_syntax, greeting_delay_ms. expect-queued: how many messages the
-// queue holds.
+// path_spacing, bare_newline, helo_syntax, greeting_delay_ms, protocol, auth, account (whose
+// password is "secret"), messages_per_hour, recipients_per_hour. expect-queued: how many messages
+// the queue holds.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -18,6 +19,7 @@
 #include "ringmail/protocol/smtp.h"
 #include "ringmail/storage/store.h"
 #include "tests/dialog/sim_runner.h"
+#include "tests/support/one_account.h"
 
 namespace ringmail::smtp {
 namespace {
@@ -47,12 +49,25 @@ class SmtpDialogServer final : public dialog::Server {
       options_.sessions_max = number;
     } else if (key == "protocol" && value == "lmtp") {
       listener_options_.protocol = ListenerProtocol::kLmtp;
+    } else if (key == "protocol" && value == "submission") {
+      listener_options_.protocol = ListenerProtocol::kSubmission;
     } else if (key == "path_spacing" && value == "legacy-mailer") {
       listener_options_.path_spacing = PathSpacing::kLegacyMailer;
     } else if (key == "bare_newline" && value == "legacy-scanner") {
       listener_options_.bare_newline = BareNewline::kLegacyScanner;
     } else if (key == "helo_syntax" && value == "windows-host") {
       listener_options_.helo_syntax = HeloSyntax::kWindowsHost;
+    } else if (key == "auth" && value == "encrypted") {
+      listener_options_.auth = ListenerAuth::kEncrypted;
+    } else if (key == "auth" && value == "always") {
+      listener_options_.auth = ListenerAuth::kAlways;
+    } else if (key == "account") {
+      account_.account = value;
+      options_.authenticator = &account_;
+    } else if (key == "messages_per_hour") {
+      door_options_.submission.limits.messages_per_hour = number;
+    } else if (key == "recipients_per_hour") {
+      door_options_.submission.limits.recipients_per_hour = number;
     } else if (key == "greeting_delay_ms") {
       listener_options_.greeting_delay = std::chrono::milliseconds(number);
     } else {
@@ -92,6 +107,18 @@ class SmtpDialogServer final : public dialog::Server {
     store_options.reserve_bytes = 2u << 20;
     auto store = co_await storage::ShardStore::Open(store_options);
     CHECK(store.ok());
+    if (self.options_.authenticator != nullptr) {
+      using storage::DirectoryChange;
+      const std::string& account = self.account_.account;
+      storage::DirectoryTransaction household;
+      household.changes.push_back(DirectoryChange::Put(
+          storage::DomainEntry{.name = std::string(storage::DomainOfName(account))},
+          DirectoryChange::Expect::kAbsent));
+      household.changes.push_back(DirectoryChange::Put(storage::AccountEntry{.address = account},
+                                                       DirectoryChange::Expect::kAbsent));
+      CHECK((co_await (*store)->directory().Apply(std::move(household))).ok());
+    }
+    self.door_options_.identity_directory = &(*store)->directory();
     self.door_ = std::make_unique<agent::MailDoor>((*store)->queue(), self.door_options_);
     self.service_ = SmtpService::Make(*self.door_, self.options_);
     self.service_->Listen(std::move(self.listener_), self.listener_options_);
@@ -100,6 +127,7 @@ class SmtpDialogServer final : public dialog::Server {
     co_await never.Wait(kNever);
   }
 
+  OneAccount account_;
   SmtpOptions options_;
   SmtpListenerOptions listener_options_;
   agent::MailDoor::Options door_options_;

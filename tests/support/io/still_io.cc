@@ -66,6 +66,7 @@ Task<void> Stream::Close(MonotonicTime) {
   connection_ = nullptr;
   co_return;
 }
+std::string Stream::TlsChannelBinding(TlsBinding) const { return {}; }
 Task<TlsResult> Stream::StartTlsServer(std::shared_ptr<const TlsContext>, MonotonicTime) {
   TlsResult result;
   if (!connection_->input.empty()) result.outcome = TlsOutcome::kUnreadInput;

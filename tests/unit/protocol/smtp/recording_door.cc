@@ -85,6 +85,7 @@ message::Reply MailTransaction::Mail(std::string_view reverse_path,
     message.parameters = parameters;
     message.helo = source_.helo;
     message.with_protocol = source_.with_protocol;
+    message.account = source_.account;
     message.client = source_.client;
   }
   return {.code = 250, .status = {2, 1, 0}, .text = "OK"};
@@ -118,7 +119,7 @@ void MailTransaction::Write(std::string_view bytes, bool starts_with_dot_line) {
     message.dot_lines.push_back(message.content.size());
   }
   message.content.append(bytes);
-  too_large_ = message.content.size() > door_.limits().message_bytes_max + trace_bytes_;
+  too_large_ = message.content.size() > door_.limits().message_bytes_max;
 }
 
 io::Task<message::Reply> MailTransaction::Commit(std::vector<storage::MessageUpdate>) {

@@ -23,6 +23,7 @@ struct RecordedMessage {
   uint8_t flags = 0;
   std::string helo;
   std::string with_protocol;
+  std::string account;
   IpAddress client;
   friend bool operator==(const RecordedMessage& a, const RecordedMessage& b) {
     return a.content == b.content && a.dot_lines == b.dot_lines && a.flags == b.flags;

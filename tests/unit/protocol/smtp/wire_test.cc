@@ -66,7 +66,9 @@ TEST(ParseMail, NamesTheParameterThatIsWrong) {
       {"FROM:<a@b> RET=ALL", ParameterError::kBadValue, "RET=ALL"},
       {"FROM:<a@b> ENVID=a+2b", ParameterError::kBadValue, "ENVID=a+2b"},
       {"FROM:<a@b> ENVID=a+0A", ParameterError::kBadValue, "ENVID=a+0A"},
-      {"FROM:<a@b> AUTH=<>", ParameterError::kNotOffered, "AUTH=<>"},
+      {"FROM:<a@b> AUTH=b", ParameterError::kBadValue, "AUTH=b"},
+      {"FROM:<a@b> AUTH=<>x", ParameterError::kBadValue, "AUTH=<>x"},
+      {"FROM:<a@b> AUTH=b@c+3d", ParameterError::kBadValue, "AUTH=b@c+3d"},
       {"FROM:<a@b> NOTIFY=NEVER", ParameterError::kNotOffered, "NOTIFY=NEVER"},
       {"FROM:<a@b>SIZE=1", ParameterError::kSyntax, "SIZE=1"},
       {"FROM:<a@b> =1", ParameterError::kSyntax, "=1"},
@@ -77,6 +79,30 @@ TEST(ParseMail, NamesTheParameterThatIsWrong) {
     const auto mail = ParseMail(wrong.argument, PathSpacing::kRefused);
     EXPECT_EQ(mail.error, wrong.error) << wrong.argument;
     EXPECT_EQ(mail.culprit, wrong.culprit) << wrong.argument;
+  }
+}
+
+// RFC 4954 §5.
+TEST(ParseMail, TakesASubmitterOfFiveHundredOctetsAndNoneLonger) {
+  EXPECT_FALSE(ParseMail("FROM:<a@b>", PathSpacing::kRefused).parameters.submitter_given);
+  EXPECT_TRUE(ParseMail("FROM:<a@b> AUTH=<>", PathSpacing::kRefused).parameters.submitter_given);
+  // A mailbox is shorter than that; written in xtext it may be as long.
+  for (const size_t bytes : {size_t{500}, size_t{501}}) {
+    std::string xtext;
+    for (const char c : std::string(40, 'l') + "@")
+      xtext += c == '@' ? std::string("@") : std::string("+6C");
+    std::string labels;
+    while (labels.size() < 200) labels += std::string(49, 'd') + ".";
+    labels.resize(199);
+    const size_t room = bytes - xtext.size();
+    // Each octet takes one or three.
+    const size_t encoded = (room - labels.size()) / 2;
+    for (size_t i = 0; i < labels.size(); ++i)
+      xtext += i < encoded && labels[i] == 'd' ? std::string("+64") : std::string(1, labels[i]);
+    xtext.resize(std::max(xtext.size(), bytes), 'd');
+    const auto mail = ParseMail("FROM:<a@b> AUTH=" + xtext, PathSpacing::kRefused);
+    EXPECT_EQ(mail.error, bytes == 500 ? ParameterError::kNone : ParameterError::kBadValue)
+        << xtext.size() << " " << xtext;
   }
 }
 

@@ -1,0 +1,184 @@
+// AUTH (RFC 4954 §4): who the client is, by SASL. The part of the session that holds the exchange
+// is here too.
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/smtp/limits.h"
+#include "protocol/smtp/replies.h"
+#include "protocol/smtp/session.h"
+#include "ringmail/base/check.h"
+#include "ringmail/io/shard.h"
+#include "ringmail/session/sasl.h"
+
+namespace ringmail::smtp {
+namespace {
+
+using session::SaslFailure;
+using session::SaslLine;
+using session::SaslStep;
+using session::SaslStepKind;
+
+// The reply to a line that is no response; empty where it is one.
+std::string_view LineRefusal(SaslLine line) {
+  switch (line) {
+    case SaslLine::kResponse:
+      return {};
+    case SaslLine::kAbort:
+      return kAuthCancelled;
+    case SaslLine::kMalformed:
+      return kAuthEncoding;
+    case SaslLine::kTooLong:
+      return kAuthTooLong;
+  }
+  return kAuthEncoding;
+}
+
+// Takes the response that stands behind the mechanism. Empty where that is one.
+std::string_view ReadInitialResponse(std::string_view word, AuthBegun& begun) {
+  if (word.size() > kAuthResponseBytesMax) return kAuthTooLong;
+  std::string octets;
+  const SaslLine line = session::DecodeSaslInitialResponse(word, octets);
+  begun.initial_response.emplace(std::move(octets));
+  // Only a line of its own cancels: here "*" is no base64.
+  return line == SaslLine::kAbort ? kAuthEncoding : LineRefusal(line);
+}
+
+// The refusal; empty where the exchange may begin.
+std::string_view Judge(Session& session, std::string_view argument, AuthBegun& begun) {
+  if (!session.KnowsAuth()) return kAuthNotOffered;
+  if (!session.extended()) return kAuthNeedsEhlo;
+  // RFC 4954 §4: after a success no other AUTH in this session.
+  if (!session.account().empty()) return kAuthAlready;
+  const size_t space = std::min(argument.find(' '), argument.size());
+  const std::string_view name = argument.substr(0, space);
+  std::string_view response = argument.substr(space);
+  if (name.empty() || response.find(' ', 1) != std::string_view::npos) return kAuthSyntax;
+  if (!session.OffersAuth()) return kAuthNeedsTls;
+  const std::optional<session::SaslMechanism> mechanism = session::FindSaslMechanism(name);
+  if (!mechanism || !session.Mechanisms().Has(*mechanism)) return kAuthMechanism;
+  begun.mechanism = *mechanism;
+  return response.empty() ? std::string_view() : ReadInitialResponse(response.substr(1), begun);
+}
+
+}  // namespace
+
+Next RunAuth(Session& session, std::string_view argument) {
+  AuthBegun begun;
+  if (const std::string_view refusal = Judge(session, argument, begun); !refusal.empty()) {
+    session.Reply(refusal);
+    return Next::kCommand;
+  }
+  session.ExpectAuth(std::move(begun));
+  return Next::kAuth;
+}
+
+bool Session::OffersAuth() const {
+  return auth_ != nullptr && (listener_.auth == ListenerAuth::kAlways ||
+                              (listener_.auth == ListenerAuth::kEncrypted && secure()));
+}
+
+session::SaslChannel Session::Channel() const {
+  return {.encrypted = secure(),
+          .tls_exporter = auth_->exporter,
+          .tls_server_end_point = auth_->end_point,
+          .certificate_identity = {}};
+}
+
+session::SaslMechanismSet Session::Mechanisms() const {
+  return settings_.options.authenticator->Offered(
+      Channel(), listener_.auth == ListenerAuth::kAlways ? session::SaslPlaintext::kAlways
+                                                         : session::SaslPlaintext::kEncryptedOnly);
+}
+
+io::Task<AuthLine> Session::ReadAuthLine() {
+  AuthLine out;
+  session::Line line = lines_.TryLine(stream_);
+  if (line.status == session::LineStatus::kNeedMore) {
+    waits_for_command_ = true;
+    line = co_await lines_.ReadLine(stream_, io::Now() + settings_.options.command_timeout);
+    waits_for_command_ = false;
+  }
+  switch (line.status) {
+    case session::LineStatus::kLine: {
+      std::string octets;
+      out.refusal = line.text.size() > kAuthResponseBytesMax
+                        ? kAuthTooLong
+                        : LineRefusal(session::DecodeSaslResponse(line.text, octets));
+      out.response = codec::Secret(std::move(octets));
+      break;
+    }
+    case session::LineStatus::kTooLong:
+      out.refusal = kAuthTooLong;
+      break;
+    case session::LineStatus::kStream:
+      out.lost = !Heard(line.stream, "a response");
+      // Heard is false of all but kOk, which is no status of a line that is none.
+      CHECK(out.lost);
+      break;
+    case session::LineStatus::kBareCr:
+    case session::LineStatus::kBareLf:
+    case session::LineStatus::kNul:
+    case session::LineStatus::kNeedMore:
+      out.refusal = kAuthEncoding;
+      break;
+  }
+  co_return out;
+}
+
+// Not inline: its frame would become part of Run's, and lie there idle.
+[[gnu::noinline]] io::Task<Next> Session::Authenticate() {
+  const AuthBegun begun = *std::exchange(auth_->begun, std::nullopt);
+  const std::unique_ptr<SmtpAuthExchange> exchange =
+      settings_.options.authenticator->Begin(begun.mechanism, Mechanisms(), Channel(), client());
+  std::optional<std::string_view> initial;
+  if (begun.initial_response) initial = begun.initial_response->view();
+  SaslStep step = co_await exchange->Begin(initial);
+  while (step.kind == SaslStepKind::kChallenge) {
+    // RFC 4954 §4: "334 " and the challenge, which may be empty.
+    stream_.Write("334 ");
+    stream_.Write(session::EncodeSasl(step.challenge));
+    stream_.Write("\r\n");
+    const AuthLine line = co_await ReadAuthLine();
+    if (line.lost) co_return Next::kClose;
+    if (!line.refusal.empty()) {
+      shared_.metrics.auth_given_up.Add();
+      Reply(line.refusal);
+      co_return AfterCommand(Next::kCommand);
+    }
+    step = co_await exchange->Respond(line.response.view());
+  }
+  co_return EndAuth(*exchange, step);
+}
+
+Next Session::EndAuth(const SmtpAuthExchange& exchange, const SaslStep& step) {
+  if (step.kind == SaslStepKind::kSuccess) {
+    CHECK(!exchange.account().empty());
+    auth_->account = exchange.account();
+    shared_.metrics.auth_accepted.Add();
+    LogLine(io::ShardLog(), LogLevel::kInfo, "authenticated")
+        .Field("listener", listener_.name)
+        .Field("client", client().ToString())
+        .Field("account", account());
+    Reply(kAuthDone);
+    return AfterCommand(Next::kCommand);
+  }
+  switch (step.failure) {
+    case SaslFailure::kMalformed:
+      shared_.metrics.auth_given_up.Add();
+      Reply(kAuthMalformed);
+      break;
+    case SaslFailure::kUnavailable:
+      shared_.metrics.auth_unavailable.Add();
+      Reply(kAuthUnavailable);
+      break;
+    case SaslFailure::kRefused:
+    case SaslFailure::kNone:
+      shared_.metrics.auth_refused.Add();
+      Reply(kAuthRefused);
+      break;
+  }
+  return AfterCommand(Next::kCommand);
+}
+
+}  // namespace ringmail::smtp
