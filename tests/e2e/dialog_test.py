@@ -16,7 +16,9 @@ from server_test import ServerCase
 DIALOGS = Path(__file__).resolve().parent.parent / "dialog"
 
 # A dialog's settings, as the configuration says them.
-LISTENER = {"protocol", "bare_newline", "path_spacing", "helo_syntax"}
+LISTENER = {"protocol", "bare_newline", "path_spacing", "helo_syntax", "auth"}
+RATES = {"messages_per_hour", "recipients_per_hour"}
+OTHERS = {"account"}  # who has an account has the password "secret"
 LIMITS = {"message_bytes_max": "message_size", "recipients_max": "recipients", "errors_max": "errors",
           "transactions_max": "transactions", "sessions_max": "connections"}
 
@@ -24,6 +26,7 @@ LIMITS = {"message_bytes_max": "message_size", "recipients_max": "recipients", "
 class Dialogs(ServerCase):
     def configure(self, settings):
         listener = "".join(f'{key} = "{value}"\n' for key, value in settings.items() if key in LISTENER)
+        rates = "".join(f"{key} = {value}\n" for key, value in settings.items() if key in RATES)
         limits = "".join(f'{LIMITS[key]} = {value}\n' if key != "message_bytes_max" else f'message_size = "{value}B"\n'
                          for key, value in settings.items() if key in LIMITS)
         # No client is trusted, and one domain may be sent to: what the simulated server of the dialogs has.
@@ -37,6 +40,8 @@ address = "127.0.0.1:{self.port}"
 domains = ["example.net"]
 postmaster = "root@example.net"
 next_hop = "127.0.0.1:{self.next_port}"
+[submission]
+{rates}
 [limits]
 {limits}
 [store]
@@ -58,14 +63,20 @@ sys.exit(0 if key == "queued" and str(held) == value else f"the queue holds {{he
 
     def hold(self, path):
         settings = dict(re.findall(r"^config: (\w+) = (\S+)$", path.read_text(), re.MULTILINE))
-        unknown = set(settings) - LISTENER - set(LIMITS)
+        unknown = set(settings) - LISTENER - RATES - OTHERS - set(LIMITS)
         self.assertFalse(unknown, "config: keys that this test cannot set")
         if re.search(r"^(wait|patience) \d+m$", path.read_text(), re.MULTILINE):
             self.skipTest("it waits for minutes: the simulator's")
         if int(settings.get("message_bytes_max", 1 << 20)) < 64 << 10:
             self.skipTest("it wants a message size under RFC 5321's minimum, which no configuration may set")
         expect = self.configure(settings)
+        if settings.get("auth") == "encrypted":
+            self.skipTest("it wants a server without a certificate that no configuration may have")
         self.serve()
+        if "account" in settings:
+            for command in (["domain", "add", settings["account"].split("@")[1]], ["account", "add", settings["account"]]):
+                done = self.run_program(*command, "--config", self.config, stdin=b"secret\n")
+                self.assertEqual(done.returncode, 0, done.stderr)
         have = [f"--have={key}={value}" for key, value in settings.items()]
         done = subprocess.run([sys.executable, DIALOGS / "run.py", "--server", f"127.0.0.1:{self.port}", "--set",
                                "host=mx.example.org", "--expect-command", expect, *have, path], capture_output=True,

@@ -20,6 +20,9 @@ io::Task<Status> ShardServer::Open() {
   transfer_ = agent::Transfer::Make(*store_, *door_, *transport_, config_->transfer);
   smtp::SmtpOptions smtp_options = ServerOptions(*config_);
   smtp_options.sessions_max = sessions_max_;
+  authenticator_ = std::make_unique<DirectoryAuthenticator>(store_->directory(), config_->hostname,
+                                                            OfferScram::kNo);
+  smtp_options.authenticator = authenticator_.get();
   smtp_ = smtp::SmtpService::Make(*door_, std::move(smtp_options));
   store_->RegisterMetrics(metrics_);
   door_->RegisterMetrics(metrics_);
@@ -62,6 +65,7 @@ void ShardServer::Reconfigure(const Config& config) {
   door_->Reconfigure(OptionsOfDoor());
   smtp::SmtpOptions options = ServerOptions(config);
   options.sessions_max = std::min(options.sessions_max, sessions_max_);
+  options.authenticator = authenticator_.get();
   smtp_->Reconfigure(std::move(options));
   transfer_->Reconfigure(config.transfer);
   store_->directory().Reconfigure(config.directory);
@@ -70,6 +74,7 @@ void ShardServer::Reconfigure(const Config& config) {
 io::Task<Status> ShardServer::Close() {
   if (store_ == nullptr) co_return absl::OkStatus();
   smtp_.reset();
+  authenticator_.reset();
   transfer_.reset();
   transport_.reset();
   door_.reset();

@@ -21,6 +21,7 @@
 #include "ringmail/protocol/smtp.h"
 #include "ringmail/storage/store.h"
 #include "server/config/config.h"
+#include "server/serve/directory_authenticator.h"
 
 namespace ringmail::server {
 
@@ -70,6 +71,7 @@ class ShardServer {
   std::unique_ptr<agent::MailDoor> door_;
   std::unique_ptr<agent::Transport> transport_;
   std::unique_ptr<agent::Transfer> transfer_;
+  std::unique_ptr<DirectoryAuthenticator> authenticator_;
   std::unique_ptr<smtp::SmtpService> smtp_;
   io::Gate calls_;
   io::Event end_;
