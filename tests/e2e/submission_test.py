@@ -156,7 +156,7 @@ private_key = "{self.dir}/key.pem"
             message = self.complete(content)
             self.assertTrue(content.endswith(b"\r\n\r\nbody\r\n.dot\r\n"))
             self.assertTrue(message["Message-ID"].endswith(f"@{NAME}>"))
-        self.assertIn(f"account={BOB}", self.log.read_text())
+        eventually(lambda: re.search(f"event=accepted .*account={BOB}", self.log.read_text()), "the log says for whom")
 
     def test_every_plaintext_mechanism_and_a_wrong_password(self):
         for mechanism in ("PLAIN", "LOGIN"):

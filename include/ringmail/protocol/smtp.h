@@ -13,12 +13,11 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "ringmail/agent/authenticator.h"
 #include "ringmail/agent/mail_transaction.h"
 #include "ringmail/base/ip_address.h"
 #include "ringmail/base/limit.h"
@@ -28,7 +27,6 @@
 #include "ringmail/io/listener.h"
 #include "ringmail/io/task.h"
 #include "ringmail/io/tls.h"
-#include "ringmail/session/sasl.h"
 
 namespace ringmail::smtp {
 
@@ -93,30 +91,6 @@ struct SmtpListenerOptions {
   ListenerAuth auth = ListenerAuth::kNone;
 };
 
-// One authentication exchange (RFC 4954 §4) as AUTH drives it: Begin once, Respond to each
-// challenge, until kSuccess or kFailure. A step waits for whoever knows the accounts, and after a
-// failure for as long as its penalty is; it never says kAsk.
-class SmtpAuthExchange {
- public:
-  virtual ~SmtpAuthExchange() = default;
-  virtual io::Task<session::SaslStep> Begin(std::optional<std::string_view> initial_response) = 0;
-  virtual io::Task<session::SaslStep> Respond(std::string_view response) = 0;
-  virtual const std::string& account() const = 0;  // of kSuccess
-};
-
-// Who answers AUTH. One for each shard; outlives the service.
-class SmtpAuthenticator {
- public:
-  virtual ~SmtpAuthenticator() = default;
-  virtual session::SaslMechanismSet Offered(const session::SaslChannel& channel,
-                                            session::SaslPlaintext plaintext) const = 0;
-  // `mechanism` is one of Offered; what `channel` views outlives the exchange.
-  virtual std::unique_ptr<SmtpAuthExchange> Begin(session::SaslMechanism mechanism,
-                                                  session::SaslMechanismSet offered,
-                                                  const session::SaslChannel& channel,
-                                                  const IpAddress& client) = 0;
-};
-
 inline constexpr std::chrono::seconds kCommandTimeout{300};  // RFC 5321 §4.5.3.2.7
 inline constexpr std::chrono::seconds kContentTimeout{300};  // RFC 5321 §4.5.3.2.5
 static_assert(kCommandTimeout >= std::chrono::minutes(5), "RFC 5321 §4.5.3.2.7");
@@ -143,8 +117,8 @@ struct SmtpOptions {
   uint32_t content_bytes_per_second_min = 128;
   // Our certificates. Shared by all shards, replaced at reload.
   std::shared_ptr<const io::TlsContext> tls;
-  // Null: AUTH is offered nowhere.
-  SmtpAuthenticator* authenticator = nullptr;
+  // Who answers AUTH; outlives the service. Null: it is offered nowhere.
+  agent::Authenticator* authenticator = nullptr;
 };
 
 class SmtpService {

@@ -16,7 +16,6 @@ namespace {
 
 using session::SaslFailure;
 using session::SaslLine;
-using session::SaslStep;
 using session::SaslStepKind;
 
 // The reply to a line that is no response; empty where it is one.
@@ -129,11 +128,11 @@ io::Task<AuthLine> Session::ReadAuthLine() {
 // Not inline: its frame would become part of Run's, and lie there idle.
 [[gnu::noinline]] io::Task<Next> Session::Authenticate() {
   const AuthBegun begun = *std::exchange(auth_->begun, std::nullopt);
-  const std::unique_ptr<SmtpAuthExchange> exchange =
-      settings_.options.authenticator->Begin(begun.mechanism, Mechanisms(), Channel(), client());
+  const std::unique_ptr<agent::AuthExchange> exchange = settings_.options.authenticator->Begin(
+      begun.mechanism, Mechanisms(), Channel(), {.address = client(), .service = "smtp"});
   std::optional<std::string_view> initial;
   if (begun.initial_response) initial = begun.initial_response->view();
-  SaslStep step = co_await exchange->Begin(initial);
+  agent::AuthStep step = co_await exchange->Begin(initial);
   while (step.kind == SaslStepKind::kChallenge) {
     // RFC 4954 §4: "334 " and the challenge, which may be empty.
     stream_.Write("334 ");
@@ -148,13 +147,13 @@ io::Task<AuthLine> Session::ReadAuthLine() {
     }
     step = co_await exchange->Respond(line.response.view());
   }
-  co_return EndAuth(*exchange, step);
+  co_return EndAuth(step);
 }
 
-Next Session::EndAuth(const SmtpAuthExchange& exchange, const SaslStep& step) {
+Next Session::EndAuth(const agent::AuthStep& step) {
   if (step.kind == SaslStepKind::kSuccess) {
-    CHECK(!exchange.account().empty());
-    auth_->account = exchange.account();
+    CHECK(!step.account.empty());
+    auth_->account = step.account;
     shared_.metrics.auth_accepted.Add();
     LogLine(io::ShardLog(), LogLevel::kInfo, "authenticated")
         .Field("listener", listener_.name)

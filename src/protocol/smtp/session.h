@@ -149,7 +149,7 @@ class Session : public ListHook<struct SessionTag> {
   io::Task<Next> Authenticate();
   io::Task<AuthLine> ReadAuthLine();
   session::SaslChannel Channel() const;
-  Next EndAuth(const SmtpAuthExchange& exchange, const session::SaslStep& step);
+  Next EndAuth(const agent::AuthStep& step);
   // The refusal of a command that is for account holders; "": it may run.
   std::string_view Demand(const CommandRow& row) const;
   void SayStopping();

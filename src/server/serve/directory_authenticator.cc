@@ -16,6 +16,7 @@
 namespace ringmail::server {
 namespace {
 
+using agent::AuthStep;
 using credential::CredentialAnswer;
 using credential::CredentialKind;
 using credential::CredentialVerdict;
@@ -85,7 +86,7 @@ struct PasswordWork {
   }
 };
 
-class Exchange final : public smtp::SmtpAuthExchange {
+class Exchange final : public agent::AuthExchange {
  public:
   Exchange(const storage::Directory& directory, session::SaslMechanism mechanism,
            const session::SaslServerOptions& options, const IpAddress& client)
@@ -93,16 +94,15 @@ class Exchange final : public smtp::SmtpAuthExchange {
         server_(session::SaslServer::Make(mechanism, options)),
         client_(client) {}
 
-  io::Task<SaslStep> Begin(std::optional<std::string_view> initial_response) override {
+  io::Task<AuthStep> Begin(std::optional<std::string_view> initial_response) override {
     return GoOn(server_->Begin(initial_response));
   }
-  io::Task<SaslStep> Respond(std::string_view response) override {
+  io::Task<AuthStep> Respond(std::string_view response) override {
     return GoOn(server_->Respond(response));
   }
-  const std::string& account() const override { return server_->account(); }
 
  private:
-  io::Task<SaslStep> GoOn(SaslStep step) {
+  io::Task<AuthStep> GoOn(SaslStep step) {
     while (step.kind == SaslStepKind::kAsk) {
       const CredentialAnswer answer = co_await Answer();
       step = server_->Answer(answer);
@@ -113,7 +113,10 @@ class Exchange final : public smtp::SmtpAuthExchange {
           .Field("name", server_->authentication_id());
       co_await io::SleepUntil(io::Now() + kAuthFailureDelay);
     }
-    co_return step;
+    AuthStep out{
+        .kind = step.kind, .challenge = std::move(step.challenge), .failure = step.failure};
+    if (step.kind == SaslStepKind::kSuccess) out.account = server_->account();
+    co_return out;
   }
 
   io::Task<CredentialAnswer> Answer() {
@@ -160,16 +163,39 @@ session::SaslMechanismSet DirectoryAuthenticator::Offered(const session::SaslCha
   return set;
 }
 
-std::unique_ptr<smtp::SmtpAuthExchange> DirectoryAuthenticator::Begin(
+std::unique_ptr<agent::AuthExchange> DirectoryAuthenticator::Begin(
     session::SaslMechanism mechanism, session::SaslMechanismSet offered,
-    const session::SaslChannel& channel, const IpAddress& client) {
+    const session::SaslChannel& channel, const agent::AuthClient& client) {
   return std::make_unique<Exchange>(directory_, mechanism,
                                     session::SaslServerOptions{.channel = channel,
                                                                .offered = offered,
                                                                .hostname = hostname_,
                                                                .nonce = RandomWord(),
                                                                .server_secret = secret_},
-                                    client);
+                                    client.address);
+}
+
+io::Task<agent::AuthStep> DirectoryAuthenticator::LogIn(std::string_view name,
+                                                        std::string_view password,
+                                                        agent::AuthClient client) {
+  // RFC 4616 §2: neither has a NUL.
+  if (name.find('\0') != name.npos || password.find('\0') != password.npos)
+    co_return AuthStep{.kind = SaslStepKind::kFailure, .failure = session::SaslFailure::kMalformed};
+  std::string plain("\0", 1);
+  plain += name;
+  plain += '\0';
+  plain += password;
+  const codec::Secret response(std::move(plain));
+  session::SaslMechanismSet offered;
+  offered.Add(session::SaslMechanism::kPlain);
+  const auto exchange = Begin(session::SaslMechanism::kPlain, offered, {.encrypted = true}, client);
+  co_return co_await exchange->Begin(response.view());
+}
+
+io::Task<agent::AuthStep> DirectoryAuthenticator::Apop(std::string_view, std::string_view,
+                                                       std::string_view, agent::AuthClient) {
+  co_await io::SleepUntil(io::Now() + kAuthFailureDelay);
+  co_return AuthStep{.kind = SaslStepKind::kFailure, .failure = session::SaslFailure::kRefused};
 }
 
 }  // namespace ringmail::server

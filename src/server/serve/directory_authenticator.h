@@ -8,9 +8,11 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "ringmail/agent/authenticator.h"
 #include "ringmail/base/time.h"
-#include "ringmail/protocol/smtp.h"
 #include "ringmail/storage/directory.h"
 
 namespace ringmail::server {
@@ -19,7 +21,7 @@ inline constexpr Nanoseconds kAuthFailureDelay = std::chrono::seconds(2);
 
 enum class OfferScram : uint8_t { kNo, kYes };
 
-class DirectoryAuthenticator final : public smtp::SmtpAuthenticator {
+class DirectoryAuthenticator final : public agent::Authenticator {
  public:
   // SCRAM is for directories whose accounts have keys; a client that is offered it does not fall
   // back on its own. `directory` outlives this.
@@ -28,10 +30,22 @@ class DirectoryAuthenticator final : public smtp::SmtpAuthenticator {
 
   session::SaslMechanismSet Offered(const session::SaslChannel& channel,
                                     session::SaslPlaintext plaintext) const override;
-  std::unique_ptr<smtp::SmtpAuthExchange> Begin(session::SaslMechanism mechanism,
-                                                session::SaslMechanismSet offered,
-                                                const session::SaslChannel& channel,
-                                                const IpAddress& client) override;
+  std::unique_ptr<agent::AuthExchange> Begin(session::SaslMechanism mechanism,
+                                             session::SaslMechanismSet offered,
+                                             const session::SaslChannel& channel,
+                                             const agent::AuthClient& client) override;
+  io::Task<agent::AuthStep> LogIn(std::string_view name, std::string_view password,
+                                  agent::AuthClient client) override;
+  // Nothing here is shared, counted or configured, and no password is readable.
+  void Start(std::vector<agent::Authenticator*>) override {}
+  bool KnowsApop() const override { return false; }
+  io::Task<agent::AuthStep> Apop(std::string_view timestamp, std::string_view name,
+                                 std::string_view digest, agent::AuthClient client) override;
+  bool Banned(const IpAddress&) const override { return false; }
+  void Reconfigure(agent::AuthenticatorOptions) override {}
+  void RegisterMetrics(MetricRegistry&) override {}
+  void EndPenalties() override {}
+  io::Task<void> Stop() override { co_return; }
 
  private:
   const storage::Directory& directory_;

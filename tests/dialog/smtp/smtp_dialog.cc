@@ -3,8 +3,8 @@
 //
 // config: relay_domain, message_bytes_max, recipients_max, errors_max, transactions_max,
 // path_spacing, bare_newline, helo_syntax, greeting_delay_ms, protocol, auth, account (whose
-// password is "secret"), messages_per_hour, recipients_per_hour. expect-queued: how many messages
-// the queue holds.
+// password is "secret"), scram, messages_per_hour, recipients_per_hour. expect-queued: how many
+// messages the queue holds.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -61,6 +61,9 @@ class SmtpDialogServer final : public dialog::Server {
       listener_options_.auth = ListenerAuth::kEncrypted;
     } else if (key == "auth" && value == "always") {
       listener_options_.auth = ListenerAuth::kAlways;
+    } else if (key == "scram") {
+      // It is always offered here; a real server may have accounts without keys.
+      return value == "yes";
     } else if (key == "account") {
       account_.account = value;
       options_.authenticator = &account_;
