@@ -39,7 +39,7 @@ def has_nodemailer():
 class Submission(ServerCase):
     def setUp(self):
         super().setUp()
-        self.implicit, self.clear = free_port(), free_port()
+        self.implicit, self.clear, self.open = free_port(), free_port(), free_port()
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
                         self.dir / "key.pem", "-out", self.dir / "cert.pem", "-days", "30", "-subj", f"/CN={NAME}", "-addext",
                         f"subjectAltName=DNS:{NAME},IP:127.0.0.1"], check=True, capture_output=True)
@@ -85,6 +85,10 @@ name = "submissions"
 address = "127.0.0.1:{self.clear}"
 protocol = "smtp"
 auth = "encrypted"
+[[listener]]
+address = "127.0.0.1:{self.open}"
+protocol = "submission"
+auth = "always"
 [relay]
 next_hop = "127.0.0.1:{self.next_port}"
 [submission]
@@ -180,6 +184,19 @@ private_key = "{self.dir}/key.pem"
             self.assertFalse(client.has_extn("auth"))
             self.assertEqual(client.docmd("AUTH", "PLAIN")[0], 538)
             self.assertEqual(client.mail(BOB)[0], mail)
+
+    def test_what_was_proved_in_the_clear_is_forgotten_inside_tls(self):
+        client = smtplib.SMTP(NAME, self.open, timeout=WAIT_SECONDS)
+        self.addCleanup(client.close)
+        client.login(BOB, APP)
+        self.assertEqual(client.mail(BOB)[0], 250)
+        client.rset()
+        client.starttls(context=self.context())
+        client.ehlo()
+        self.assertEqual(client.mail(BOB)[0], 530)
+        client.login(BOB, APP)
+        self.assertEqual(client.sendmail(BOB, ["c@dest.invalid"], MESSAGE), {})
+        self.complete(self.arrived()[0])
 
     def test_an_account_holder_on_the_port_of_other_hosts(self):
         client = self.by_starttls(self.clear)

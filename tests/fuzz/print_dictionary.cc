@@ -77,6 +77,8 @@ bool PrintAll() {
     Print("250 " + line + "\r\n");
   }
   for (const std::string_view token : {"EHLO c.example\r\n",
+                                       "AUTH PLAIN AGJvYkBleGFtcGxlLm9yZwBzZWNyZXQ=\r\n",
+                                       "AUTH LOGIN\r\n",
                                        "MAIL FROM:<",
                                        "RCPT TO:<",
                                        "MAIL FROM:<>\r\n",

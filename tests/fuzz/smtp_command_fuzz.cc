@@ -17,6 +17,7 @@
 #include "protocol/smtp/session.h"
 #include "protocol/smtp/wire.h"
 #include "support/io/still_io.h"
+#include "support/one_account.h"
 #include "unit/protocol/smtp/recording_door.h"
 
 namespace ringmail::smtp {
@@ -55,7 +56,8 @@ void ParseLine(std::string_view line) {
 
 // Runs `input` as a session, cut as `choice` says: a piece ends at a CRLF too where its bit says
 // so, which lets a script with DATA go on as a client that waits does.
-void RunSession(std::string_view choice, std::string_view input, BareNewline bare_newline) {
+void RunSession(std::string_view choice, std::string_view input, BareNewline bare_newline,
+                ListenerProtocol protocol) {
   DoorRecord& record = NewRecord();
   io::ResetStillIo();
   std::vector<io::Happening> script;
@@ -77,6 +79,13 @@ void RunSession(std::string_view choice, std::string_view input, BareNewline bar
   options.hostname = "mx.example.org";
   SmtpListenerOptions listener;
   listener.bare_newline = bare_newline;
+  OneAccount account;
+  const bool submission = protocol == ListenerProtocol::kSubmission;
+  if (submission) {
+    options.authenticator = &account;
+    listener.protocol = protocol;
+    listener.auth = ListenerAuth::kAlways;
+  }
   const auto door = MakeDoor(limits);
   Settings settings(options, limits);
   const auto shared = std::unique_ptr<Shared>(new Shared{.door = *door});
@@ -90,6 +99,8 @@ void RunSession(std::string_view choice, std::string_view input, BareNewline bar
   Require(record.messages.size() == shared->metrics.messages_accepted.value());
   for (const RecordedMessage& message : record.messages) {
     Require(!message.recipients.empty());
+    // Nothing is submitted but by an account.
+    Require(!submission || message.account == account.account);
     if (message.parameters.body == message::BodyType::kBinaryMime) continue;
     // What was accepted means one thing to everybody: no line end but CRLF, and each dot that
     // begins a line is known.
@@ -129,8 +140,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ringmail::smtp::ParseLine(text.substr(0, text.find('\r')));
   // Beside the chosen cuts, whole lines: how a client that waits would send it.
   for (const std::string_view cuts : {choice, std::string_view("\xff", 1)}) {
-    ringmail::smtp::RunSession(cuts, text, ringmail::smtp::BareNewline::kRefused);
-    ringmail::smtp::RunSession(cuts, text, ringmail::smtp::BareNewline::kLegacyScanner);
+    using ringmail::smtp::BareNewline;
+    using ringmail::smtp::ListenerProtocol;
+    using ringmail::smtp::RunSession;
+    RunSession(cuts, text, BareNewline::kRefused, ListenerProtocol::kSmtp);
+    RunSession(cuts, text, BareNewline::kLegacyScanner, ListenerProtocol::kSmtp);
+    RunSession(cuts, text, BareNewline::kRefused, ListenerProtocol::kSubmission);
   }
   return 0;
 }

@@ -221,11 +221,11 @@ constexpr Wrong kWrong[] = {
     {"[[listener]]\nprotocol = \"smtp\"\n",
      "f.toml:3:1: error: [[listener]] has no address: write address = \"0.0.0.0:25\"\n"},
     {"protocol = \"imap\"\n",
-     "f.toml:3:12: error: [[listener]] protocol \"imap\" is not in this version yet: \"smtp\" "
-     "and \"lmtp\" are\n"},
+     "f.toml:3:12: error: [[listener]] protocol \"imap\" is not in this version yet: \"smtp\", "
+     "\"submission\" and \"lmtp\" are\n"},
     {"protocol = \"gopher\"\n",
-     "f.toml:3:12: error: [[listener]] protocol \"gopher\" is no protocol: \"smtp\" and "
-     "\"lmtp\" are\n"},
+     "f.toml:3:12: error: [[listener]] protocol \"gopher\" is no protocol: \"smtp\", "
+     "\"submission\" and \"lmtp\" are\n"},
     {"tls = \"starttls\"\n",
      "f.toml:3:7: error: [[listener]] tls needs a certificate: write [tls] with certificate and "
      "private_key\n"},
@@ -450,6 +450,67 @@ TEST(Config, RefusesLmtpOnThePortOfSmtp) {
       "[[listener]]\naddress = \"127.0.0.1:25\"\nprotocol = \"lmtp\"\n", "mx.example.org");
   EXPECT_FALSE(result.ok());
   EXPECT_NE(FormatDiagnostics("f", result.diagnostics).find("port 24"), std::string::npos);
+}
+
+TEST(ParseConfig, ASubmissionListenerOffersAuthInsideTlsAndIsImplicitOnPort465) {
+  const std::string_view tls = "[tls]\ncertificate = \"/a.pem\"\nprivate_key = \"/a.key\"\n";
+  const std::string_view listeners =
+      "[[listener]]\naddress = \"0.0.0.0:587\"\nprotocol = \"submission\"\n"
+      "[[listener]]\naddress = \"0.0.0.0:465\"\nprotocol = \"submission\"\n"
+      "[[listener]]\naddress = \"0.0.0.0:466\"\nprotocol = \"submission\"\nauth = \"always\"\n"
+      "[[listener]]\naddress = \"0.0.0.0:25\"\n"
+      "[[listener]]\naddress = \"0.0.0.0:26\"\nauth = \"encrypted\"\n";
+  const ConfigResult read = ParseConfig(std::string(listeners) + std::string(tls), "h.invalid");
+  ASSERT_TRUE(read.ok()) << FormatDiagnostics("f", read.diagnostics);
+  struct Wanted {
+    smtp::ListenerProtocol protocol;
+    smtp::ListenerTls tls;
+    smtp::ListenerAuth auth;
+  };
+  using smtp::ListenerAuth, smtp::ListenerProtocol, smtp::ListenerTls;
+  constexpr Wanted kWanted[] = {
+      {ListenerProtocol::kSubmission, ListenerTls::kStartTls, ListenerAuth::kEncrypted},
+      {ListenerProtocol::kSubmission, ListenerTls::kImplicit, ListenerAuth::kEncrypted},
+      {ListenerProtocol::kSubmission, ListenerTls::kStartTls, ListenerAuth::kAlways},
+      {ListenerProtocol::kSmtp, ListenerTls::kStartTls, ListenerAuth::kNone},
+      {ListenerProtocol::kSmtp, ListenerTls::kStartTls, ListenerAuth::kEncrypted}};
+  ASSERT_EQ(read.config.listeners.size(), std::size(kWanted));
+  for (size_t i = 0; i < std::size(kWanted); ++i) {
+    EXPECT_EQ(read.config.listeners[i].options.protocol, kWanted[i].protocol) << i;
+    EXPECT_EQ(read.config.listeners[i].options.tls, kWanted[i].tls) << i;
+    EXPECT_EQ(read.config.listeners[i].options.auth, kWanted[i].auth) << i;
+  }
+}
+
+TEST(ParseConfig, AListenerThatWouldLetNobodyInIsAnError) {
+  const auto said = [](std::string_view more) {
+    return FormatDiagnostics(
+        "f",
+        ParseConfig("[[listener]]\naddress = \"0.0.0.0:587\"\n" + std::string(more), "h.invalid")
+            .diagnostics);
+  };
+  const std::string_view needs_tls = "f:1:1: error: [[listener]] auth \"encrypted\" needs TLS";
+  EXPECT_TRUE(said("protocol = \"submission\"\n").starts_with(needs_tls));
+  EXPECT_TRUE(said("auth = \"encrypted\"\n").starts_with(needs_tls));
+  EXPECT_TRUE(said("protocol = \"submission\"\nauth = \"none\"\n")
+                  .starts_with("f:1:1: error: [[listener]] auth \"none\" lets nobody submit"));
+  EXPECT_EQ(said("protocol = \"submission\"\nauth = \"always\"\n"), "");
+  EXPECT_NE(said("auth = \"plain\"\n").find("must be one of \"none\", \"encrypted\", \"always\""),
+            std::string::npos);
+}
+
+TEST(ParseConfig, AnAccountsRatesAreSharedOutAmongTheShards) {
+  const ConfigResult read = ParseConfig(
+      "[[listener]]\naddress = \"0.0.0.0:25\"\n[submission]\nidentities = \"any\"\n"
+      "null_reverse_path = false\nmessages_per_hour = 10\nmessages_per_day = 0\n"
+      "recipients_per_hour = 1\nrecipients_per_day = 7\n",
+      "h.invalid");
+  ASSERT_TRUE(read.ok()) << FormatDiagnostics("f", read.diagnostics);
+  const agent::SubmissionPolicy whole = DoorOptions(read.config, 1).submission;
+  EXPECT_EQ(whole.identities, agent::SubmissionIdentities::kAny);
+  EXPECT_EQ(whole.null_reverse_path, agent::NullReversePath::kRefused);
+  EXPECT_EQ(whole.limits, (agent::SubmissionLimits{10, 0, 1, 7}));
+  EXPECT_EQ(DoorOptions(read.config, 3).submission.limits, (agent::SubmissionLimits{4, 0, 1, 3}));
 }
 
 }  // namespace
