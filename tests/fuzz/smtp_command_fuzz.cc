@@ -54,6 +54,18 @@ void ParseLine(std::string_view line) {
   (void)ValidHello(words.argument, HeloSyntax::kWindowsHost);
 }
 
+// Replies are whole lines of three digits each.
+void RequireReplies(const io::Connection& connection) {
+  for (std::string_view answer : connection.turns) {
+    while (!answer.empty()) {
+      const size_t end = answer.find("\r\n");
+      Require(end != std::string_view::npos && end >= 4);
+      for (size_t i = 0; i < 3; ++i) Require(answer[i] >= '0' && answer[i] <= '9');
+      answer.remove_prefix(end + 2);
+    }
+  }
+}
+
 // Runs `input` as a session, cut as `choice` says: a piece ends at a CRLF too where its bit says
 // so, which lets a script with DATA go on as a client that waits does.
 void RunSession(std::string_view choice, std::string_view input, BareNewline bare_newline,
@@ -118,15 +130,7 @@ void RunSession(std::string_view choice, std::string_view input, BareNewline bar
     Require(message.content.empty() || message.content.back() != '\r');
     Require(dot_lines == message.dot_lines.size());
   }
-  // Replies are whole lines of three digits each.
-  for (std::string_view answer : connection.turns) {
-    while (!answer.empty()) {
-      const size_t end = answer.find("\r\n");
-      Require(end != std::string_view::npos && end >= 4);
-      for (size_t i = 0; i < 3; ++i) Require(answer[i] >= '0' && answer[i] <= '9');
-      answer.remove_prefix(end + 2);
-    }
-  }
+  RequireReplies(connection);
 }
 
 }  // namespace

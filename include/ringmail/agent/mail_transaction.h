@@ -121,10 +121,10 @@ class MailTransaction {
 
   // `reverse_path` is validated text without brackets, "" for null. 250 2.1.0; 552 5.3.4 declared
   // size over the limit; 452 4.3.1 / 451 4.3.0 the store takes nothing now. Of a submission also
-  // 550 5.7.1 not an address of the account, 450 4.7.1 too many messages for now.
+  // 550 5.7.1 not an address of the account, 450 4.7.1 too many messages at present.
   message::Reply Mail(std::string_view reverse_path, message::MailParameters parameters);
   // 250 2.1.5; 550 5.7.1 relaying denied; 452 4.5.3 too many recipients; of a submission 452 4.7.1
-  // too many for now. Of a domain of ours: 550 5.1.1 nobody of that name, 550 5.2.1 they take no
+  // too many at present. Of a domain of ours: 550 5.1.1 nobody of that name, 550 5.2.1 they take no
   // mail, 551 5.1.6 they have moved, 451 4.3.0 the directory cannot tell; 451 4.2.4 an alias that
   // leads too far. An alias is replaced by those it leads to, each once.
   message::Reply Recipient(const message::ParsedPath& path, std::string_view original_recipient,

@@ -11,7 +11,7 @@
 // Limits: kSubmissionHeaderBytesMax of memory while a header section arrives; the body is not held.
 //   SubmissionRates: kRatedAccountsMax accounts of some 150 octets.
 // Errors: Replies: 550 5.7.1 an identity that is not theirs, 554 5.6.0 no message (RFC 6409 §6.1,
-//   §5), 450 4.7.1 and 452 4.7.1 too much for now, 451 4.3.0 the directory cannot tell.
+//   §5), 450 4.7.1 and 452 4.7.1 too much at present, 451 4.3.0 the directory cannot tell.
 #pragma once
 
 #include <cstddef>
