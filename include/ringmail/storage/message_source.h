@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,9 @@ class MessageSource final : public ContentSource {
  public:
   // `delivered_to`: Account::DeliveredTo of its entry.
   MessageSource(ShardStore& store, BorrowedContent content, std::string_view delivered_to);
+
+  // Of the content (content.h); they say nothing of the fields before it.
+  uint8_t flags() const { return Flags(*content_); }
 
   io::Task<StatusOr<ContentPiece>> Next() override;
   void Rewind() override;

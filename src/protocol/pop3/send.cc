@@ -1,0 +1,145 @@
+// A session's part that sends a message (RFC 1939 §5, §7), by gather: the octets go out from where
+// the store has them, and the dots that transparency asks for (§3) between them, by the places that
+// were recorded when the message came.
+
+#include <algorithm>
+#include <string>
+
+#include "fmt/format.h"
+#include "protocol/pop3/session.h"
+#include "protocol/pop3/wire.h"
+#include "ringmail/base/check.h"
+#include "ringmail/base/log.h"
+#include "ringmail/base/status.h"
+#include "ringmail/io/shard.h"
+
+namespace ringmail::pop3 {
+namespace {
+
+bool Over127(char c) { return static_cast<unsigned char>(c) > 127; }
+
+bool Has8Bit(std::string_view text) { return std::any_of(text.begin(), text.end(), Over127); }
+
+}  // namespace
+
+// nullopt: it cannot be read.
+io::Task<std::optional<bool>> Session::HeaderHas8Bit(storage::ContentSource& source) {
+  MessageCut cut(0);
+  bool found = false;
+  while (!found && cut.in_header()) {
+    const StatusOr<storage::ContentPiece> piece = co_await source.Next();
+    if (!piece.ok()) co_return std::nullopt;
+    if (piece->bytes.empty()) break;
+    (void)cut.Feed(piece->bytes);
+    found = Has8Bit(piece->bytes.substr(0, cut.header_bytes()));
+  }
+  source.Rewind();
+  co_return found;
+}
+
+void Session::SayUnreadable(uint32_t place, const Status& status) {
+  shared_.metrics.messages_failed.Add();
+  if (absl::IsNotFound(status)) {
+    Err(fmt::format("Message {} is not there any more", place + 1));
+    return;
+  }
+  LogLine(io::ShardLog(), LogLevel::kError, "message_unreadable")
+      .Field("account", baggage_->name)
+      .Field("uid", maildrop_->at(place).uid.value)
+      .Field("why", Std(status.message()));
+  Err(absl::IsDataLoss(status) ? "[SYS/PERM] The message is damaged"
+                               : "[SYS/TEMP] The message cannot be read at present");
+}
+
+// `bytes` are those of `piece` from `begin` on, or what stands for them.
+io::Task<bool> Session::SendPiece(std::string_view bytes, storage::ContentPiece piece,
+                                  size_t begin) {
+  size_t from = 0;
+  const auto put = [&](size_t end) {
+    const std::string_view run = bytes.substr(from, end - from);
+    if (run.size() <= kCopiedRunBytesMax) {
+      stream_.Write(run);
+    } else {
+      stream_.WriteReference(run);
+    }
+    from = end;
+  };
+  for (const uint32_t dot : piece.dot_lines) {
+    if (dot < begin + from || dot >= begin + bytes.size()) continue;
+    put(dot - begin);
+    stream_.Write(".");
+    if (output_full() && !co_await Pace()) co_return false;
+  }
+  put(bytes.size());
+  // The octets are lent until the next piece is asked for.
+  co_return co_await Pace();
+}
+
+// Not inline: its frame would become part of Run's, and lie there idle.
+[[gnu::noinline]] io::Task<void> Session::Send(uint32_t place, std::optional<uint32_t> body_lines) {
+  StatusOr<OpenedMessage> opened = co_await maildrop_->Open(place);
+  if (!opened.ok()) {
+    SayUnreadable(place, opened.status());
+    co_return;
+  }
+  if ((opened->flags & storage::kContentBinary) != 0) {
+    // RFC 6856 §2.1: binary is not for POP3, whose lines end in CRLF.
+    Err("[SYS/PERM] The message is binary (RFC 3030)");
+    co_return;
+  }
+  storage::ContentSource& source = *opened->source;
+  const bool surrogate = !baggage_->utf8 && (opened->flags & storage::kContent8Bit) != 0;
+  if (surrogate && settings_.options.utf8_header == Utf8Header::kRefused) {
+    const std::optional<bool> found = co_await HeaderHas8Bit(source);
+    if (found.value_or(false)) {
+      Err("[UTF8] The message has a header in UTF-8: say UTF8 before you log in");
+      co_return;
+    }
+  }
+  // Before anything is promised, its beginning has been read.
+  StatusOr<storage::ContentPiece> piece = co_await source.Next();
+  if (!piece.ok()) {
+    SayUnreadable(place, piece.status());
+    co_return;
+  }
+  Ok(body_lines ? "Top of message follows"
+                : fmt::format("{} octets", maildrop_->at(place).bytes));
+  MessageCut cut(body_lines.value_or(UINT32_MAX));
+  bool ends_line = true;
+  while (!piece->bytes.empty()) {
+    std::string_view bytes = piece->bytes;
+    size_t begin = 0;
+    std::string header;
+    if (body_lines || (surrogate && cut.in_header())) {
+      bytes = bytes.substr(0, cut.Feed(bytes));
+      if (surrogate && Has8Bit(bytes.substr(0, cut.header_bytes()))) {
+        header = bytes.substr(0, cut.header_bytes());
+        std::replace_if(header.begin(), header.end(), Over127, '?');
+        if (!co_await SendPiece(header, *piece, 0)) co_return;
+        begin = header.size();
+      }
+      if (!body_lines) bytes = piece->bytes;
+    }
+    if (!bytes.empty()) ends_line = bytes.ends_with('\n');
+    if (!co_await SendPiece(bytes.substr(begin), *piece, begin)) co_return;
+    if (body_lines && cut.done()) break;
+    piece = co_await source.Next();
+    if (!piece.ok()) {
+      shared_.metrics.messages_failed.Add();
+      LogLine(io::ShardLog(), LogLevel::kError, "message_unreadable")
+          .Field("account", baggage_->name)
+          .Field("uid", maildrop_->at(place).uid.value)
+          .Field("why", Std(piece.status().message()));
+      // +OK is said, and the end would say that this was all.
+      End(Ending::kDamage);
+      co_return;
+    }
+  }
+  stream_.Write(ends_line ? ".\r\n" : "\r\n.\r\n");
+  if (body_lines) co_return;
+  ++sent_count_;
+  shared_.metrics.messages_sent.Add();
+  shared_.metrics.message_bytes.Observe(maildrop_->at(place).bytes);
+}
+
+}  // namespace ringmail::pop3
