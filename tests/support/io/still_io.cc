@@ -1,5 +1,6 @@
 #include "tests/support/io/still_io.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "ringmail/base/check.h"
@@ -26,6 +27,7 @@ StreamStatus Connection::Wait(MonotonicTime deadline) {
   if (at_wait != nullptr) at_wait(context);
   if (keep_output) turns.push_back(output);
   output.clear();
+  flushed = 0;
   if (cancelled) return StreamStatus::kCancelled;
   if (next == script.size()) return StreamStatus::kEnd;
   Happening& happening = script[next];
@@ -46,16 +48,22 @@ std::coroutine_handle<> ReceiveOp::await_suspend(std::coroutine_handle<> waiter)
 StreamStatus ReceiveOp::await_resume() { return connection_.Wait(deadline_); }
 bool FlushOp::await_ready() { return true; }
 std::coroutine_handle<> FlushOp::await_suspend(std::coroutine_handle<> waiter) { return waiter; }
-StreamStatus FlushOp::await_resume() { return StreamStatus::kOk; }
+StreamStatus FlushOp::await_resume() {
+  connection_.flushed = connection_.output.size();
+  return connection_.cancelled ? StreamStatus::kCancelled : connection_.flush_status;
+}
 
 std::string_view Stream::input() const { return connection_->input; }
 void Stream::Consume(size_t count) {
   CHECK_LE(count, connection_->input.size());
   connection_->input.remove_prefix(count);
 }
-void Stream::Write(std::string_view bytes) { connection_->output.append(bytes); }
+void Stream::Write(std::string_view bytes) {
+  connection_->output.append(bytes);
+  connection_->unflushed_max = std::max(connection_->unflushed_max, output_bytes());
+}
 void Stream::WriteReference(std::string_view bytes) { Write(bytes); }
-size_t Stream::output_bytes() const { return connection_->output.size(); }
+size_t Stream::output_bytes() const { return connection_->output.size() - connection_->flushed; }
 const Endpoint& Stream::peer() const { return connection_->peer; }
 const Endpoint& Stream::local() const { return connection_->local; }
 int Stream::error() const { return 0; }
@@ -66,12 +74,12 @@ Task<void> Stream::Close(MonotonicTime) {
   connection_ = nullptr;
   co_return;
 }
-std::string Stream::TlsChannelBinding(TlsBinding) const { return {}; }
 Task<TlsResult> Stream::StartTlsServer(std::shared_ptr<const TlsContext>, MonotonicTime) {
   TlsResult result;
   if (!connection_->input.empty()) result.outcome = TlsOutcome::kUnreadInput;
   co_return result;
 }
+std::string Stream::TlsChannelBinding(TlsBinding) const { return "bound"; }
 std::string_view ToString(TlsVersion) { return "TLSv1.3"; }
 std::string_view ToString(TlsOutcome) { return "failed"; }
 void Stream::Abort() { connection_ = nullptr; }
@@ -127,6 +135,7 @@ std::optional<StillMove> TakeStillMove() { return std::exchange(last_move, std::
 void RefuseStillMoves(bool refuse) { refuse_moves = refuse; }
 
 MonotonicTime Now() { return now; }
+ShardIndex ThisShard() { return ShardIndex(0); }
 WallTime WallNow() { return FromUnixSeconds(1'767'225'600); }
 LogBuffer& ShardLog() {
   static LogBuffer log(1 << 20);

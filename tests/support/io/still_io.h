@@ -33,6 +33,9 @@ class Connection {
   std::vector<std::string> turns;
   std::string output;
   bool keep_output = true;
+  // How much of `output` was flushed, the most that ever waited for it, and how a flush ends.
+  size_t flushed = 0, unflushed_max = 0;
+  StreamStatus flush_status = StreamStatus::kOk;
   bool closed = false;
   bool cancelled = false;
   Endpoint peer, local;
