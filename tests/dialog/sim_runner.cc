@@ -226,7 +226,7 @@ io::Task<void> ClientMain(void* context) { return static_cast<Client*>(context)-
 
 std::string Run(const Dialog& dialog, Server& server, sim::WorldOptions options) {
   sim::World world(options);
-  sim::Node& server_node = world.AddNode({.name = "server"});
+  sim::Node& server_node = world.AddNode({.name = "server", .shards = server.shards()});
   sim::Node& client_node = world.AddNode({.name = "client"});
   for (const Setting& setting : dialog.config) {
     if (!server.Configure(setting.key, setting.value)) {

@@ -8,6 +8,7 @@
 //   }
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -30,6 +31,8 @@ class Server {
   // An `expect-KEY: value` line. No shard is current; may run the world. Empty: it is so; otherwise
   // what is wrong.
   virtual std::string Expect(const std::string& key, const std::string& value) = 0;
+  // Of the node that Start gets.
+  virtual uint16_t shards() const { return 1; }
   // What {name} stands for in the file.
   virtual Variables variables() const { return {}; }
 };
