@@ -76,14 +76,15 @@ size_t MessageCut::Feed(std::string_view piece) {
     const size_t newline = piece.find('\n', at);
     const size_t end = newline == std::string_view::npos ? piece.size() : newline;
     const std::string_view line = piece.substr(at, end - at);
-    line_empty_ = line_empty_ && (line.empty() || line == "\r");
+    if (line_bytes_ == 0) line_cr_ = line.starts_with('\r');
+    line_bytes_ += line.size();
     at = end;
     if (newline != std::string_view::npos) {
       ++at;
       if (!in_header_) --body_lines_;
       if (in_header_) header_bytes_ = at;
-      in_header_ = in_header_ && !line_empty_;
-      line_empty_ = true;
+      in_header_ = in_header_ && !(line_bytes_ == 0 || (line_bytes_ == 1 && line_cr_));
+      line_bytes_ = 0;
     }
     if (in_header_) header_bytes_ = at;
   }

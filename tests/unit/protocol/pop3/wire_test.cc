@@ -83,6 +83,13 @@ TEST(Pop3MessageCut, TakesAMessageWithoutAHeaderAndOneWithoutABody) {
   EXPECT_EQ(Cut("A: 1", 5, 1), "A: 1");
 }
 
+// Found by the fuzzer: of a line with two CRs, each in a piece of its own, both were taken for its end.
+TEST(Pop3MessageCut, TakesNoLineOfBareCrsForTheEndOfTheHeader) {
+  const std::string_view message = "A: 1\r\n\r\r\nB: 2\r\n\r\nbody\r\n";
+  for (size_t piece = 1; piece <= message.size(); ++piece)
+    EXPECT_EQ(Cut(message, 0, piece), "A: 1\r\n\r\r\nB: 2\r\n\r\n") << piece;
+}
+
 TEST(Pop3MessageCut, SaysHowMuchOfAPieceIsHeader) {
   MessageCut cut(9);
   (void)cut.Feed("A: 1\r");
