@@ -70,9 +70,9 @@ struct Pop3Options {
   uint32_t sessions_per_network_max = 50;  // of this shard; beyond: -ERR [SYS/TEMP]
   uint8_t network_bits_v4 = 32;
   uint8_t network_bits_v6 = 64;
-  std::vector<IpNetwork> trusted_networks;  // not held to sessions_per_network_max
-  uint32_t errors_max = 50;                 // -ERR in one session; then it ends
-  uint32_t login_failures_max = 5;          // likewise, of logins that were refused
+  std::vector<IpNetwork> trusted_networks;        // not held to sessions_per_network_max
+  uint32_t errors_max = 50;                       // -ERR in one session; then it ends
+  uint32_t login_failures_max = 5;                // likewise, of logins that were refused
   std::chrono::seconds autologout = kAutologout;  // a whole command must come in it
   std::chrono::seconds send_timeout{300};         // for a client to take what was sent
   // RFC 2449 §6.5: between two logins of one account; 0: no such limit, and not announced.

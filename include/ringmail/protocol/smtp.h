@@ -27,6 +27,7 @@
 #include "ringmail/io/listener.h"
 #include "ringmail/io/task.h"
 #include "ringmail/io/tls.h"
+#include "ringmail/session/listener_protocol.h"
 
 namespace ringmail::smtp {
 
@@ -57,16 +58,7 @@ enum class ListenerTls : uint8_t {
   kImplicit,  // from the first octet (RFC 8314 §3.3)
 };
 
-// What a listener speaks, and to whom.
-enum class ListenerProtocol : uint8_t {
-  kSmtp,        // other hosts, and whoever the relay policy lets in
-  kSubmission,  // RFC 6409 §3.1, account holders: nothing is taken from who did not authenticate
-                // (530 5.7.0)
-  // RFC 2033: LHLO for EHLO, and a reply for each recipient at the end of content. What it says 250
-  // to is on stable storage, and this server's to deliver: RCPT has said already who is not known
-  // here, and a queue stands behind who is.
-  kLmtp,
-};
+using session::ListenerProtocol;
 
 // Where AUTH (RFC 4954) is offered.
 enum class ListenerAuth : uint8_t {
@@ -77,8 +69,8 @@ enum class ListenerAuth : uint8_t {
 
 // What differs between listeners.
 struct SmtpListenerOptions {
-  std::string name = "smtp";  // in log lines
-  ListenerProtocol protocol = ListenerProtocol::kSmtp;
+  std::string name = "smtp";                            // in log lines
+  ListenerProtocol protocol = ListenerProtocol::kSmtp;  // or kSubmission, or kLmtp
   BareNewline bare_newline = BareNewline::kRefused;
   PathSpacing path_spacing = PathSpacing::kRefused;
   HeloSyntax helo_syntax = HeloSyntax::kStrict;
@@ -129,6 +121,7 @@ class SmtpService {
   // REQUIRES: stopped, or never listened.
   virtual ~SmtpService() = default;
 
+  // REQUIRES: a protocol of this room.
   virtual void Listen(io::Listener listener, SmtpListenerOptions options) = 0;
   // Stops accepting at `endpoint`, the listener's local(); sessions that came in there go on.
   // False: no such listener.

@@ -30,8 +30,8 @@ io::Task<void> RunAuth(Session& session, std::string_view argument) {
       co_return;
     }
   }
-  const std::unique_ptr<Pop3Exchange> exchange = session.shared().authenticator.Begin(
-      *mechanism, offered, channel.view(), session.client());
+  const std::unique_ptr<Pop3Exchange> exchange =
+      session.shared().authenticator.Begin(*mechanism, offered, channel.view(), session.client());
   std::optional<std::string_view> begun;
   if (initial) begun = initial->view();
   Pop3Step step = co_await exchange->Begin(begun);

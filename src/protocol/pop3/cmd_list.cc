@@ -18,8 +18,7 @@ io::Task<void> RunList(Session& session, std::string_view argument) {
   for (uint32_t place = 0; place < maildrop.count(); ++place) {
     if (session.deleted(place)) continue;
     char line[32];
-    const char* const end =
-        fmt::format_to(line, "{} {}\r\n", place + 1, maildrop.at(place).bytes);
+    const char* const end = fmt::format_to(line, "{} {}\r\n", place + 1, maildrop.at(place).bytes);
     session.Write({line, static_cast<size_t>(end - line)});
     if (session.output_full() && !co_await session.Pace()) co_return;
   }

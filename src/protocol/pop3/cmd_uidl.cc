@@ -18,8 +18,8 @@ io::Task<void> RunUidl(Session& session, std::string_view argument) {
   for (uint32_t place = 0; place < maildrop.count(); ++place) {
     if (session.deleted(place)) continue;
     char line[48];
-    const char* const end = fmt::format_to(line, "{} {}.{}\r\n", place + 1, validity,
-                                           maildrop.at(place).uid.value);
+    const char* const end =
+        fmt::format_to(line, "{} {}.{}\r\n", place + 1, validity, maildrop.at(place).uid.value);
     session.Write({line, static_cast<size_t>(end - line)});
     if (session.output_full() && !co_await session.Pace()) co_return;
   }

@@ -36,8 +36,8 @@ Offer Session::MakeOffer() const {
   offer.mechanisms = Mechanisms(MakeChannel());
   offer.user = offer.mechanisms.Has(session::SaslMechanism::kPlain);
   offer.login_delay = options.login_delay;
-  offer.stls = !secure() && baggage_->listener->tls == ListenerTls::kStartTls &&
-               options.tls != nullptr;
+  offer.stls =
+      !secure() && baggage_->listener->tls == ListenerTls::kStartTls && options.tls != nullptr;
   return offer;
 }
 

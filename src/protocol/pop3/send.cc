@@ -102,8 +102,7 @@ io::Task<bool> Session::SendPiece(std::string_view bytes, storage::ContentPiece 
     SayUnreadable(place, piece.status());
     co_return;
   }
-  Ok(body_lines ? "Top of message follows"
-                : fmt::format("{} octets", maildrop_->at(place).bytes));
+  Ok(body_lines ? "Top of message follows" : fmt::format("{} octets", maildrop_->at(place).bytes));
   MessageCut cut(body_lines.value_or(UINT32_MAX));
   bool ends_line = true;
   while (!piece->bytes.empty()) {

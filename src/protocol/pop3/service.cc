@@ -97,8 +97,8 @@ void Service::Arrive(io::Stream stream, std::unique_ptr<io::MovedState> state) {
 void Service::Begin(std::unique_ptr<Baggage> baggage, io::Stream stream) {
   const IpAddress client = stream.peer().ip;
   const IpNetwork network = Trusted(client) ? IpNetwork{} : NetworkOf(client);
-  auto session = std::make_unique<Session>(shared_, *settings_.back(), std::move(baggage),
-                                           std::move(stream));
+  auto session =
+      std::make_unique<Session>(shared_, *settings_.back(), std::move(baggage), std::move(stream));
   sessions_.PushBack(*session);
   gate_.Spawn(Serve(std::move(session), network));
 }

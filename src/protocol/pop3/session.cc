@@ -50,8 +50,7 @@ io::Task<void> Session::Run() {
     if (line.status == session::LineStatus::kNeedMore) {
       // The whole of the next line has one deadline, so that a byte now and then gains nothing.
       waits_for_command_ = true;
-      line = co_await baggage_->lines.ReadLine(stream_,
-                                               io::Now() + settings_.options.autologout);
+      line = co_await baggage_->lines.ReadLine(stream_, io::Now() + settings_.options.autologout);
       waits_for_command_ = false;
     }
     std::string_view argument;
@@ -95,7 +94,8 @@ const CommandRow* Session::Judge(const session::Line& line, std::string_view& ar
   }
   ++baggage_->commands;
   const CommandWords words = SplitCommand(line.text);
-  const CommandRow* const row = line.status == LineStatus::kLine ? FindCommand(words.verb) : nullptr;
+  const CommandRow* const row =
+      line.status == LineStatus::kLine ? FindCommand(words.verb) : nullptr;
   // RFC 1939 §7: PASS comes immediately after USER.
   if (row == nullptr || row->run != RunPass) user_.clear();
   if (line.status == LineStatus::kTooLong || line.text.size() + 2 > kCommandLineBytesMax) {

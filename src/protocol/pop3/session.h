@@ -31,7 +31,17 @@
 
 namespace ringmail::pop3 {
 
-enum class Ending : uint8_t { kNone, kQuit, kMoved, kLost, kTimedOut, kAbuse, kTls, kDamage, kShutdown };
+enum class Ending : uint8_t {
+  kNone,
+  kQuit,
+  kMoved,
+  kLost,
+  kTimedOut,
+  kAbuse,
+  kTls,
+  kDamage,
+  kShutdown
+};
 
 // What of a session goes along when it moves.
 struct Baggage : io::MovedState {

@@ -55,8 +55,8 @@ class MessageCut {
   uint32_t body_lines_;
   size_t header_bytes_ = 0;
   bool in_header_ = true;
-  size_t line_bytes_ = 0;   // what has come of this line, without its LF
-  bool line_cr_ = false;    // the first octet of this line is CR
+  size_t line_bytes_ = 0;  // what has come of this line, without its LF
+  bool line_cr_ = false;   // the first octet of this line is CR
 };
 
 }  // namespace ringmail::pop3

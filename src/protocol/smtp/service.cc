@@ -41,6 +41,7 @@ void Service::RegisterMetrics(MetricRegistry& registry) {
 void Service::Listen(io::Listener listener, SmtpListenerOptions options) {
   CHECK(listener.open());
   CHECK(!shared_.stopping);
+  CHECK(options.protocol != ListenerProtocol::kPop3);
   auto port = std::make_unique<Port>();
   port->listener = std::move(listener);
   port->options = std::move(options);

@@ -12,6 +12,7 @@
 #include "ringmail/message/envelope.h"
 #include "ringmail/message/path.h"
 #include "ringmail/message/reply.h"
+#include "ringmail/protocol/pop3.h"
 #include "ringmail/protocol/smtp.h"
 #include "ringmail/storage/content.h"
 #include "server/commands/arguments.h"
@@ -82,7 +83,8 @@ std::vector<Row> Rows(const Config& config) {
     }
   }
   for (const std::span<const FixedLimit> table :
-       {smtp::SmtpLimits(), agent::AgentLimits(), std::span<const FixedLimit>(kFixed)}) {
+       {smtp::SmtpLimits(), pop3::Pop3Limits(), agent::AgentLimits(),
+        std::span<const FixedLimit>(kFixed)}) {
     for (const FixedLimit& one : table) {
       rows.push_back({std::string(one.name), fmt::format("{} {}", one.value, one.unit),
                       std::string(one.rfc), std::string(one.reached)});

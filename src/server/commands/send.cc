@@ -183,7 +183,15 @@ std::optional<agent::NextHop> ChooseServer(const Arguments& given, std::string& 
     code = Number(ExitCode::kConfiguration);
     return std::nullopt;
   }
-  const io::Endpoint& endpoint = config->listeners.front().endpoint;
+  const auto listener = std::find_if(
+      config->listeners.begin(), config->listeners.end(), [](const ListenerConfig& one) {
+        return one.options.protocol == session::ListenerProtocol::kSmtp;
+      });
+  if (listener == config->listeners.end()) {
+    errors += "ringmail: the configuration has no listener for smtp: say --to\n";
+    return std::nullopt;
+  }
+  const io::Endpoint& endpoint = listener->endpoint;
   const bool everywhere = std::all_of(endpoint.ip.bytes.begin(), endpoint.ip.bytes.end(),
                                       [](uint8_t b) { return b == 0; });
   const bool v6 = endpoint.ip.family == IpAddress::Family::kV6;

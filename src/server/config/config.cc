@@ -59,6 +59,39 @@ smtp::SmtpClientOptions ClientOptions(const Config& config) {
   return options;
 }
 
+pop3::Pop3Options Pop3ServerOptions(const Config& config) {
+  pop3::Pop3Options options = config.pop3;
+  options.hostname = config.hostname;
+  // [limits] is for connections of every protocol.
+  options.sessions_max = config.smtp.sessions_max;
+  options.sessions_per_network_max = config.smtp.sessions_per_network_max;
+  options.network_bits_v4 = config.smtp.network_bits_v4;
+  options.network_bits_v6 = config.smtp.network_bits_v6;
+  options.trusted_networks = config.relay.networks;
+  options.tls = config.tls.context;
+  return options;
+}
+
+pop3::Pop3ListenerOptions Pop3Listener(const ListenerConfig& config) {
+  pop3::Pop3ListenerOptions options;
+  options.name = config.options.name;
+  options.plaintext = config.options.auth == smtp::ListenerAuth::kAlways
+                          ? session::SaslPlaintext::kAlways
+                          : session::SaslPlaintext::kEncryptedOnly;
+  switch (config.options.tls) {
+    case smtp::ListenerTls::kNone:
+      options.tls = pop3::ListenerTls::kNone;
+      break;
+    case smtp::ListenerTls::kStartTls:
+      options.tls = pop3::ListenerTls::kStartTls;
+      break;
+    case smtp::ListenerTls::kImplicit:
+      options.tls = pop3::ListenerTls::kImplicit;
+      break;
+  }
+  return options;
+}
+
 std::vector<std::string> NeedsRestart(const Config& running, const Config& wanted) {
   std::vector<std::string> keys;
   const auto differs = [&keys](std::string_view name, bool different) {

@@ -15,6 +15,7 @@
 #include "ringmail/base/log.h"
 #include "ringmail/io/endpoint.h"
 #include "ringmail/io/tls.h"
+#include "ringmail/protocol/pop3.h"
 #include "ringmail/protocol/smtp.h"
 #include "ringmail/protocol/smtp_client.h"
 #include "ringmail/storage/store.h"
@@ -23,7 +24,7 @@ namespace ringmail::server {
 
 struct ListenerConfig {
   io::Endpoint endpoint;
-  smtp::SmtpListenerOptions options;
+  smtp::SmtpListenerOptions options;  // protocol, name, tls and auth are every room's
   bool auth_set = false;  // the file has the key; otherwise the default of its protocol holds
   // Where [[listener]] begins.
   uint32_t line = 0, column = 0;
@@ -73,6 +74,7 @@ struct Config {
   agent::TransferOptions transfer;
   smtp::SmtpOptions smtp;
   smtp::SmtpClientOptions client;
+  pop3::Pop3Options pop3;
   TlsConfig tls;
   LogConfig log;
   storage::StoreOptions
@@ -109,6 +111,8 @@ storage::StoreOptions PerShard(const Config& config, uint16_t shard_count);
 agent::MailDoor::Options DoorOptions(const Config& config, uint16_t shard_count);
 smtp::SmtpOptions ServerOptions(const Config& config);
 smtp::SmtpClientOptions ClientOptions(const Config& config);
+pop3::Pop3Options Pop3ServerOptions(const Config& config);
+pop3::Pop3ListenerOptions Pop3Listener(const ListenerConfig& config);
 
 // What differs and cannot change without a restart: names of keys.
 std::vector<std::string> NeedsRestart(const Config& running, const Config& wanted);

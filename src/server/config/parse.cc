@@ -32,8 +32,28 @@ namespace ringmail::server {
 namespace {
 
 constexpr uint16_t kSubmissionsPort = 465;  // RFC 8314 §7.3
+constexpr uint16_t kPop3sPort = 995;        // RFC 8314 §3.1
 
 using Severity = Diagnostic::Severity;
+
+// Listeners that are of no use to who has no account.
+bool ForAccounts(const ListenerConfig& one) {
+  return one.options.protocol == session::ListenerProtocol::kSubmission ||
+         one.options.protocol == session::ListenerProtocol::kPop3;
+}
+
+bool OnImplicitPort(const ListenerConfig& one) {
+  switch (one.options.protocol) {
+    case session::ListenerProtocol::kSubmission:
+      return one.endpoint.port == kSubmissionsPort;
+    case session::ListenerProtocol::kPop3:
+      return one.endpoint.port == kPop3sPort;
+    case session::ListenerProtocol::kSmtp:
+    case session::ListenerProtocol::kLmtp:
+      return false;
+  }
+  return false;
+}
 
 // A terminal obeys control characters: nothing that a file holds is shown to it as one.
 std::string Escaped(std::string_view text) {
@@ -133,6 +153,7 @@ class Reader {
   void ReadTls(const Section& section, const toml::table& table);
   bool ReadCertificate(const Section& section, const toml::table& table,
                        CertificateConfig& certificate);
+  void CheckRoom(const toml::table& table, ListenerConfig& listener);
   void CheckTls();
   void CheckAuth(const ListenerConfig& one);
   void CheckWhole();
@@ -240,33 +261,40 @@ void Reader::ReadTls(const Section& section, const toml::table& table) {
 
 // What would let nobody in.
 void Reader::CheckAuth(const ListenerConfig& one) {
-  const bool submission = one.options.protocol == smtp::ListenerProtocol::kSubmission;
+  const bool pop3 = one.options.protocol == session::ListenerProtocol::kPop3;
+  const bool no_tls = one.options.auth == smtp::ListenerAuth::kEncrypted &&
+                      one.options.tls == smtp::ListenerTls::kNone;
+  Severity severity = Severity::kError;
   std::string problem;
-  if (submission && one.options.auth == smtp::ListenerAuth::kNone) {
-    problem = "auth \"none\" lets nobody submit: take it out, or write protocol = \"smtp\"";
-  } else if (one.options.auth == smtp::ListenerAuth::kEncrypted &&
-             one.options.tls == smtp::ListenerTls::kNone) {
+  if (ForAccounts(one) && one.options.auth == smtp::ListenerAuth::kNone) {
+    problem = pop3 ? "auth \"none\" lets nobody log in: take it out"
+                   : "auth \"none\" lets nobody submit: take it out, or write protocol = \"smtp\"";
+  } else if (no_tls && pop3) {
+    // What proves a password without sending it may do so in the clear.
+    severity = Severity::kWarning;
+    problem = one.endpoint.ToString() +
+              " has no tls, and takes no password without: write [tls], or auth = \"always\" where "
+              "nobody else sees the wire";
+  } else if (no_tls) {
     problem =
         "auth \"encrypted\" needs TLS: write [tls] with certificate and private_key, or auth = "
         "\"always\" where nobody else sees the wire";
   }
   if (problem.empty()) return;
-  result_.diagnostics.push_back(
-      {Severity::kError, one.line, one.column, "[[listener]] " + problem});
+  result_.diagnostics.push_back({severity, one.line, one.column, "[[listener]] " + problem});
 }
 
 void Reader::CheckTls() {
   Config& config = result_.config;
   const bool certificates = !config.tls.certificates.empty();
   for (ListenerConfig& one : config.listeners) {
-    const bool submission = one.options.protocol == smtp::ListenerProtocol::kSubmission;
-    if (submission && !one.auth_set) one.options.auth = smtp::ListenerAuth::kEncrypted;
+    if (ForAccounts(one) && !one.auth_set) one.options.auth = smtp::ListenerAuth::kEncrypted;
     if (one.tls_line == 0) {
-      // RFC 8314 §4.1: who has a certificate offers it; §3.3: port 465 is TLS from the first octet.
+      // RFC 8314 §4.1: who has a certificate offers it; §3.3: these ports are TLS from the first
+      // octet.
       if (certificates) {
-        one.options.tls = submission && one.endpoint.port == kSubmissionsPort
-                              ? smtp::ListenerTls::kImplicit
-                              : smtp::ListenerTls::kStartTls;
+        one.options.tls =
+            OnImplicitPort(one) ? smtp::ListenerTls::kImplicit : smtp::ListenerTls::kStartTls;
       }
     } else if (!certificates && one.options.tls != smtp::ListenerTls::kNone) {
       result_.diagnostics.push_back(
@@ -274,6 +302,16 @@ void Reader::CheckTls() {
            "[[listener]] tls needs a certificate: write [tls] with certificate and private_key"});
     }
     CheckAuth(one);
+  }
+}
+
+// Keys that mean nothing to the room that serves the listener, and how the room calls it.
+void Reader::CheckRoom(const toml::table& table, ListenerConfig& listener) {
+  const bool pop3 = listener.options.protocol == session::ListenerProtocol::kPop3;
+  if (pop3 && !table.contains("name")) listener.options.name = "pop3";
+  for (std::string_view key : {"bare_newline", "path_spacing", "helo_syntax", "greeting_delay"}) {
+    if (const toml::node* node = table.get(key); pop3 && node != nullptr)
+      Report(node->source(), "[[listener]] " + std::string(key) + " is for smtp, not for pop3");
   }
 }
 
@@ -301,12 +339,13 @@ void Reader::ReadItem(const Section& section, const toml::table& table) {
       Report(table.source(), "[[listener]] has no address: write address = \"0.0.0.0:25\"");
       return;
     }
-    if (listener.options.protocol == smtp::ListenerProtocol::kLmtp &&
+    if (listener.options.protocol == session::ListenerProtocol::kLmtp &&
         listener.endpoint.port == 25) {
       // RFC 2033 §5.
       Report(table.get("address")->source(),
              "[[listener]] LMTP must not be spoken on port 25: port 24 is its own");
     }
+    CheckRoom(table, listener);
     const auto same = [&](const ListenerConfig& other) {
       return other.endpoint == listener.endpoint;
     };

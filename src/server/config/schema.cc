@@ -97,18 +97,20 @@ std::string SetNamed(const std::string& text, const std::array<Named<Enum>, N>& 
   return "must be one of " + wanted;
 }
 
-constexpr std::array<Named<smtp::ListenerProtocol>, 3> kListenerProtocols = {
-    {{"smtp", smtp::ListenerProtocol::kSmtp},
-     {"submission", smtp::ListenerProtocol::kSubmission},
-     {"lmtp", smtp::ListenerProtocol::kLmtp}}};
+constexpr std::array<Named<session::ListenerProtocol>, 4> kListenerProtocols = {
+    {{"smtp", session::ListenerProtocol::kSmtp},
+     {"submission", session::ListenerProtocol::kSubmission},
+     {"lmtp", session::ListenerProtocol::kLmtp},
+     {"pop3", session::ListenerProtocol::kPop3}}};
+
 std::string SetProtocol(const Value& value, Target& target) {
-  if (SetNamed(value.text, kListenerProtocols, target.listener->options.protocol).empty())
-    return {};
-  for (std::string_view later : {"pop3", "imap", "managesieve", "http"}) {
+  session::ListenerProtocol& protocol = target.listener->options.protocol;
+  if (SetNamed(value.text, kListenerProtocols, protocol).empty()) return {};
+  for (std::string_view later : {"imap", "managesieve", "http"}) {
     if (value.text == later)
-      return "is not in this version yet: \"smtp\", \"submission\" and \"lmtp\" are";
+      return "is not in this version yet: \"smtp\", \"submission\", \"lmtp\" and \"pop3\" are";
   }
-  return "is no protocol: \"smtp\", \"submission\" and \"lmtp\" are";
+  return "is no protocol: \"smtp\", \"submission\", \"lmtp\" and \"pop3\" are";
 }
 
 constexpr std::array<Named<smtp::BareNewline>, 2> kBareNewline = {
@@ -133,6 +135,8 @@ constexpr std::array<Named<agent::SubmissionIdentities>, 3> kIdentities = {
     {{"enforced", agent::SubmissionIdentities::kEnforced},
      {"reverse-path-only", agent::SubmissionIdentities::kReversePathOnly},
      {"any", agent::SubmissionIdentities::kAny}}};
+constexpr std::array<Named<pop3::Utf8Header>, 2> kUtf8Header = {
+    {{"surrogate", pop3::Utf8Header::kSurrogate}, {"refused", pop3::Utf8Header::kRefused}}};
 constexpr std::array<Named<io::TlsVersion>, 2> kTlsVersions = {
     {{"1.2", io::TlsVersion::k12}, {"1.3", io::TlsVersion::k13}}};
 constexpr std::array<Named<io::TlsClientCertificates>, 3> kClientCertificates = {
@@ -693,6 +697,56 @@ constexpr Key kSubmission[] = {
      .reached = "452 4.7.1 at RCPT; 0: no limit. Each shard has its share"},
 };
 
+constexpr Key kPop3[] = {
+    {.name = "autologout",
+     .type = KeyType::kSeconds,
+     .min = 1,
+     .max = 86'400,
+     .set = SET_SECONDS(pop3.autologout),
+     .now = NOW_SECONDS(pop3.autologout),
+     .rfc = "RFC 1939 §3",
+     .reached = "the session ends, and nothing is deleted",
+     .advised_min = 600},
+    {.name = "send_timeout",
+     .type = KeyType::kSeconds,
+     .min = 1,
+     .max = 86'400,
+     .set = SET_SECONDS(pop3.send_timeout),
+     .now = NOW_SECONDS(pop3.send_timeout),
+     .reached = "a client that does not take what is sent is cut off"},
+    {.name = "login_delay",
+     .type = KeyType::kSeconds,
+     .max = 86'400,
+     .set = SET_SECONDS(pop3.login_delay),
+     .now = NOW_SECONDS(pop3.login_delay),
+     .rfc = "RFC 2449 §6.5",
+     .reached = "-ERR [LOGIN-DELAY]; 0: no limit"},
+    {.name = "errors",
+     .type = KeyType::kCount,
+     .min = 1,
+     .max = 1'000'000,
+     .set = SET_NUMBER(pop3.errors_max),
+     .now = NOW_NUMBER(pop3.errors_max),
+     .reached = "the session ends, and nothing is deleted"},
+    {.name = "login_failures",
+     .type = KeyType::kCount,
+     .min = 1,
+     .max = 1'000'000,
+     .set = SET_NUMBER(pop3.login_failures_max),
+     .now = NOW_NUMBER(pop3.login_failures_max),
+     .reached = "the session ends"},
+    {.name = "apop",
+     .type = KeyType::kBoolean,
+     .set = [](const Value& v, Target& t) -> std::string {
+       t.config.pop3.apop = v.boolean;
+       return {};
+     }},
+    {.name = "utf8_header",
+     .type = KeyType::kText,
+     .set = [](const Value& v,
+               Target& t) { return SetNamed(v.text, kUtf8Header, t.config.pop3.utf8_header); }},
+};
+
 constexpr Section kSections[] = {
     {.name = "", .keys = kTop},
     {.name = "listener", .array = true, .keys = kListener},
@@ -705,6 +759,7 @@ constexpr Section kSections[] = {
     {.name = "limits", .keys = kLimits},
     {.name = "retry", .keys = kRetry},
     {.name = "destination", .keys = kDestination},
+    {.name = "pop3", .keys = kPop3},
     {.name = "tls", .keys = kTls},
     {.name = "certificate", .array = true, .keys = kCertificate},
     {.name = "log", .keys = kLog},

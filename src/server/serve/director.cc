@@ -35,9 +35,9 @@ struct StartWork {
 
 struct ListenWork {
   io::Listener listener;
-  smtp::SmtpListenerOptions options;
+  ListenerConfig config;
   io::Task<void> Run(ShardServer& server) {
-    server.Listen(std::move(listener), options);
+    server.Listen(std::move(listener), config);
     co_return;
   }
 };
@@ -58,9 +58,9 @@ struct ReconfigureWork {
   }
 };
 
-struct StopSmtpWork {
+struct StopSessionsWork {
   MonotonicTime deadline;
-  io::Task<void> Run(ShardServer& server) { co_await server.StopSmtp(deadline); }
+  io::Task<void> Run(ShardServer& server) { co_await server.StopSessions(deadline); }
 };
 
 struct StopTransferWork {
@@ -159,9 +159,17 @@ io::Task<bool> Director::Open() {
 }
 
 io::Task<void> Director::HandOut(BoundListener& bound) {
+  if (!boot_.servers.front()->Serves(bound.config.options.protocol)) {
+    // Closed, so that clients are refused and do not wait for a greeting.
+    bound.sockets.clear();
+    Log(LogLevel::kError, "not_served")
+        .Field("address", bound.local.ToString())
+        .Field("listener", bound.config.options.name);
+    co_return;
+  }
   std::vector<ListenWork> works(boot_.servers.size());
   for (size_t i = 0; i < works.size(); ++i) {
-    works[i].options = bound.config.options;
+    works[i].config = bound.config;
     if (i < bound.sockets.size()) works[i].listener = std::move(bound.sockets[i]);
   }
   bound.sockets.clear();
@@ -275,8 +283,8 @@ io::Task<void> Director::Reload() {
 io::Task<void> Director::Stop() {
   const MonotonicTime deadline = io::Now() + boot_.config->shutdown_timeout;
   Log(LogLevel::kInfo, "stopping").Field("timeout", Nanoseconds(boot_.config->shutdown_timeout));
-  std::vector<StopSmtpWork> sessions(boot_.servers.size(), StopSmtpWork{deadline});
-  co_await RunOnEach<StopSmtpWork>(boot_.servers, sessions);
+  std::vector<StopSessionsWork> sessions(boot_.servers.size(), StopSessionsWork{deadline});
+  co_await RunOnEach<StopSessionsWork>(boot_.servers, sessions);
   // The operator's commands speak to the transfers: none comes in any more once they stop.
   co_await control_->Stop(std::min(deadline, io::Now() + std::chrono::seconds(1)));
   std::vector<StopTransferWork> transfers(boot_.servers.size(), StopTransferWork{deadline});

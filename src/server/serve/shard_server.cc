@@ -1,5 +1,8 @@
 #include "server/serve/shard_server.h"
 
+#include <algorithm>
+
+#include "ringmail/base/check.h"
 #include "ringmail/base/log.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/protocol/smtp_client.h"
@@ -37,6 +40,12 @@ agent::MailDoor::Options ShardServer::OptionsOfDoor() const {
   return options;
 }
 
+pop3::Pop3Options ShardServer::OptionsOfPop3() const {
+  pop3::Pop3Options options = Pop3ServerOptions(*config_);
+  options.sessions_max = std::min(options.sessions_max, sessions_max_);
+  return options;
+}
+
 void ShardServer::LogRecovery(const storage::RecoveryReport& report) const {
   LogLine(io::ShardLog(), LogLevel::kInfo, "recovered")
       .Field("shard", index_.value)
@@ -54,8 +63,44 @@ void ShardServer::LogRecovery(const storage::RecoveryReport& report) const {
   }
 }
 
-void ShardServer::Listen(io::Listener listener, smtp::SmtpListenerOptions options) {
-  if (listener.open()) smtp_->Listen(std::move(listener), std::move(options));
+bool ShardServer::Serves(session::ListenerProtocol protocol) const {
+  switch (protocol) {
+    case session::ListenerProtocol::kSmtp:
+    case session::ListenerProtocol::kSubmission:
+    case session::ListenerProtocol::kLmtp:
+      return smtp_ != nullptr;
+    case session::ListenerProtocol::kPop3:
+      return pop3_ != nullptr;
+  }
+  return false;
+}
+
+void ShardServer::Listen(io::Listener listener, const ListenerConfig& config) {
+  if (!listener.open()) return;
+  CHECK(Serves(config.options.protocol));
+  if (config.options.protocol == session::ListenerProtocol::kPop3) {
+    pop3_->Listen(std::move(listener), Pop3Listener(config));
+  } else {
+    smtp_->Listen(std::move(listener), config.options);
+  }
+}
+
+void ShardServer::Unlisten(const io::Endpoint& local) {
+  if (smtp_->Unlisten(local)) return;
+  if (pop3_ != nullptr) (void)pop3_->Unlisten(local);
+}
+
+uint32_t ShardServer::session_count() const {
+  return (smtp_ == nullptr ? 0 : smtp_->session_count()) +
+         (pop3_ == nullptr ? 0 : pop3_->session_count());
+}
+
+// All at once: each has until the deadline.
+io::Task<void> ShardServer::StopSessions(MonotonicTime deadline) {
+  io::Gate gate;
+  gate.Spawn(smtp_->Stop(deadline));
+  if (pop3_ != nullptr) gate.Spawn(pop3_->Stop(deadline));
+  co_await gate.Close();
 }
 
 void ShardServer::Reconfigure(const Config& config) {
@@ -67,12 +112,14 @@ void ShardServer::Reconfigure(const Config& config) {
   options.sessions_max = std::min(options.sessions_max, sessions_max_);
   options.authenticator = authenticator_.get();
   smtp_->Reconfigure(std::move(options));
+  if (pop3_ != nullptr) pop3_->Reconfigure(OptionsOfPop3());
   transfer_->Reconfigure(config.transfer);
   store_->directory().Reconfigure(config.directory);
 }
 
 io::Task<Status> ShardServer::Close() {
   if (store_ == nullptr) co_return absl::OkStatus();
+  pop3_.reset();
   smtp_.reset();
   authenticator_.reset();
   transfer_.reset();

@@ -1,9 +1,9 @@
-// What one shard of a running server holds: store, door, transport, transfer and the SMTP service,
-// made and ended in order.
+// What one shard of a running server holds: store, door, transport, transfer and the services of
+// the protocols, made and ended in order.
 //
 // Made by: the shard's main, on that shard.
 // Order: Open once; Start once all shards are open; Listen, Unlisten and Reconfigure at any time
-//   after; StopSmtp, StopTransfer, Close in this order, each on all shards before the next.
+//   after; StopSessions, StopTransfer, Close in this order, each on all shards before the next.
 // Shard: its own; others reach it by RunOn (on_shard.h).
 #pragma once
 
@@ -18,6 +18,7 @@
 #include "ringmail/io/gate.h"
 #include "ringmail/io/listener.h"
 #include "ringmail/io/timer.h"
+#include "ringmail/protocol/pop3.h"
 #include "ringmail/protocol/smtp.h"
 #include "ringmail/storage/store.h"
 #include "server/config/config.h"
@@ -36,12 +37,14 @@ class ShardServer {
   io::Task<Status> Open();
   // `peers[i]` is shard i's transfer.
   void Start(std::vector<agent::Transfer*> peers) { transfer_->Start(std::move(peers)); }
-  void Listen(io::Listener listener, smtp::SmtpListenerOptions options);
-  void Unlisten(const io::Endpoint& local) { (void)smtp_->Unlisten(local); }
+  void Listen(io::Listener listener, const ListenerConfig& config);
+  void Unlisten(const io::Endpoint& local);
+  // Whether there is a service for listeners of `protocol`.
+  bool Serves(session::ListenerProtocol protocol) const;
   // `config` outlives this. What needs a restart stays as it was.
   void Reconfigure(const Config& config);
 
-  io::Task<void> StopSmtp(MonotonicTime deadline) { return smtp_->Stop(deadline); }
+  io::Task<void> StopSessions(MonotonicTime deadline);
   io::Task<void> StopTransfer(MonotonicTime deadline) { return transfer_->Stop(deadline); }
   io::Task<Status> Close();
 
@@ -51,7 +54,7 @@ class ShardServer {
   storage::Directory& directory() { return store_->directory(); }
   agent::Transfer& transfer() { return *transfer_; }
   const MetricRegistry& metrics() const { return metrics_; }
-  uint32_t session_count() const { return smtp_ == nullptr ? 0 : smtp_->session_count(); }
+  uint32_t session_count() const;
 
   // Calls from other shards run inside.
   io::Gate& calls() { return calls_; }
@@ -61,6 +64,7 @@ class ShardServer {
 
  private:
   agent::MailDoor::Options OptionsOfDoor() const;
+  pop3::Pop3Options OptionsOfPop3() const;
   void LogRecovery(const storage::RecoveryReport& report) const;
 
   const Config* config_;
@@ -73,6 +77,7 @@ class ShardServer {
   std::unique_ptr<agent::Transfer> transfer_;
   std::unique_ptr<DirectoryAuthenticator> authenticator_;
   std::unique_ptr<smtp::SmtpService> smtp_;
+  std::unique_ptr<pop3::Pop3Service> pop3_;  // null: nobody knows the accounts
   io::Gate calls_;
   io::Event end_;
 };

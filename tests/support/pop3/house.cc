@@ -76,7 +76,8 @@ class HouseMaildrop final : public Maildrop {
     expunge.mailbox = kInbox;
     expunge.uids = std::move(uids);
     storage::AccountState& state = house_.Find(id_)->state;
-    (void)state.Apply(storage::ModSeq(state.applied().value + 1), {.changes = {std::move(expunge)}});
+    (void)state.Apply(storage::ModSeq(state.applied().value + 1),
+                      {.changes = {std::move(expunge)}});
     co_return absl::OkStatus();
   }
 
@@ -195,7 +196,9 @@ void House::Expunge(const std::string& name, uint32_t uid) {
                              {.changes = {std::move(expunge)}});
 }
 
-std::unique_ptr<Maildrops> House::MakeMaildrops() { return std::make_unique<HouseMaildrops>(*this); }
+std::unique_ptr<Maildrops> House::MakeMaildrops() {
+  return std::make_unique<HouseMaildrops>(*this);
+}
 
 session::SaslMechanismSet House::Offered(const session::SaslChannel& channel,
                                          session::SaslPlaintext plaintext) const {

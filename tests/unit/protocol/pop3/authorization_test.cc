@@ -45,19 +45,19 @@ TEST_F(Pop3Authorization, SaysTheSameOfAWrongPasswordAndOfAnUnknownName) {
 }
 
 TEST_F(Pop3Authorization, TakesAPasswordImmediatelyAfterAName) {
-  const Turns turns = Talk({"PASS secret word\r\n", "USER ann\r\n", "CAPA\r\n",
-                            "PASS secret word\r\n", "USER ann\r\n", "bare\n", "PASS secret word\r\n",
-                            "USER ann\r\nPASS wrong\r\n", "PASS secret word\r\n"});
+  const Turns turns = Talk(
+      {"PASS secret word\r\n", "USER ann\r\n", "CAPA\r\n", "PASS secret word\r\n", "USER ann\r\n",
+       "bare\n", "PASS secret word\r\n", "USER ann\r\nPASS wrong\r\n", "PASS secret word\r\n"});
   EXPECT_EQ(turns[1], "-ERR Say USER first\r\n");
   EXPECT_EQ(turns[4], "-ERR Say USER first\r\n");
   EXPECT_EQ(turns[9], "-ERR Say USER first\r\n");
 }
 
 TEST_F(Pop3Authorization, RefusesCommandsOfTheOtherState) {
-  const Turns turns = Talk({"STAT\r\n", "LIST\r\n", "RETR 1\r\n", "DELE 1\r\n", "RSET\r\n",
-                            "NOOP\r\n", "UIDL\r\n", "TOP 1 1\r\n", std::string(kLogin),
-                            "USER ann\r\n", "PASS x\r\n", "APOP a b\r\n", "AUTH PLAIN\r\n",
-                            "STLS\r\n", "UTF8\r\n"});
+  const Turns turns =
+      Talk({"STAT\r\n", "LIST\r\n", "RETR 1\r\n", "DELE 1\r\n", "RSET\r\n", "NOOP\r\n", "UIDL\r\n",
+            "TOP 1 1\r\n", std::string(kLogin), "USER ann\r\n", "PASS x\r\n", "APOP a b\r\n",
+            "AUTH PLAIN\r\n", "STLS\r\n", "UTF8\r\n"});
   for (size_t i = 1; i <= 8; ++i) EXPECT_EQ(turns[i], "-ERR Log in first\r\n") << i;
   for (size_t i = 10; i < 16; ++i) EXPECT_EQ(turns[i], "-ERR You are logged in already\r\n") << i;
 }
@@ -85,8 +85,7 @@ TEST_F(Pop3Authorization, TakesNoPasswordInTheClearUnlessItIsConfigured) {
 }
 
 TEST_F(Pop3Authorization, RefusesNamesAndPasswordsThatAreNoText) {
-  const Turns turns =
-      Talk({"USER j\xf6rg\r\n", "USER a\x01\r\n", "USER ann\r\nPASS \xff\r\n"});
+  const Turns turns = Talk({"USER j\xf6rg\r\n", "USER a\x01\r\n", "USER ann\r\nPASS \xff\r\n"});
   EXPECT_EQ(turns[1], "-ERR That is no name\r\n");
   EXPECT_EQ(turns[2], "-ERR That is no name\r\n");
   EXPECT_EQ(turns[3], "+OK Now the password\r\n-ERR That is no password\r\n");
@@ -232,8 +231,8 @@ TEST_F(Pop3Authorization, RefusesLinesThatEndInAnythingButCrLf) {
 }
 
 TEST_F(Pop3Authorization, SaysNothingWhenNothingComesInTime) {
-  const Turns turns = Play({{.bytes = "CAPA\r\n", .after = minutes(9)},
-                            {.bytes = "QUIT\r\n", .after = minutes(11)}});
+  const Turns turns = Play(
+      {{.bytes = "CAPA\r\n", .after = minutes(9)}, {.bytes = "QUIT\r\n", .after = minutes(11)}});
   ASSERT_EQ(turns.size(), 3u);
   EXPECT_EQ(turns[0], kGreeting);
   EXPECT_TRUE(turns[1].starts_with("+OK Capability"));
@@ -285,8 +284,8 @@ TEST_F(Pop3Authorization, SendsAwayWhoComesToAnImplicitListenerWithoutACertifica
 }
 
 TEST_F(Pop3Authorization, SpeaksEnglishAndSaysSo) {
-  const Turns turns = Talk({"LANG\r\n", "LANG *\r\n", "LANG EN\r\n", "LANG de\r\n",
-                            std::string(kLogin), "LANG\r\n"});
+  const Turns turns = Talk(
+      {"LANG\r\n", "LANG *\r\n", "LANG EN\r\n", "LANG de\r\n", std::string(kLogin), "LANG\r\n"});
   EXPECT_EQ(turns[1], "+OK Languages follow\r\nen English\r\n.\r\n");
   EXPECT_EQ(turns[2], "+OK en English it is\r\n");
   EXPECT_EQ(turns[3], turns[2]);
@@ -333,8 +332,8 @@ TEST_F(Pop3Authorization, StaysInAuthorizationOnTheShardWhereTheMaildropIsInUse)
   house.home = ShardIndex(0);
   Turns turns;
   {
-    auto lock = std::make_unique<MaildropLocks::Lock>(
-        shared().locks.Take(house.resident("ann").id));
+    auto lock =
+        std::make_unique<MaildropLocks::Lock>(shared().locks.Take(house.resident("ann").id));
     turns = GoOn(*std::move(move));
   }
   EXPECT_TRUE(turns[0].ends_with("-ERR [IN-USE] Another session has the maildrop\r\n"));

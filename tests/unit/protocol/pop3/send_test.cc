@@ -35,8 +35,8 @@ TEST_F(Pop3Send, StuffsADotBeforeEachDotThatBeginsALineHoweverContentIsCut) {
   stuffed.resize(stuffer.Feed(text, stuffed.data()));
   for (size_t piece = 1; piece <= text.size() + 1; piece = piece < 20 ? piece + 1 : piece * 3) {
     house.piece_bytes = piece;
-    EXPECT_EQ(Say("RETR 1"), "+OK " + std::to_string(text.size()) + " octets\r\n" + stuffed +
-                                 "\r\n.\r\n")
+    EXPECT_EQ(Say("RETR 1"),
+              "+OK " + std::to_string(text.size()) + " octets\r\n" + stuffed + "\r\n.\r\n")
         << piece;
     EXPECT_EQ(Say("TOP 1 100"), "+OK Top of message follows\r\n" + stuffed + "\r\n.\r\n") << piece;
   }
@@ -81,9 +81,9 @@ TEST_F(Pop3Send, HoldsNoMoreOfABigMessageThanAPieceAndWhatIsWritten) {
 TEST_F(Pop3Send, SaysWhyAMessageCannotBeReadAndGoesOn) {
   house.Deliver("ann", Letter("x", 1));
   house.message_fails = absl::UnavailableError("busy");
-  EXPECT_EQ(TalkLoggedIn({"RETR 1\r\n", "STAT\r\n"}),
-            (Turns{"-ERR [SYS/TEMP] The message cannot be read at present\r\n", "+OK 1 45\r\n",
-                   ""}));
+  EXPECT_EQ(
+      TalkLoggedIn({"RETR 1\r\n", "STAT\r\n"}),
+      (Turns{"-ERR [SYS/TEMP] The message cannot be read at present\r\n", "+OK 1 45\r\n", ""}));
   house.message_fails = absl::DataLossError("damaged");
   EXPECT_EQ(Say("TOP 1 1"), "-ERR [SYS/PERM] The message is damaged\r\n");
   house.message_fails = absl::NotFoundError("gone");

@@ -94,8 +94,8 @@ class Pop3ServiceTest : public testing::Test {
   static io::Task<void> Speak(void* context) {
     const auto [test, client] = *static_cast<Context*>(context);
     co_await io::SleepUntil(io::Now() + client->start);
-    io::ConnectResult result = co_await io::Connect({.ip = test->server_.ip(), .port = 110}, {},
-                                                    io::Now() + seconds(10));
+    io::ConnectResult result =
+        co_await io::Connect({.ip = test->server_.ip(), .port = 110}, {}, io::Now() + seconds(10));
     CHECK(result.status == io::StreamStatus::kOk);
     io::Stream stream = std::move(result.stream);
     for (size_t i = 0; !client->ended && i <= client->pieces.size(); ++i) {

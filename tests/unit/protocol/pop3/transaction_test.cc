@@ -19,17 +19,17 @@ class Pop3Transaction : public testing::Test, public Conversation {
 };
 
 TEST_F(Pop3Transaction, CountsMessagesAndOctets) {
-  EXPECT_EQ(TalkLoggedIn({"STAT\r\n", "LIST\r\n", "LIST 2\r\n", "UIDL\r\n", "UIDL 3\r\n",
-                          "NOOP\r\n"}),
-            (Turns{"+OK 3 159\r\n", "+OK 3 messages (159 octets)\r\n1 45\r\n2 53\r\n3 61\r\n.\r\n",
-                   "+OK 2 53\r\n", "+OK Unique-ids follow\r\n1 7.1\r\n2 7.2\r\n3 7.3\r\n.\r\n",
-                   "+OK 3 7.3\r\n", "+OK Nothing done\r\n", ""}));
+  EXPECT_EQ(
+      TalkLoggedIn({"STAT\r\n", "LIST\r\n", "LIST 2\r\n", "UIDL\r\n", "UIDL 3\r\n", "NOOP\r\n"}),
+      (Turns{"+OK 3 159\r\n", "+OK 3 messages (159 octets)\r\n1 45\r\n2 53\r\n3 61\r\n.\r\n",
+             "+OK 2 53\r\n", "+OK Unique-ids follow\r\n1 7.1\r\n2 7.2\r\n3 7.3\r\n.\r\n",
+             "+OK 3 7.3\r\n", "+OK Nothing done\r\n", ""}));
 }
 
 TEST_F(Pop3Transaction, ShowsNothingOfWhatIsMarkedAsDeletedUntilRset) {
-  const Turns turns = TalkLoggedIn({"DELE 2\r\n", "STAT\r\n", "LIST\r\n", "UIDL\r\n", "LIST 2\r\n",
-                                    "UIDL 2\r\n", "RETR 2\r\n", "TOP 2 0\r\n", "DELE 2\r\n",
-                                    "RSET\r\n", "LIST 2\r\n"});
+  const Turns turns =
+      TalkLoggedIn({"DELE 2\r\n", "STAT\r\n", "LIST\r\n", "UIDL\r\n", "LIST 2\r\n", "UIDL 2\r\n",
+                    "RETR 2\r\n", "TOP 2 0\r\n", "DELE 2\r\n", "RSET\r\n", "LIST 2\r\n"});
   EXPECT_EQ(turns[0], "+OK Message 2 is deleted\r\n");
   EXPECT_EQ(turns[1], "+OK 2 106\r\n");
   EXPECT_EQ(turns[2], "+OK 2 messages (106 octets)\r\n1 45\r\n3 61\r\n.\r\n");
@@ -66,12 +66,13 @@ TEST_F(Pop3Transaction, DeletesNothingWithoutQuit) {
   // In the middle of QUIT.
   (void)TalkLoggedIn({"DELE 1\r\n", "QUIT\r"});
   // Nothing comes in time.
-  (void)Play({{.bytes = std::string(kLogin) + "DELE 1\r\n"},
-              {.bytes = "QUIT\r\n", .after = minutes(11)}});
+  (void)Play(
+      {{.bytes = std::string(kLogin) + "DELE 1\r\n"}, {.bytes = "QUIT\r\n", .after = minutes(11)}});
   // Too many errors.
   (void)TalkLoggedIn({"DELE 1\r\n", "A\r\n", "A\r\n", "A\r\n", "QUIT\r\n"});
   // The network fails, or the session is cut.
-  (void)Play({{.bytes = std::string(kLogin) + "DELE 1\r\n"}, {.status = io::StreamStatus::kFailed}});
+  (void)Play(
+      {{.bytes = std::string(kLogin) + "DELE 1\r\n"}, {.status = io::StreamStatus::kFailed}});
   (void)Play(
       {{.bytes = std::string(kLogin) + "DELE 1\r\n"}, {.status = io::StreamStatus::kCancelled}});
   // QUIT that is none.
@@ -99,8 +100,8 @@ TEST_F(Pop3Transaction, KeepsItsNumbersWhateverIsDeliveredOrDeletedMeanwhile) {
     test.house.Deliver("ann", Letter("new", 9));
     test.house.Expunge("ann", 1);
   };
-  const Turns turns = TalkLoggedIn({"STAT\r\n", "UIDL\r\n", "RETR 1\r\n", "RETR 4\r\n",
-                                    "DELE 1\r\nDELE 2\r\n", "QUIT\r\n"});
+  const Turns turns = TalkLoggedIn(
+      {"STAT\r\n", "UIDL\r\n", "RETR 1\r\n", "RETR 4\r\n", "DELE 1\r\nDELE 2\r\n", "QUIT\r\n"});
   EXPECT_EQ(turns[0], "+OK 3 159\r\n");
   EXPECT_EQ(turns[1], "+OK Unique-ids follow\r\n1 7.1\r\n2 7.2\r\n3 7.3\r\n.\r\n");
   EXPECT_EQ(turns[2], "-ERR Message 1 is not there any more\r\n");
@@ -111,7 +112,8 @@ TEST_F(Pop3Transaction, KeepsItsNumbersWhateverIsDeliveredOrDeletedMeanwhile) {
 }
 
 TEST_F(Pop3Transaction, AnswersCommandsThatWereSentAheadInTheirOrder) {
-  const Turns turns = Talk({std::string(kLogin) + "STAT\r\nDELE 1\r\nSTAT\r\nRSET\r\nNOOP\r\nQUIT\r\n"});
+  const Turns turns =
+      Talk({std::string(kLogin) + "STAT\r\nDELE 1\r\nSTAT\r\nRSET\r\nNOOP\r\nQUIT\r\n"});
   EXPECT_EQ(turns[1],
             "+OK Now the password\r\n+OK 3 messages (159 octets)\r\n+OK 3 159\r\n"
             "+OK Message 1 is deleted\r\n+OK 2 114\r\n+OK 3 messages (159 octets)\r\n"

@@ -83,7 +83,8 @@ TEST(Pop3MessageCut, TakesAMessageWithoutAHeaderAndOneWithoutABody) {
   EXPECT_EQ(Cut("A: 1", 5, 1), "A: 1");
 }
 
-// Found by the fuzzer: of a line with two CRs, each in a piece of its own, both were taken for its end.
+// Found by the fuzzer: of a line with two CRs, each in a piece of its own, both were taken for its
+// end.
 TEST(Pop3MessageCut, TakesNoLineOfBareCrsForTheEndOfTheHeader) {
   const std::string_view message = "A: 1\r\n\r\r\nB: 2\r\n\r\nbody\r\n";
   for (size_t piece = 1; piece <= message.size(); ++piece)

@@ -134,6 +134,59 @@ cache = "8MiB"
   EXPECT_EQ(ServerOptions(config).trusted_networks, config.relay.networks);
 }
 
+TEST(ParseConfig, ReadsListenersAndLimitsOfPop3) {
+  const ConfigResult result = ParseConfig(R"(
+hostname = "pop.example.org"
+[[listener]]
+address = "127.0.0.1:110"
+protocol = "pop3"
+auth = "always"
+[[listener]]
+address = "127.0.0.1:25"
+[limits]
+connections = 7
+[pop3]
+autologout = "20m"
+send_timeout = "1m"
+login_delay = "30s"
+errors = 9
+login_failures = 3
+apop = true
+utf8_header = "refused"
+)",
+                                          "");
+  EXPECT_EQ(FormatDiagnostics("f", result.diagnostics), "");
+  const Config& config = result.config;
+  ASSERT_EQ(config.listeners.size(), 2u);
+  EXPECT_EQ(config.listeners[0].options.protocol, session::ListenerProtocol::kPop3);
+  EXPECT_EQ(config.listeners[1].options.protocol, session::ListenerProtocol::kSmtp);
+  const pop3::Pop3ListenerOptions listener = Pop3Listener(config.listeners[0]);
+  EXPECT_EQ(listener.name, "pop3");
+  EXPECT_EQ(listener.tls, pop3::ListenerTls::kNone);
+  EXPECT_EQ(listener.plaintext, session::SaslPlaintext::kAlways);
+  const pop3::Pop3Options options = Pop3ServerOptions(config);
+  EXPECT_EQ(options.hostname, "pop.example.org");
+  EXPECT_EQ(options.sessions_max, 7u);
+  EXPECT_EQ(options.autologout, std::chrono::minutes(20));
+  EXPECT_EQ(options.send_timeout, std::chrono::minutes(1));
+  EXPECT_EQ(options.login_delay, std::chrono::seconds(30));
+  EXPECT_EQ(options.errors_max, 9u);
+  EXPECT_EQ(options.login_failures_max, 3u);
+  EXPECT_TRUE(options.apop);
+  EXPECT_EQ(options.utf8_header, pop3::Utf8Header::kRefused);
+}
+
+TEST(ParseConfig, WarnsOfAListenerWhereNobodyCouldLogIn) {
+  const ConfigResult result = ParseConfig(
+      "hostname = \"a.example\"\n[[listener]]\naddress = \"127.0.0.1:110\"\nprotocol = "
+      "\"pop3\"\n",
+      "");
+  EXPECT_TRUE(result.ok());
+  EXPECT_EQ(FormatDiagnostics("f", result.diagnostics),
+            "f:2:1: warning: [[listener]] 127.0.0.1:110 has no tls, and takes no password without: "
+            "write [tls], or auth = \"always\" where nobody else sees the wire\n");
+}
+
 struct Wrong {
   const char* text;
   const char* said;
@@ -222,10 +275,21 @@ constexpr Wrong kWrong[] = {
      "f.toml:3:1: error: [[listener]] has no address: write address = \"0.0.0.0:25\"\n"},
     {"protocol = \"imap\"\n",
      "f.toml:3:12: error: [[listener]] protocol \"imap\" is not in this version yet: \"smtp\", "
-     "\"submission\" and \"lmtp\" are\n"},
+     "\"submission\", \"lmtp\" and \"pop3\" are\n"},
     {"protocol = \"gopher\"\n",
      "f.toml:3:12: error: [[listener]] protocol \"gopher\" is no protocol: \"smtp\", "
-     "\"submission\" and \"lmtp\" are\n"},
+     "\"submission\", \"lmtp\" and \"pop3\" are\n"},
+    {"protocol = \"pop3\"\nauth = \"none\"\n",
+     "f.toml:1:1: error: [[listener]] auth \"none\" lets nobody log in: take it out\n"},
+    {"protocol = \"pop3\"\nauth = \"always\"\nbare_newline = \"refused\"\n",
+     "f.toml:5:16: error: [[listener]] bare_newline is for smtp, not for pop3\n"},
+    {"protocol = \"pop3\"\nauth = \"never\"\n",
+     "f.toml:4:8: error: [[listener]] auth \"never\" must be one of \"none\", \"encrypted\", "
+     "\"always\"\n"},
+    {"protocol = \"pop3\"\nauth = \"always\"\n[pop3]\nautologout = \"9m\"\n",
+     "f.toml:6:14: warning: [pop3] autologout is less than the 10m that RFC 1939 §3 asks for\n"},
+    {"protocol = \"pop3\"\nauth = \"always\"\n[pop3]\nutf8_header = \"x\"\n",
+     "f.toml:6:15: error: [pop3] utf8_header \"x\" must be one of \"surrogate\", \"refused\"\n"},
     {"tls = \"starttls\"\n",
      "f.toml:3:7: error: [[listener]] tls needs a certificate: write [tls] with certificate and "
      "private_key\n"},
@@ -452,14 +516,16 @@ TEST(Config, RefusesLmtpOnThePortOfSmtp) {
   EXPECT_NE(FormatDiagnostics("f", result.diagnostics).find("port 24"), std::string::npos);
 }
 
-TEST(ParseConfig, ASubmissionListenerOffersAuthInsideTlsAndIsImplicitOnPort465) {
+TEST(ParseConfig, AListenerForAccountsOffersAuthInsideTlsAndIsImplicitOnThePortsOfThat) {
   const std::string_view tls = "[tls]\ncertificate = \"/a.pem\"\nprivate_key = \"/a.key\"\n";
   const std::string_view listeners =
       "[[listener]]\naddress = \"0.0.0.0:587\"\nprotocol = \"submission\"\n"
       "[[listener]]\naddress = \"0.0.0.0:465\"\nprotocol = \"submission\"\n"
       "[[listener]]\naddress = \"0.0.0.0:466\"\nprotocol = \"submission\"\nauth = \"always\"\n"
       "[[listener]]\naddress = \"0.0.0.0:25\"\n"
-      "[[listener]]\naddress = \"0.0.0.0:26\"\nauth = \"encrypted\"\n";
+      "[[listener]]\naddress = \"0.0.0.0:26\"\nauth = \"encrypted\"\n"
+      "[[listener]]\naddress = \"0.0.0.0:110\"\nprotocol = \"pop3\"\n"
+      "[[listener]]\naddress = \"0.0.0.0:995\"\nprotocol = \"pop3\"\n";
   const ConfigResult read = ParseConfig(std::string(listeners) + std::string(tls), "h.invalid");
   ASSERT_TRUE(read.ok()) << FormatDiagnostics("f", read.diagnostics);
   struct Wanted {
@@ -473,7 +539,9 @@ TEST(ParseConfig, ASubmissionListenerOffersAuthInsideTlsAndIsImplicitOnPort465) 
       {ListenerProtocol::kSubmission, ListenerTls::kImplicit, ListenerAuth::kEncrypted},
       {ListenerProtocol::kSubmission, ListenerTls::kStartTls, ListenerAuth::kAlways},
       {ListenerProtocol::kSmtp, ListenerTls::kStartTls, ListenerAuth::kNone},
-      {ListenerProtocol::kSmtp, ListenerTls::kStartTls, ListenerAuth::kEncrypted}};
+      {ListenerProtocol::kSmtp, ListenerTls::kStartTls, ListenerAuth::kEncrypted},
+      {ListenerProtocol::kPop3, ListenerTls::kStartTls, ListenerAuth::kEncrypted},
+      {ListenerProtocol::kPop3, ListenerTls::kImplicit, ListenerAuth::kEncrypted}};
   ASSERT_EQ(read.config.listeners.size(), std::size(kWanted));
   for (size_t i = 0; i < std::size(kWanted); ++i) {
     EXPECT_EQ(read.config.listeners[i].options.protocol, kWanted[i].protocol) << i;
