@@ -188,7 +188,8 @@ std::optional<agent::NextHop> ChooseServer(const Arguments& given, std::string& 
         return one.options.protocol == session::ListenerProtocol::kSmtp;
       });
   if (listener == config->listeners.end()) {
-    errors += "ringmail: the configuration has no listener for smtp: say --to\n";
+    errors += "ringmail send: no listener of the configuration is for smtp: say --server\n";
+    code = Number(ExitCode::kConfiguration);
     return std::nullopt;
   }
   const io::Endpoint& endpoint = listener->endpoint;

@@ -138,8 +138,8 @@ class Reader {
               Severity severity = Severity::kError) {
     result_.diagnostics.push_back({severity, at.begin.line, at.begin.column, std::move(text)});
   }
-  void ReportWhole(std::string text) {
-    result_.diagnostics.push_back({Severity::kError, 0, 0, std::move(text)});
+  void ReportWhole(std::string text, Severity severity = Severity::kError) {
+    result_.diagnostics.push_back({severity, 0, 0, std::move(text)});
   }
 
   void ReadSection(const Section& section, const toml::node& node, const toml::source_region& at);

@@ -205,8 +205,9 @@ constexpr Key kListener[] = {
      .type = KeyType::kText,
      .set =
          [](const Value& v, Target& t) {
-           t.listener->auth_set = true;
-           return SetNamed(v.text, kListenerAuth, t.listener->options.auth);
+           std::string problem = SetNamed(v.text, kListenerAuth, t.listener->options.auth);
+           t.listener->auth_set = problem.empty();
+           return problem;
          }},
     {.name = "name",
      .type = KeyType::kText,

@@ -9,7 +9,9 @@
 #include "ringmail/io/runtime.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/io/timer.h"
+#include "ringmail/io/tls.h"
 #include "tests/sim/io/world.h"
+#include "tests/support/io/tls_identities.h"
 #include "tests/support/pop3/house.h"
 
 namespace ringmail::pop3 {
@@ -22,6 +24,8 @@ using std::chrono::seconds;
 struct Client {
   std::vector<std::string> pieces;
   Nanoseconds start{0}, pause{0};
+  bool implicit_tls = false;
+  size_t tls_before = SIZE_MAX;  // the piece before which TLS begins
   std::string heard;
   bool ended = false, done = false;
 };
@@ -98,9 +102,11 @@ class Pop3ServiceTest : public testing::Test {
         co_await io::Connect({.ip = test->server_.ip(), .port = 110}, {}, io::Now() + seconds(10));
     CHECK(result.status == io::StreamStatus::kOk);
     io::Stream stream = std::move(result.stream);
+    if (client->implicit_tls) co_await BeginTls(&stream);
     for (size_t i = 0; !client->ended && i <= client->pieces.size(); ++i) {
       if (i > 0) {
         co_await io::SleepUntil(io::Now() + client->pause);
+        if (client->tls_before == i - 1) co_await BeginTls(&stream);
         stream.Write(client->pieces[i - 1]);
       }
       while (true) {
@@ -118,6 +124,24 @@ class Pop3ServiceTest : public testing::Test {
     }
     co_await stream.Close(io::Now() + seconds(1));
     client->done = true;
+  }
+
+  static io::Task<void> BeginTls(io::Stream* stream) {
+    auto context =
+        io::TlsContext::MakeClient({.authorities_pem = std::string(testing_tls::kAuthority)});
+    CHECK(context.ok());
+    const io::TlsResult result = co_await stream->StartTlsClient(
+        *context, {.server_name = "mx.example.org"}, io::Now() + seconds(20));
+    EXPECT_TRUE(result.ok()) << result.problem;
+  }
+  void HaveCertificate(ListenerTls tls) {
+    auto context = io::TlsContext::MakeServer(
+        {.identities = {{.certificate_pem = std::string(testing_tls::kEcdsaCertificate),
+                         .private_key_pem = std::string(testing_tls::kEcdsaKey)}}});
+    CHECK(context.ok());
+    options_.tls = *std::move(context);
+    listener_options_.tls = tls;
+    listener_options_.plaintext = session::SaslPlaintext::kEncryptedOnly;
   }
 
   sim::World world_;
@@ -151,6 +175,47 @@ TEST_F(Pop3ServiceTest, ServesASessionOnTheShardOfItsAccountWhichItMovesTo) {
   world_.RunFor(seconds(10));
   EXPECT_EQ(services_[0]->session_count(), 0u);
   EXPECT_EQ(services_[1]->session_count(), 0u);
+}
+
+TEST_F(Pop3ServiceTest, TakesPasswordsOnceTlsProtectsThemAndMovesWithIt) {
+  HaveCertificate(ListenerTls::kStartTls);
+  house_.home = ShardIndex(1);
+  Start();
+  Client client{
+      .pieces = {"USER ann\r\n", "STLS\r\n", "CAPA\r\n", Login("STLS\r\n"), "RETR 1\r\nQUIT\r\n"},
+      .tls_before = 2};
+  Run({&client});
+  EXPECT_TRUE(client.heard.starts_with(
+      "+OK ringmail ready\r\n-ERR Passwords are not taken in the clear: say STLS first\r\n"
+      "+OK Begin\r\n+OK Capability list follows\r\nTOP\r\nUIDL\r\nUSER\r\nSASL PLAIN LOGIN "
+      "CRAM-MD5\r\nRESP-CODES\r\n"))
+      << client.heard;
+  EXPECT_TRUE(
+      client.heard.ends_with("+OK 3 messages (135 octets)\r\n-ERR You are logged in "
+                             "already\r\n+OK 45 octets\r\n" +
+                             Letter("x", 1) + ".\r\n+OK Goodbye\r\n"))
+      << client.heard;
+}
+
+TEST_F(Pop3ServiceTest, SpeaksTlsFromTheFirstOctetOnAnImplicitListener) {
+  HaveCertificate(ListenerTls::kImplicit);
+  Start();
+  Client client{.pieces = {"STLS\r\n" + Login("DELE 1\r\n"), "QUIT\r\n"}, .implicit_tls = true};
+  Run({&client});
+  EXPECT_EQ(client.heard,
+            "+OK ringmail ready\r\n-ERR TLS protects this session already\r\n"
+            "+OK Now the password\r\n+OK 3 messages (135 octets)\r\n+OK Message 1 is deleted\r\n"
+            "+OK 1 messages deleted, goodbye\r\n");
+  EXPECT_EQ(house_.messages("ann"), 2u);
+}
+
+TEST_F(Pop3ServiceTest, DeletesNothingWhereTlsIsCutOff) {
+  HaveCertificate(ListenerTls::kImplicit);
+  Start();
+  Client client{.pieces = {Login("DELE 1\r\n")}, .implicit_tls = true};
+  Run({&client});
+  world_.RunFor(seconds(10));
+  EXPECT_EQ(house_.messages("ann"), 3u);
 }
 
 TEST_F(Pop3ServiceTest, GivesAMaildropToOneOfTwoSessionsWhereverTheyCameIn) {

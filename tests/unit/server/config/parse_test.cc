@@ -284,6 +284,8 @@ constexpr Wrong kWrong[] = {
     {"protocol = \"pop3\"\nauth = \"always\"\nbare_newline = \"refused\"\n",
      "f.toml:5:16: error: [[listener]] bare_newline is for smtp, not for pop3\n"},
     {"protocol = \"pop3\"\nauth = \"never\"\n",
+     "f.toml:1:1: warning: [[listener]] 127.0.0.1:2525 has no tls, and takes no password without: "
+     "write [tls], or auth = \"always\" where nobody else sees the wire\n"
      "f.toml:4:8: error: [[listener]] auth \"never\" must be one of \"none\", \"encrypted\", "
      "\"always\"\n"},
     {"protocol = \"pop3\"\nauth = \"always\"\n[pop3]\nautologout = \"9m\"\n",
