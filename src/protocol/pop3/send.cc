@@ -37,18 +37,23 @@ io::Task<std::optional<bool>> Session::HeaderHas8Bit(storage::ContentSource& sou
   co_return found;
 }
 
-void Session::SayUnreadable(uint32_t place, const Status& status) {
+void Session::NoteUnreadable(uint32_t place, const Status& status) {
   shared_.metrics.messages_failed.Add();
-  if (absl::IsNotFound(status)) {
-    Err(fmt::format("Message {} is not there any more", place + 1));
-    return;
-  }
   LogLine(io::ShardLog(), LogLevel::kError, "message_unreadable")
       .Field("account", baggage_->name)
       .Field("uid", maildrop_->at(place).uid.value)
       .Field("why", Std(status.message()));
-  Err(absl::IsDataLoss(status) ? "[SYS/PERM] The message is damaged"
-                               : "[SYS/TEMP] The message cannot be read at present");
+}
+
+void Session::SayUnreadable(uint32_t place, const Status& status) {
+  if (absl::IsNotFound(status)) {
+    shared_.metrics.messages_failed.Add();
+    Err(fmt::format("Message {} is not there any more", place + 1));
+  } else {
+    NoteUnreadable(place, status);
+    Err(absl::IsDataLoss(status) ? "[SYS/PERM] The message is damaged"
+                                 : "[SYS/TEMP] The message cannot be read at present");
+  }
 }
 
 // `bytes` are those of `piece` from `begin` on, or what stands for them.
@@ -87,55 +92,61 @@ io::Task<bool> Session::SendPiece(std::string_view bytes, storage::ContentPiece 
     Err("[SYS/PERM] The message is binary (RFC 3030)");
     co_return;
   }
-  storage::ContentSource& source = *opened->source;
   const bool surrogate = !baggage_->utf8 && (opened->flags & storage::kContent8Bit) != 0;
   if (surrogate && settings_.options.utf8_header == Utf8Header::kRefused) {
-    const std::optional<bool> found = co_await HeaderHas8Bit(source);
+    const std::optional<bool> found = co_await HeaderHas8Bit(*opened->source);
     if (found.value_or(false)) {
       Err("[UTF8] The message has a header in UTF-8: say UTF8 before you log in");
       co_return;
     }
   }
   // Before anything is promised, its beginning has been read.
-  StatusOr<storage::ContentPiece> piece = co_await source.Next();
-  if (!piece.ok()) {
-    SayUnreadable(place, piece.status());
+  const StatusOr<storage::ContentPiece> first = co_await opened->source->Next();
+  if (!first.ok()) {
+    SayUnreadable(place, first.status());
     co_return;
   }
   Ok(body_lines ? "Top of message follows" : fmt::format("{} octets", maildrop_->at(place).bytes));
-  MessageCut cut(body_lines.value_or(UINT32_MAX));
+  sending_ = std::make_unique<Sending>(body_lines.value_or(UINT32_MAX));
+  sending_->source = std::move(opened->source);
+  sending_->top = body_lines.has_value();
+  sending_->surrogate = surrogate;
+  co_await SendPieces(place, *first);
+  // What a client has not taken is lent to the stream until that is closed.
+  if (ending_ == Ending::kNone) sending_.reset();
+}
+
+io::Task<void> Session::SendPieces(uint32_t place, storage::ContentPiece piece) {
+  Sending& sending = *sending_;
   bool ends_line = true;
-  while (!piece->bytes.empty()) {
-    std::string_view bytes = piece->bytes;
+  while (!piece.bytes.empty()) {
+    std::string_view bytes = piece.bytes;
     size_t begin = 0;
-    std::string header;
-    if (body_lines || (surrogate && cut.in_header())) {
-      bytes = bytes.substr(0, cut.Feed(bytes));
-      if (surrogate && Has8Bit(bytes.substr(0, cut.header_bytes()))) {
-        header = bytes.substr(0, cut.header_bytes());
-        std::replace_if(header.begin(), header.end(), Over127, '?');
-        if (!co_await SendPiece(header, *piece, 0)) co_return;
+    if (sending.top || (sending.surrogate && sending.cut.in_header())) {
+      bytes = bytes.substr(0, sending.cut.Feed(bytes));
+      const std::string_view header = bytes.substr(0, sending.cut.header_bytes());
+      if (sending.surrogate && Has8Bit(header)) {
+        sending.header = header;
+        std::replace_if(sending.header.begin(), sending.header.end(), Over127, '?');
         begin = header.size();
+        if (!co_await SendPiece(sending.header, piece, 0)) co_return;
       }
-      if (!body_lines) bytes = piece->bytes;
+      if (!sending.top) bytes = piece.bytes;
     }
     if (!bytes.empty()) ends_line = bytes.ends_with('\n');
-    if (!co_await SendPiece(bytes.substr(begin), *piece, begin)) co_return;
-    if (body_lines && cut.done()) break;
-    piece = co_await source.Next();
-    if (!piece.ok()) {
-      shared_.metrics.messages_failed.Add();
-      LogLine(io::ShardLog(), LogLevel::kError, "message_unreadable")
-          .Field("account", baggage_->name)
-          .Field("uid", maildrop_->at(place).uid.value)
-          .Field("why", Std(piece.status().message()));
+    if (!co_await SendPiece(bytes.substr(begin), piece, begin)) co_return;
+    if (sending.top && sending.cut.done()) break;
+    const StatusOr<storage::ContentPiece> next = co_await sending.source->Next();
+    if (!next.ok()) {
+      NoteUnreadable(place, next.status());
       // +OK is said, and the end would say that this was all.
       End(Ending::kDamage);
       co_return;
     }
+    piece = *next;
   }
   stream_.Write(ends_line ? ".\r\n" : "\r\n.\r\n");
-  if (body_lines) co_return;
+  if (sending.top) co_return;
   ++sent_count_;
   shared_.metrics.messages_sent.Add();
   shared_.metrics.message_bytes.Observe(maildrop_->at(place).bytes);

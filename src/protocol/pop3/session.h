@@ -22,6 +22,7 @@
 #include "protocol/pop3/commands.h"
 #include "protocol/pop3/limits.h"
 #include "protocol/pop3/settings.h"
+#include "protocol/pop3/wire.h"
 #include "ringmail/base/intrusive_list.h"
 #include "ringmail/codec/digest.h"
 #include "ringmail/io/move.h"
@@ -143,6 +144,15 @@ class Session : public ListHook<struct SessionTag> {
   io::Task<void> Send(uint32_t place, std::optional<uint32_t> body_lines);
 
  private:
+  // The message that is being sent: what the stream refers to lies in it.
+  struct Sending {
+    explicit Sending(uint32_t body_lines) : cut(body_lines) {}
+    std::unique_ptr<storage::ContentSource> source;
+    std::string header;  // the part of it that is in the current piece, with question marks
+    MessageCut cut;
+    bool top = false, surrogate = false;
+  };
+
   // How a wait for the peer ended; false: the session ends.
   bool Heard(io::StreamStatus status);
   // The command that `line` is; null: none, and that was said.
@@ -152,6 +162,8 @@ class Session : public ListHook<struct SessionTag> {
   io::Task<void> OpenMaildrop();
   io::Task<bool> SendPiece(std::string_view bytes, storage::ContentPiece piece, size_t begin);
   io::Task<std::optional<bool>> HeaderHas8Bit(storage::ContentSource& source);
+  io::Task<void> SendPieces(uint32_t place, storage::ContentPiece piece);
+  void NoteUnreadable(uint32_t place, const Status& status);
   void SayUnreadable(uint32_t place, const Status& status);
   void LogBegin();
   void LogEnd();
@@ -162,7 +174,8 @@ class Session : public ListHook<struct SessionTag> {
   std::unique_ptr<Baggage> baggage_;  // null once it has moved
   MaildropLocks::Lock lock_;
   std::unique_ptr<Maildrop> maildrop_;
-  std::vector<bool> deleted_;  // by place; empty: none
+  std::unique_ptr<Sending> sending_;  // null between messages
+  std::vector<bool> deleted_;         // by place; empty: none
   uint64_t deleted_bytes_ = 0;
   uint32_t deleted_count_ = 0, sent_count_ = 0;
   std::string user_;

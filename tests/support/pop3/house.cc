@@ -28,13 +28,19 @@ class HouseSource final : public storage::ContentSource {
         dots_.push_back(static_cast<uint32_t>(i));
     }
     at_ += bytes.size();
-    // A copy of its own for each piece, so that who holds one too long is found.
+    Spoil();
     piece_ = std::make_unique<std::string>(bytes);
     co_return storage::ContentPiece{.bytes = *piece_, .dot_lines = dots_};
   }
   void Rewind() override { at_ = 0; }
+  ~HouseSource() override { Spoil(); }
 
  private:
+  // Who still shows the last piece to anybody is found out.
+  void Spoil() {
+    if (piece_ != nullptr) codec::Wipe(*piece_);
+  }
+
   House& house_;
   const std::string_view content_;
   const uint64_t fails_after_;

@@ -74,9 +74,9 @@ int Run(char** arguments) {
   Boot boot;
   boot.options.hostname = "localhost";
   boot.options.apop = true;
-  auto context = io::TlsContext::MakeServer(
-      {.identities = {{.certificate_pem = Contents(arguments[3]),
-                       .private_key_pem = Contents(arguments[4])}}});
+  auto context =
+      io::TlsContext::MakeServer({.identities = {{.certificate_pem = Contents(arguments[3]),
+                                                  .private_key_pem = Contents(arguments[4])}}});
   CHECK(context.ok());
   boot.options.tls = *std::move(context);
   std::vector<std::filesystem::path> letters;

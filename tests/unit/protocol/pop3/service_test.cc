@@ -25,6 +25,7 @@ struct Client {
   std::vector<std::string> pieces;
   Nanoseconds start{0}, pause{0};
   bool implicit_tls = false;
+  Nanoseconds deaf{0};           // takes nothing of what is sent, for so long
   size_t tls_before = SIZE_MAX;  // the piece before which TLS begins
   std::string heard;
   bool ended = false, done = false;
@@ -108,6 +109,10 @@ class Pop3ServiceTest : public testing::Test {
         co_await io::SleepUntil(io::Now() + client->pause);
         if (client->tls_before == i - 1) co_await BeginTls(&stream);
         stream.Write(client->pieces[i - 1]);
+      }
+      if (i > 0 && client->deaf > Nanoseconds(0)) {
+        (void)co_await stream.Flush(io::Now() + seconds(1));
+        co_await io::SleepUntil(io::Now() + client->deaf);
       }
       while (true) {
         const io::StreamStatus status = co_await stream.Receive(io::Now() + milliseconds(20));
@@ -288,6 +293,42 @@ TEST_F(Pop3ServiceTest, EndsSessionsThatWaitAtShutdownAndDeletesNothing) {
   EXPECT_TRUE(fresh.ended);
   EXPECT_TRUE(moved.heard.ends_with("+OK Message 1 is deleted\r\n")) << moved.heard;
   EXPECT_EQ(house_.messages("ann"), 3u);
+}
+
+// What the client does not take refers to the message until the stream is closed; the simulated
+// network checks that it stays what it was.
+TEST_F(Pop3ServiceTest, EndsASessionThatTakesNothingAndKeepsTheMessageUntilThen) {
+  const std::string line = "." + std::string(200, 'b') + "\r\n";
+  std::string big = "Subject: x\r\n\r\n", stuffed = big;
+  for (int i = 0; i < 20'000; ++i) {
+    big += line;
+    stuffed += "." + line;
+  }
+  house_.Deliver("ann", big);
+  house_.piece_bytes = 256u << 10;
+  options_.send_timeout = seconds(30);
+  for (const bool tls : {false, true}) {
+    if (tls) {
+      server_.Kill();
+      HaveCertificate(ListenerTls::kImplicit);
+    }
+    Start();
+    // It listens again after the server has given up, and before the server has closed.
+    Client client{.pieces = {Login("DELE 1\r\nRETR 4\r\nQUIT\r\n")},
+                  .implicit_tls = tls,
+                  .deaf = seconds(32)};
+    Begin({&client});
+    world_.RunFor(seconds(20));
+    EXPECT_EQ(services_[0]->session_count(), 1u);
+    world_.RunFor(seconds(40));
+    EXPECT_EQ(services_[0]->session_count(), 0u);
+    EXPECT_EQ(house_.messages("ann"), 4u);
+    const size_t begin = client.heard.find("Subject: x");
+    ASSERT_NE(begin, std::string::npos);
+    const std::string came = client.heard.substr(begin);
+    EXPECT_GT(came.size(), 100'000u);
+    EXPECT_EQ(came, stuffed.substr(0, came.size()));
+  }
 }
 
 TEST_F(Pop3ServiceTest, DeletesNothingForAClientThatIsGone) {
