@@ -1,5 +1,6 @@
-// Prints libFuzzer's dictionary of SMTP from the tables of the commands, the extensions and their
-// parameters: run by the build, so that a row that is added is known to the fuzzers that day.
+// Prints libFuzzer's dictionary of SMTP, or of POP3 where the argument is pop3_command, from the
+// tables of the commands, the extensions and their parameters: run by the build, so that a row that
+// is added is known to the fuzzers that day.
 //
 // The tables do not list the values that a parameter takes. The words below do, and the program
 // fails where one is not taken any more, or a parameter with a value has none.
@@ -7,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/pop3/commands.h"
 #include "protocol/smtp/commands.h"
 #include "protocol/smtp/extensions.h"
 
@@ -112,7 +114,30 @@ bool PrintAll() {
 }  // namespace
 }  // namespace ringmail::smtp
 
-int main() {
+namespace ringmail::pop3 {
+namespace {
+
+// The words behind a verb are those of tests/support/pop3/house.h.
+void PrintAll() {
+  for (const CommandRow& row : CommandRows()) {
+    smtp::Print(row.verb);
+    smtp::Print(std::string(row.verb) + "\r\n");
+    smtp::Print(std::string(row.verb) + " ");
+  }
+  for (const std::string_view token :
+       {"USER ann\r\nPASS secret word\r\n", " 1\r\n", " 2 1\r\n", " 3\r\n", "PLAIN", "LOGIN",
+        "CRAM-MD5", "AGFubgBzZWNyZXQgd29yZA==\r\n", "*\r\n", "\r\n", "\r\n\r\n", "\n.\r\n"})
+    smtp::Print(token);
+}
+
+}  // namespace
+}  // namespace ringmail::pop3
+
+int main(int count, char** arguments) {
+  if (count == 2 && std::string_view(arguments[1]) == "pop3_command") {
+    ringmail::pop3::PrintAll();
+    return 0;
+  }
   if (ringmail::smtp::PrintAll()) return 0;
   std::fputs("print_dictionary: its words and the parameters of extensions.cc differ\n", stderr);
   return 1;

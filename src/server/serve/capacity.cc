@@ -15,6 +15,15 @@ constexpr uint64_t kDescriptorsPerShard = 128;
 constexpr uint64_t kOutboundPerShard = 1024;
 constexpr uint64_t kSessionsMin = 16;
 
+// The services that have listeners: [limits] connections is for each.
+uint64_t RoomsOf(const Config& config) {
+  const bool pop3 =
+      std::any_of(config.listeners.begin(), config.listeners.end(), [](const ListenerConfig& one) {
+        return one.options.protocol == session::ListenerProtocol::kPop3;
+      });
+  return pop3 ? 2 : 1;
+}
+
 }  // namespace
 
 Capacity PlanCapacity(const Config& config, uint16_t shard_count, uint64_t descriptors) {
@@ -22,19 +31,20 @@ Capacity PlanCapacity(const Config& config, uint16_t shard_count, uint64_t descr
   const uint64_t for_connections = descriptors > fixed ? (descriptors - fixed) / shard_count : 0;
   // A small limit is shared half and half between both directions.
   const uint64_t outbound = std::min(kOutboundPerShard, for_connections / 2);
-  const uint64_t inbound = for_connections - outbound;
+  const uint64_t rooms = RoomsOf(config);
+  const uint64_t inbound = (for_connections - outbound) / rooms;
   const uint64_t wanted = config.smtp.sessions_max;
   const bool configured = wanted != smtp::SmtpOptions{}.sessions_max;
   Capacity capacity;
   const uint64_t sessions = std::min(wanted, inbound);
   capacity.sessions_per_shard = static_cast<uint32_t>(sessions);
-  capacity.connections_per_shard = static_cast<uint32_t>(sessions + outbound);
+  capacity.connections_per_shard = static_cast<uint32_t>(sessions * rooms + outbound);
   if (wanted <= inbound) {
     capacity.explanation = fmt::format("{} are enough for {} connections on each of {} shards",
                                        descriptors, wanted, shard_count);
     return capacity;
   }
-  const uint64_t needed = fixed + (wanted + outbound) * shard_count;
+  const uint64_t needed = fixed + (wanted * rooms + outbound) * shard_count;
   capacity.enough = !configured && sessions >= kSessionsMin;
   capacity.explanation =
       capacity.enough

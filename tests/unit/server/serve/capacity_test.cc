@@ -14,6 +14,21 @@ TEST(CapacityTest, WithDescriptorsEnoughTheConfiguredNumberStands) {
   EXPECT_EQ(capacity.connections_per_shard, 2024u);
 }
 
+TEST(CapacityTest, EachServiceThatListensHasItsConnections) {
+  Config config;
+  config.smtp.sessions_max = 1000;
+  config.listeners.resize(3);
+  config.listeners[1].options.protocol = config.listeners[2].options.protocol =
+      session::ListenerProtocol::kPop3;
+  const Capacity capacity = PlanCapacity(config, 2, 20'000);
+  EXPECT_TRUE(capacity.enough);
+  EXPECT_EQ(capacity.sessions_per_shard, 1000u);
+  EXPECT_EQ(capacity.connections_per_shard, 3024u);
+  config.smtp.sessions_max = 5000;
+  EXPECT_FALSE(PlanCapacity(config, 1, 11'407).enough);
+  EXPECT_TRUE(PlanCapacity(config, 1, 11'408).enough);
+}
+
 TEST(CapacityTest, ADefaultIsLoweredToWhatFits) {
   const Capacity capacity = PlanCapacity(Config{}, 2, 20'000);
   EXPECT_TRUE(capacity.enough);
