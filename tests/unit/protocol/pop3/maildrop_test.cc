@@ -9,103 +9,16 @@
 #include "gtest/gtest.h"
 #include "protocol/pop3/limits.h"
 #include "ringmail/base/check.h"
-#include "ringmail/storage/account.h"
 #include "ringmail/storage/store.h"
-#include "storage/mailbox/account_state.h"
 #include "tests/sim/io/world.h"
-
-namespace ringmail::storage {
-
-// The log's own stands in its place where there is one. Nothing is borrowed here.
-__attribute__((weak)) BorrowedContent::~BorrowedContent() { CHECK(content_ == nullptr); }
-
-}  // namespace ringmail::storage
+#include "tests/support/storage/fake_accounts.h"
 
 namespace ringmail::pop3 {
 namespace {
 
 using storage::Uid;
 
-constexpr storage::MailboxId kInbox(1);
-
-class FakeAccount final : public storage::Account {
- public:
-  AccountId id() const override { return AccountId(5); }
-  storage::ModSeq applied() const override { return state.applied(); }
-  std::vector<storage::MailboxSummary> Mailboxes() const override { return {}; }
-  std::optional<storage::MailboxSummary> Find(storage::MailboxId) const override { return {}; }
-  std::optional<storage::MailboxSummary> FindName(std::string_view name) const override {
-    CHECK(name == "INBOX");
-    return storage::MailboxSummary{.id = kInbox};
-  }
-  storage::MailboxView View(storage::MailboxId id) const override { return state.View(id); }
-  std::optional<std::vector<storage::UidRange>> VanishedSince(storage::MailboxId,
-                                                              storage::ModSeq) const override {
-    return {};
-  }
-  std::vector<std::string> Subscriptions() const override { return {}; }
-  std::optional<std::string_view> Value(storage::MailboxId, std::string_view) const override {
-    return {};
-  }
-  std::string_view DeliveredTo(const storage::MessageEntry& entry) const override {
-    return state.DeliveredTo(entry);
-  }
-  uint64_t bytes() const override { return state.bytes(); }
-  uint32_t messages() const override { return state.messages(); }
-  io::Task<StatusOr<std::vector<storage::ChangeResult>>> Apply(
-      storage::AccountTransaction transaction) override {
-    if (transactions == fails_after) co_return absl::ResourceExhaustedError("the disk is full");
-    ++transactions;
-    co_return state.Apply(storage::ModSeq(state.applied().value + 1), transaction);
-  }
-  io::Task<StatusOr<std::vector<storage::ChangeResult>>> ApplyWithContent(
-      storage::AccountTransaction, std::vector<NewContent>) override {
-    co_return absl::UnimplementedError("not of a maildrop");
-  }
-  void Watch(storage::AccountWatcher&) override {}
-
-  void Deliver(uint32_t count) {
-    storage::AccountTransaction many;
-    for (uint32_t i = 1; i <= count; ++i) {
-      storage::Append append;
-      append.mailbox = kInbox;
-      append.content = ContentId(state.messages() + i);
-      append.bytes = 100 + i;
-      append.delivered_to = delivered_to;
-      many.changes.emplace_back(append);
-    }
-    (void)state.Apply(storage::ModSeq(state.applied().value + 1), many);
-  }
-
-  storage::AccountState state{7};
-  std::string delivered_to;  // of what is delivered
-  uint32_t transactions = 0, fails_after = UINT32_MAX;
-  int refs = 0;
-
- private:
-  void Ref() override { ++refs; }
-  void Unref() override { --refs; }
-};
-
-class FakeAccounts final : public storage::Accounts {
- public:
-  ShardIndex ShardOf(AccountId id) const override {
-    return ShardIndex(static_cast<uint16_t>(id.value));
-  }
-  io::Task<StatusOr<storage::AccountRef>> Open(AccountId) override {
-    if (!open_fails.ok()) co_return open_fails;
-    co_return storage::AccountRef(&account);
-  }
-  io::Task<Status> Erase(AccountId) override { co_return absl::OkStatus(); }
-  io::Task<StatusOr<storage::BorrowedContent>> Borrow(ContentId) override {
-    co_return absl::NotFoundError("no log has it");
-  }
-  uint64_t open_count() const override { return 0; }
-  io::Task<void> Publish(std::vector<Accounts*>) override { co_return; }
-
-  FakeAccount account;
-  Status open_fails;
-};
+using storage::kInbox;
 
 class Pop3Maildrop : public testing::Test {
  public:
@@ -144,7 +57,7 @@ class Pop3Maildrop : public testing::Test {
     self.done_ = true;
   }
 
-  FakeAccounts accounts_;
+  storage::FakeAccounts accounts_;
   void (*body_)(Pop3Maildrop& self, Maildrop& maildrop) = nullptr;
   std::vector<storage::UidRange> wanted_;
   Maildrop* maildrop_ = nullptr;
