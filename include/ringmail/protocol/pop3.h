@@ -14,13 +14,10 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "ringmail/base/ids.h"
 #include "ringmail/base/ip_address.h"
 #include "ringmail/base/limit.h"
 #include "ringmail/base/metrics.h"
@@ -31,6 +28,9 @@
 #include "ringmail/io/tls.h"
 #include "ringmail/session/sasl.h"
 
+namespace ringmail::agent {
+class Authenticator;
+}  // namespace ringmail::agent
 namespace ringmail::storage {
 class Accounts;
 class ShardStore;
@@ -84,49 +84,12 @@ struct Pop3Options {
   std::shared_ptr<const io::TlsContext> tls;
 };
 
-// What came of a step of an exchange: kChallenge, kSuccess or kFailure.
-struct Pop3Step {
-  session::SaslStepKind kind = session::SaslStepKind::kFailure;
-  std::string challenge;  // octets
-  session::SaslFailure failure = session::SaslFailure::kNone;
-  AccountId account;  // of kSuccess, with its name for the log
-  std::string name;
-};
-
-// One authentication, which waits for whoever knows the accounts and, after a failure, for as long
-// as its penalty is. Begin once, Respond to each challenge.
-class Pop3Exchange {
- public:
-  virtual ~Pop3Exchange() = default;
-  virtual io::Task<Pop3Step> Begin(std::optional<std::string_view> initial_response) = 0;
-  virtual io::Task<Pop3Step> Respond(std::string_view response) = 0;
-};
-
-// Who knows the accounts. One for each shard; outlives the service.
-class Pop3Authenticator {
- public:
-  virtual ~Pop3Authenticator() = default;
-  virtual session::SaslMechanismSet Offered(const session::SaslChannel& channel,
-                                            session::SaslPlaintext plaintext) const = 0;
-  // `mechanism` is one of Offered; what `channel` views outlives the exchange. USER and PASS are an
-  // exchange of PLAIN.
-  virtual std::unique_ptr<Pop3Exchange> Begin(session::SaslMechanism mechanism,
-                                              session::SaslMechanismSet offered,
-                                              const session::SaslChannel& channel,
-                                              const IpAddress& client) = 0;
-  // Whether there are passwords that APOP could be checked with.
-  virtual bool KnowsApop() const = 0;
-  // RFC 1939 §7: `digest` is MD5 of `timestamp` and the password. What the views show outlives the
-  // task.
-  virtual io::Task<Pop3Step> Apop(std::string_view timestamp, std::string_view name,
-                                  std::string_view digest, IpAddress client) = 0;
-};
-
 class Pop3Service {
  public:
-  // Borrows all three, of this shard.
+  // Borrows all three, of this shard; the authenticator ends its penalties before Stop.
   static std::unique_ptr<Pop3Service> Make(storage::Accounts& accounts, storage::ShardStore& store,
-                                           Pop3Authenticator& authenticator, Pop3Options options);
+                                           agent::Authenticator& authenticator,
+                                           Pop3Options options);
   // REQUIRES: stopped, or never listened.
   virtual ~Pop3Service() = default;
 

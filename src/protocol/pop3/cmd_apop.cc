@@ -18,7 +18,7 @@ io::Task<void> RunApop(Session& session, std::string_view argument) {
     co_return;
   }
   co_await session.LogIn(co_await session.shared().authenticator.Apop(
-      timestamp, words->first, words->second, session.client()));
+      timestamp, words->first, words->second, session.auth_client()));
 }
 
 }  // namespace ringmail::pop3

@@ -30,11 +30,11 @@ io::Task<void> RunAuth(Session& session, std::string_view argument) {
       co_return;
     }
   }
-  const std::unique_ptr<Pop3Exchange> exchange =
-      session.shared().authenticator.Begin(*mechanism, offered, channel.view(), session.client());
+  const std::unique_ptr<agent::AuthExchange> exchange = session.shared().authenticator.Begin(
+      *mechanism, offered, channel.view(), session.auth_client());
   std::optional<std::string_view> begun;
   if (initial) begun = initial->view();
-  Pop3Step step = co_await exchange->Begin(begun);
+  agent::AuthStep step = co_await exchange->Begin(begun);
   while (step.kind == session::SaslStepKind::kChallenge) {
     session.Write("+ " + session::EncodeSasl(step.challenge) + "\r\n");
     const Response answer = co_await session.ReadResponse();

@@ -1,4 +1,4 @@
-// PASS (RFC 1939 §7), immediately after USER: together they are an exchange of PLAIN (RFC 4616).
+// PASS (RFC 1939 §7), immediately after USER.
 
 #include <utility>
 
@@ -19,18 +19,12 @@ io::Task<void> RunPass(Session& session, std::string_view argument) {
     co_return;
   }
   const Channel channel = session.MakeChannel();
-  const session::SaslMechanismSet offered = session.Mechanisms(channel);
-  if (!offered.Has(session::SaslMechanism::kPlain)) {
+  if (!session.Mechanisms(channel).Has(session::SaslMechanism::kPlain)) {
     session.Err("Passwords are not taken in the clear: say STLS first");
     co_return;
   }
-  std::string message;
-  message.reserve(name.size() + argument.size() + 2);  // so that no copy of it is left behind
-  message.append(1, '\0').append(name).append(1, '\0').append(argument);
-  const codec::Secret plain(std::move(message));
-  const std::unique_ptr<Pop3Exchange> exchange = session.shared().authenticator.Begin(
-      session::SaslMechanism::kPlain, offered, channel.view(), session.client());
-  co_await session.LogIn(co_await exchange->Begin(plain.view()));
+  co_await session.LogIn(
+      co_await session.shared().authenticator.LogIn(name, argument, session.auth_client()));
 }
 
 }  // namespace ringmail::pop3

@@ -92,13 +92,13 @@ io::Task<Response> Session::ReadResponse() {
   co_return response;
 }
 
-io::Task<void> Session::LogIn(Pop3Step step) {
+io::Task<void> Session::LogIn(agent::AuthStep step) {
   CHECK(state() == kAuthorization);
   if (step.kind == SaslStepKind::kSuccess) {
-    CHECK(step.account.value != 0);
-    baggage_->account = step.account;
-    baggage_->name = std::move(step.name);
-    const ShardIndex home = shared_.maildrops.ShardOf(step.account);
+    CHECK(step.account_id.value != 0);
+    baggage_->account = step.account_id;
+    baggage_->name = std::move(step.account);
+    const ShardIndex home = shared_.maildrops.ShardOf(step.account_id);
     if (home == io::ThisShard()) {
       co_await OpenMaildrop();
     } else {

@@ -8,7 +8,7 @@ namespace ringmail::pop3 {
 
 std::unique_ptr<Pop3Service> Pop3Service::Make(storage::Accounts& accounts,
                                                storage::ShardStore& store,
-                                               Pop3Authenticator& authenticator,
+                                               agent::Authenticator& authenticator,
                                                Pop3Options options) {
   return std::make_unique<Service>(MakeAccountMaildrops(accounts, store), authenticator,
                                    std::move(options));

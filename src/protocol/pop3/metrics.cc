@@ -16,6 +16,7 @@ void RegisterMetrics(Pop3Metrics& metrics, MetricRegistry& registry) {
   constexpr std::string_view kRefusedHelp = "POP3 connections turned away.";
   registry.Add(kRefused, kRefusedHelp, &metrics.sessions_refused_full, "reason=\"shard\"");
   registry.Add(kRefused, kRefusedHelp, &metrics.sessions_refused_network, "reason=\"network\"");
+  registry.Add(kRefused, kRefusedHelp, &metrics.sessions_refused_banned, "reason=\"banned\"");
   constexpr std::string_view kCommands = "ringmail_pop3_commands_total";
   constexpr std::string_view kCommandsHelp = "POP3 commands received.";
   for (const CommandRow& row : CommandRows()) {

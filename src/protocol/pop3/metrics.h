@@ -9,7 +9,7 @@
 namespace ringmail::pop3 {
 
 struct Pop3Metrics {
-  Counter sessions_begun, sessions_refused_full, sessions_refused_network;
+  Counter sessions_begun, sessions_refused_full, sessions_refused_network, sessions_refused_banned;
   Gauge sessions;
   std::array<Counter, kCommandCount> commands;
   Counter unknown_commands;

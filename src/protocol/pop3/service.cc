@@ -12,7 +12,7 @@
 
 namespace ringmail::pop3 {
 
-Service::Service(std::unique_ptr<Maildrops> maildrops, Pop3Authenticator& authenticator,
+Service::Service(std::unique_ptr<Maildrops> maildrops, agent::Authenticator& authenticator,
                  Pop3Options options)
     : io::Arrivals(kMovePlace),
       maildrops_(std::move(maildrops)),
@@ -136,6 +136,11 @@ std::string_view Service::Full(const IpAddress& client) {
   if (session_count_ >= options.sessions_max) {
     shared_.metrics.sessions_refused_full.Add();
     return "Too many sessions; try again later";
+  }
+  // Whatever it says, its answer would be the same.
+  if (shared_.authenticator.Banned(client)) {
+    shared_.metrics.sessions_refused_banned.Add();
+    return "Too many refused logins; try again later";
   }
   if (Trusted(client)) return {};
   const auto found = networks_.find(NetworkOf(client));

@@ -18,7 +18,7 @@ namespace ringmail::pop3 {
 
 class Service final : public Pop3Service, private io::Arrivals {
  public:
-  Service(std::unique_ptr<Maildrops> maildrops, Pop3Authenticator& authenticator,
+  Service(std::unique_ptr<Maildrops> maildrops, agent::Authenticator& authenticator,
           Pop3Options options);
   ~Service() override;
 

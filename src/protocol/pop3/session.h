@@ -91,6 +91,7 @@ class Session : public ListHook<struct SessionTag> {
   // account, it has logged in and waits for +OK.
   io::Task<void> Run();
   const IpAddress& client() const { return stream_.peer().ip; }
+  agent::AuthClient auth_client() const { return {.address = client(), .service = "pop3"}; }
 
   // Shutdown has begun: a session that waits for a command ends.
   void Drain();
@@ -125,7 +126,7 @@ class Session : public ListHook<struct SessionTag> {
   io::Task<Response> ReadResponse();
   io::Task<void> StartTls();
   // The answer to PASS, APOP and AUTH.
-  io::Task<void> LogIn(Pop3Step step);
+  io::Task<void> LogIn(agent::AuthStep step);
 
   // TRANSACTION.
   Maildrop& maildrop() { return *maildrop_; }

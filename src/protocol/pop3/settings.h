@@ -6,6 +6,7 @@
 
 #include "protocol/pop3/maildrop.h"
 #include "protocol/pop3/metrics.h"
+#include "ringmail/agent/authenticator.h"
 #include "ringmail/base/time.h"
 #include "ringmail/protocol/pop3.h"
 
@@ -22,7 +23,7 @@ struct Settings {
 // What all sessions of a shard use in turn.
 struct Shared {
   Maildrops& maildrops;
-  Pop3Authenticator& authenticator;
+  agent::Authenticator& authenticator;
   MaildropLocks locks;
   Pop3Metrics metrics;
   bool stopping = false;

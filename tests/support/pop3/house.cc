@@ -106,21 +106,21 @@ class HouseMaildrops final : public Maildrops {
   House& house_;
 };
 
-class HouseExchange final : public Pop3Exchange {
+class HouseExchange final : public agent::AuthExchange {
  public:
   HouseExchange(House& house, session::SaslMechanism mechanism,
                 const session::SaslServerOptions& options)
       : house_(house), server_(session::SaslServer::Make(mechanism, options)) {}
 
-  io::Task<Pop3Step> Begin(std::optional<std::string_view> initial_response) override {
+  io::Task<agent::AuthStep> Begin(std::optional<std::string_view> initial_response) override {
     co_return GoOn(server_->Begin(initial_response));
   }
-  io::Task<Pop3Step> Respond(std::string_view response) override {
+  io::Task<agent::AuthStep> Respond(std::string_view response) override {
     co_return GoOn(server_->Respond(response));
   }
 
  private:
-  Pop3Step GoOn(session::SaslStep step) {
+  agent::AuthStep GoOn(session::SaslStep step) {
     while (step.kind == session::SaslStepKind::kAsk) {
       const credential::CredentialQuestion& question = server_->question();
       credential::CredentialAnswer answer;
@@ -140,7 +140,7 @@ class HouseExchange final : public Pop3Exchange {
       step = server_->Answer(answer);
     }
     if (step.kind == session::SaslStepKind::kSuccess) return house_.Success(server_->account());
-    Pop3Step out;
+    agent::AuthStep out;
     out.kind = step.kind;
     out.challenge = std::move(step.challenge);
     out.failure = step.failure;
@@ -167,11 +167,11 @@ House::Resident* House::Find(AccountId id) {
   CHECK(false);
 }
 
-Pop3Step House::Success(const std::string& name) const {
-  Pop3Step step;
+agent::AuthStep House::Success(const std::string& name) const {
+  agent::AuthStep step;
   step.kind = session::SaslStepKind::kSuccess;
-  step.account = residents_.at(name).id;
-  step.name = name;
+  step.account_id = residents_.at(name).id;
+  step.account = name;
   return step;
 }
 
@@ -212,9 +212,10 @@ session::SaslMechanismSet House::Offered(const session::SaslChannel& channel,
                                     channel);
 }
 
-std::unique_ptr<Pop3Exchange> House::Begin(session::SaslMechanism mechanism,
-                                           session::SaslMechanismSet offered,
-                                           const session::SaslChannel& channel, const IpAddress&) {
+std::unique_ptr<agent::AuthExchange> House::Begin(session::SaslMechanism mechanism,
+                                                  session::SaslMechanismSet offered,
+                                                  const session::SaslChannel& channel,
+                                                  const agent::AuthClient&) {
   return std::make_unique<HouseExchange>(
       *this, mechanism,
       session::SaslServerOptions{.channel = channel,
@@ -224,9 +225,20 @@ std::unique_ptr<Pop3Exchange> House::Begin(session::SaslMechanism mechanism,
                                  .server_secret = "of the test"});
 }
 
-io::Task<Pop3Step> House::Apop(std::string_view timestamp, std::string_view name,
-                               std::string_view digest, IpAddress) {
-  Pop3Step refused;
+io::Task<agent::AuthStep> House::LogIn(std::string_view name, std::string_view password,
+                                       agent::AuthClient) {
+  agent::AuthStep refused;
+  refused.failure =
+      unavailable ? session::SaslFailure::kUnavailable : session::SaslFailure::kRefused;
+  const auto found = residents_.find(std::string(name));
+  if (unavailable || found == residents_.end() || found->second.password != password)
+    co_return refused;
+  co_return Success(found->first);
+}
+
+io::Task<agent::AuthStep> House::Apop(std::string_view timestamp, std::string_view name,
+                                      std::string_view digest, agent::AuthClient) {
+  agent::AuthStep refused;
   refused.failure = session::SaslFailure::kRefused;
   const auto found = residents_.find(std::string(name));
   if (found == residents_.end()) co_return refused;

@@ -8,14 +8,16 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "protocol/pop3/maildrop.h"
+#include "ringmail/agent/authenticator.h"
 #include "ringmail/protocol/pop3.h"
 #include "storage/mailbox/account_state.h"
 
 namespace ringmail::pop3 {
 
-class House final : public Pop3Authenticator {
+class House final : public agent::Authenticator {
  public:
   struct Resident {
     AccountId id;
@@ -49,23 +51,33 @@ class House final : public Pop3Authenticator {
   // What was done.
   uint32_t updates = 0, opened = 0, pieces = 0;
 
-  // --- Pop3Authenticator ---
+  bool banned = false;
+
+  // --- agent::Authenticator ---
+  void Start(std::vector<agent::Authenticator*>) override {}
   session::SaslMechanismSet Offered(const session::SaslChannel& channel,
                                     session::SaslPlaintext plaintext) const override;
-  std::unique_ptr<Pop3Exchange> Begin(session::SaslMechanism mechanism,
-                                      session::SaslMechanismSet offered,
-                                      const session::SaslChannel& channel,
-                                      const IpAddress& client) override;
+  std::unique_ptr<agent::AuthExchange> Begin(session::SaslMechanism mechanism,
+                                             session::SaslMechanismSet offered,
+                                             const session::SaslChannel& channel,
+                                             const agent::AuthClient& client) override;
+  io::Task<agent::AuthStep> LogIn(std::string_view name, std::string_view password,
+                                  agent::AuthClient client) override;
   bool KnowsApop() const override { return apop; }
-  io::Task<Pop3Step> Apop(std::string_view timestamp, std::string_view name,
-                          std::string_view digest, IpAddress client) override;
+  io::Task<agent::AuthStep> Apop(std::string_view timestamp, std::string_view name,
+                                 std::string_view digest, agent::AuthClient client) override;
+  bool Banned(const IpAddress&) const override { return banned; }
+  void Reconfigure(agent::AuthenticatorOptions) override {}
+  void RegisterMetrics(MetricRegistry&) override {}
+  void EndPenalties() override {}
+  io::Task<void> Stop() override { co_return; }
 
  private:
   friend class HouseExchange;
   friend class HouseMaildrop;
   friend class HouseMaildrops;
   Resident* Find(AccountId id);
-  Pop3Step Success(const std::string& name) const;
+  agent::AuthStep Success(const std::string& name) const;
 
   std::map<std::string, Resident> residents_;
 };

@@ -265,6 +265,15 @@ TEST_F(Pop3ServiceTest, TurnsAwayTheSessionBeyondTheLimitOfANetworkThatIsNotTrus
   EXPECT_TRUE(fourth.heard.starts_with("+OK ringmail ready\r\n")) << fourth.heard;
 }
 
+TEST_F(Pop3ServiceTest, TurnsAwayAClientThatIsBanned) {
+  house_.banned = true;
+  Start();
+  Client client{.pieces = {"CAPA\r\n"}};
+  Run({&client});
+  EXPECT_EQ(client.heard, "-ERR [SYS/TEMP] Too many refused logins; try again later\r\n");
+  EXPECT_TRUE(client.ended);
+}
+
 TEST_F(Pop3ServiceTest, KeepsASessionThatItsShardDoesNotAdmitWhereItIs) {
   house_.home = ShardIndex(1);
   options_.sessions_max = 1;
