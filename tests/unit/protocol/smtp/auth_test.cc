@@ -39,6 +39,23 @@ TEST_F(SmtpAuth, TheDoorIsToldForWhomAMessageIs) {
   EXPECT_NE(log().find("event=authenticated"), std::string::npos);
 }
 
+TEST_F(SmtpAuth, LmtpHasItsOwnNamesInTheTraceField) {
+  listener.protocol = ListenerProtocol::kLmtp;
+  const std::vector<std::string> message = {"MAIL FROM:<bob@example.org>\r\n", "RCPT TO:<c@d>\r\n",
+                                            "DATA\r\n", "x\r\n.\r\n"};
+  std::vector<std::string> script = {"LHLO c.example\r\n"};
+  script.insert(script.end(), message.begin(), message.end());
+  script.push_back(Plain());
+  script.insert(script.end(), message.begin(), message.end());
+  script.push_back("MAIL FROM:<bob@example.org> SMTPUTF8\r\n");
+  script.insert(script.end(), message.begin() + 1, message.end());
+  (void)Talk(script);
+  ASSERT_EQ(door().messages.size(), 3u);
+  EXPECT_EQ(door().messages[0].with_protocol, "LMTP");
+  EXPECT_EQ(door().messages[1].with_protocol, "LMTPA");
+  EXPECT_EQ(door().messages[2].with_protocol, "UTF8LMTPA");
+}
+
 TEST_F(SmtpAuth, NoSecretReachesTheLog) {
   (void)Talk({"EHLO c\r\n", "AUTH PLAIN " + std::string(kPlain) + " x\r\n",
               "AUTH NONE " + std::string(kPlain) + "\r\n",
