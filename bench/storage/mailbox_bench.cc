@@ -79,8 +79,8 @@ void RestoreAMillion(benchmark::State& bench) {
   size_t held = 0;
   for (auto _ : bench) {
     const auto restored =
-        AccountCheckpoint::Restore(root, [&pages](PageKey key) -> StatusOr<std::string_view> {
-          return std::string_view(pages.find(key)->second);
+        AccountCheckpoint::Restore(root, [&pages](PageKey key) -> StatusOr<MailboxPageRef> {
+          return AccountCheckpoint::DecodePage(key, pages.find(key)->second);
         });
     CHECK(restored.ok());
     held = mallinfo2().uordblks - before;

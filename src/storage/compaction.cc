@@ -29,6 +29,7 @@ struct StoreCore::Move {
   uint32_t piece = 0;
   uint64_t directory_version = 0;  // not 0: an entry of the directory, or its state
   std::string directory_name;
+  std::optional<AccountMeta> account;  // a record of an account; without its views
   RecordPlace from;
   uint32_t at = 0;  // in the batch
   uint32_t bytes = 0;
@@ -191,6 +192,7 @@ bool StoreCore::PrepareCopy(const Segment* from, const RecordView& record, Move&
     return true;
   }
   if (record.type == RecordType::kDirectory) return PrepareDirectoryCopy(from, record, move);
+  if (record.type == RecordType::kAccount) return PrepareAccountCopy(record, move, body);
   if (record.type != RecordType::kMessage) return false;
   const auto meta = DecodeMessageMeta(record.meta);
   if (!meta) return false;
@@ -221,6 +223,18 @@ bool StoreCore::PrepareDirectoryCopy(const Segment* from, const RecordView& reco
                        .name = meta->name,
                        .value = meta->state ? std::string_view(state) : meta->value},
                       scratch_meta_);
+  return true;
+}
+
+// As it is, damage and all: its checksum goes with it.
+bool StoreCore::PrepareAccountCopy(const RecordView& record, Move& move, std::string_view& body) {
+  const auto meta = DecodeAccountMeta(record.meta);
+  if (!meta || accounts_.ledger().Needs(*meta, move.from) != AccountLedger::Need::kYes)
+    return false;
+  move.account = *meta;
+  move.account->gone = {};
+  scratch_meta_ = record.meta;
+  body = record.body;
   return true;
 }
 
@@ -276,6 +290,14 @@ io::Task<Status> StoreCore::RescueDirectory(Segment* from) {
   co_return absl::OkStatus();
 }
 
+// What a copy of the content's first piece needs beside it.
+size_t StoreCore::HoldBytesOf(const Move& move) const {
+  if (move.content.value == 0 || move.piece != 0) return 0;
+  const Content* const content = index_.FindContent(move.content);
+  if (content == nullptr || content->holders.empty()) return 0;
+  return RecordBytes(kHoldMetaBytes + content->holders.size() * sizeof(uint64_t), 0);
+}
+
 io::Task<Status> StoreCore::CopyBatch(Segment* from, SegmentScan::Step batch,
                                       std::vector<Move>& moves) {
   RecordCursor cursor(batch.batch, batch.header, SegmentSalt{from->salt}, batch.offset);
@@ -291,19 +313,25 @@ io::Task<Status> StoreCore::CopyBatch(Segment* from, SegmentScan::Step batch,
     Move move;
     std::string_view body;
     if (!PrepareCopy(from, record, move, body)) continue;
-    const size_t bytes = RecordBytes(scratch_meta_.size(), body.size());
+    const size_t bytes = RecordBytes(scratch_meta_.size(), body.size()) + HoldBytesOf(move);
     if (!log_->HasRoom(bytes)) {
       CO_RETURN_IF_ERROR(co_await FlushMoves(from, moves));
       CO_RETURN_IF_ERROR(co_await log_->Room(bytes));
       // Much may have happened meanwhile; what grew beyond the room waits for the next pass.
       if (!PrepareCopy(from, record, move, body)) continue;
-      if (!log_->HasRoom(RecordBytes(scratch_meta_.size(), body.size()))) continue;
+      if (!log_->HasRoom(RecordBytes(scratch_meta_.size(), body.size()) + HoldBytesOf(move)))
+        continue;
     }
     move.bytes = static_cast<uint32_t>(sizeof(RecordHeader) + scratch_meta_.size() + body.size());
     if (Planted(Canary::kCompactionDropsRecord) && move.message.valid() && !moves.empty()) {
       move.at = moves.back().at;
     } else {
       move.at = log_->Append(record.type, scratch_meta_, body);
+    }
+    // What was said of the first piece, with what it was said in, may be dropped after this.
+    if (HoldBytesOf(move) > 0) {
+      Content& content = *index_.FindContent(move.content);
+      AppendHold(content, HoldMeta::Op::kExactly, content.holders.List());
     }
     moves.push_back(std::move(move));
     metrics_.compacted_records.Add();
@@ -329,6 +357,10 @@ io::Task<Status> StoreCore::FlushMoves(Segment* from, std::vector<Move>& moves) 
     const RecordPlace place = committed.Place(move.at, move.bytes);
     if (move.directory_version != 0) {
       directory_.ledger().Moved(move.directory_name, move.directory_version, from, place.segment);
+      continue;
+    }
+    if (move.account) {
+      accounts_.ledger().Moved(*move.account, move.from, place);
       continue;
     }
     if (move.message.valid()) {

@@ -10,6 +10,7 @@
 #include "ringmail/base/intrusive_list.h"
 #include "ringmail/storage/content.h"
 #include "storage/limits.h"
+#include "storage/mailbox/holder_set.h"
 #include "storage/segment.h"
 
 namespace ringmail::storage {
@@ -65,6 +66,7 @@ class Content {
   uint64_t bytes = 0;  // with the prefix
   Index* index;
   std::unique_ptr<StagedBytes> cache;
+  HolderSet holders;  // accounts that refer to it
   union {
     RecordPlace one{};
     std::vector<RecordPlace>* many;  // where piece_count is over 1
@@ -77,6 +79,6 @@ class Content {
   bool damaged : 1 = false;   // recovery could not find all of it
   uint16_t prefix_bytes = 0;  // what only mailboxes show, at the start
 };
-static_assert(sizeof(Content) <= 64);
+static_assert(sizeof(Content) <= 72);
 
 }  // namespace ringmail::storage

@@ -72,7 +72,14 @@ struct BatchHeader {
 };
 static_assert(sizeof(BatchHeader) == 40);
 
-enum class RecordType : uint8_t { kContent = 1, kMessage = 2, kUpdate = 3, kDirectory = 4 };
+enum class RecordType : uint8_t {
+  kContent = 1,
+  kMessage = 2,
+  kUpdate = 3,
+  kDirectory = 4,
+  kAccount = 5,  // storage/mailbox/account_record.h has the metadata of this one and the next
+  kHold = 6,
+};
 // What is written. Version 1 knew no prefix of contents, and is read as one of 0 octets.
 inline constexpr uint8_t kRecordVersion = 2;
 inline constexpr uint8_t kRecordVersionOldest = 1;

@@ -12,7 +12,9 @@ io::Task<StatusOr<FsckReport>> Fsck(std::string data_dir) {
   SegmentList segments;  // outlives the index, whose entries point into it
   Index index(0, metrics);
   DirectoryLedger directory;
-  Replay replay(data_dir, Bodies::kVerifyAll, index, directory, segments, report.recovery);
+  AccountLedger accounts;
+  Replay replay(data_dir, Bodies::kVerifyAll, index, directory, accounts, segments,
+                report.recovery);
   CO_RETURN_IF_ERROR(co_await replay.Run(GroupSegments(*logs)));
   for (const auto& [id, message] : index.messages()) {
     report.pending_recipients += message->pending_count();

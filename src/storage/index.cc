@@ -300,7 +300,23 @@ Content& Index::AddContent(ContentId id) {
 
 void Index::Unref(Content& content) {
   CHECK_GT(content.refs, 0u);
-  if (--content.refs == 0 && content.lent == 0 && !replaying_) FreeContent(content);
+  --content.refs;
+  if (Unneeded(content) && !replaying_) FreeContent(content);
+}
+
+void Index::Apply(Content& content, HoldMeta::Op op, std::span<const AccountId> accounts) {
+  switch (op) {
+    case HoldMeta::Op::kAdd:
+      content.holders.Add(accounts);
+      break;
+    case HoldMeta::Op::kRelease:
+      for (const AccountId account : accounts) content.holders.Remove(account);
+      break;
+    case HoldMeta::Op::kExactly:
+      content.holders.Assign({accounts.begin(), accounts.end()});
+      break;
+  }
+  if (Unneeded(content) && !replaying_) FreeContent(content);
 }
 
 void Index::Returned(Content& content) {
@@ -309,7 +325,7 @@ void Index::Returned(Content& content) {
   bool awaited = false;
   for (uint32_t i = 0; awaited_ != nullptr && i < content.piece_count; ++i)
     awaited = awaited || content.piece(i).segment == awaited_;
-  if (content.refs == 0 && !replaying_) FreeContent(content);
+  if (Unneeded(content) && !replaying_) FreeContent(content);
   if (on_returned_ != nullptr) on_returned_(on_returned_context_, awaited);
 }
 
@@ -371,7 +387,7 @@ uint64_t Index::EndReplay() {
   std::vector<Content*> orphans;
   uint64_t complete = 0;
   for (auto& [id, content] : contents_) {
-    if (content->refs == 0) orphans.push_back(content);
+    if (Unneeded(*content)) orphans.push_back(content);
   }
   for (Content* orphan : orphans) {
     if (orphan->complete) ++complete;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "ringmail/storage/queue.h"
 #include "storage/content_entry.h"
 #include "storage/format.h"
+#include "storage/mailbox/account_record.h"
 #include "storage/metrics.h"
 
 namespace ringmail::storage {
@@ -86,6 +88,8 @@ class Index {
   void Unref(Content& content);
   void SetPiece(Content& content, uint32_t piece, const RecordPlace& place);
   void Returned(Content& content);
+  // What a hold record says (mailbox/README.md, "Contents").
+  void Apply(Content& content, HoldMeta::Op op, std::span<const AccountId> accounts);
   // Keeps `bytes` in memory for delivery, within the limit.
   void Cache(Content& content, std::unique_ptr<StagedBytes> bytes);
   uint64_t cache_bytes() const { return cache_bytes_; }
@@ -111,6 +115,10 @@ class Index {
   void SetRecipient(QueuedMessage& message, uint32_t recipient, RecipientState state,
                     uint32_t reply);
   void FreeContent(Content& content);
+  // Whether nothing refers to it.
+  static bool Unneeded(const Content& content) {
+    return content.refs == 0 && content.lent == 0 && content.holders.empty();
+  }
   void Evict();
   void Uncache(Content& content);
 

@@ -46,6 +46,14 @@ void StorageMetrics::Register(MetricRegistry& registry) const {
   registry.Add("ringmail_storage_accepting", "1 where new messages are taken", &accepting);
   registry.Add("ringmail_directory_changes_total", "Entries of the directory changed",
                &directory_changes);
+  registry.Add("ringmail_account_changes_total", "Transactions of accounts that became durable",
+               &account_changes);
+  registry.Add("ringmail_account_checkpoints_total", "Checkpoints of accounts written",
+               &account_checkpoints);
+  registry.Add("ringmail_contents_released_total",
+               "Contents that accounts refer to no more, given back to their logs",
+               &contents_released);
+  registry.Add("ringmail_accounts_open", "Accounts in memory", &accounts_open);
   registry.Add("ringmail_directory_entries", "Domains, accounts and aliases, on shard 0",
                &directory_entries);
   registry.Add("ringmail_directory_damaged",

@@ -13,8 +13,9 @@ struct StorageMetrics {
   Counter summaries_written, summaries_skipped;
   Counter cache_hits, cache_misses, cache_evictions, damaged_pieces;
   Counter directory_changes;
+  Counter account_changes, account_checkpoints, contents_released;
   Gauge segments, disk_bytes, live_bytes, messages, contents, cache_bytes, accepting;
-  Gauge directory_entries, directory_damaged;
+  Gauge directory_entries, directory_damaged, accounts_open;
 
   void Register(MetricRegistry& registry) const;
 };

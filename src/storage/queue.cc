@@ -87,6 +87,18 @@ size_t StoreCore::EncodeUpdate(const MessageUpdate& update, size_t text_bytes_ma
   return scratch_.size() - begin;
 }
 
+size_t StoreCore::HoldBytes(const MessageUpdate& update) {
+  if (update.holds.empty()) return 0;
+  return RecordBytes(kHoldMetaBytes + update.holds.size() * sizeof(uint64_t), 0);
+}
+
+void StoreCore::AppendHold(Content& content, HoldMeta::Op op, std::span<const AccountId> accounts) {
+  scratch_meta_.clear();
+  EncodeHoldMeta(content.id, op, accounts, scratch_meta_);
+  log_->Append(RecordType::kHold, scratch_meta_, {});
+  index_.Apply(content, op, accounts);
+}
+
 // Encodes all into scratch_; valid until the next co_await. Returns the room they need.
 size_t StoreCore::PrepareUpdates(const std::vector<MessageUpdate>& updates, size_t text_bytes_max) {
   scratch_.clear();
@@ -96,7 +108,7 @@ size_t StoreCore::PrepareUpdates(const std::vector<MessageUpdate>& updates, size
     const size_t begin = scratch_.size();
     const size_t meta_bytes = EncodeUpdate(update, text_bytes_max);
     prepared_.push_back({&update, begin, meta_bytes});
-    bytes += RecordBytes(meta_bytes, 0);
+    bytes += RecordBytes(meta_bytes, 0) + HoldBytes(update);
   }
   return bytes;
 }
@@ -108,6 +120,8 @@ void StoreCore::AppendPrepared(std::vector<QueueId>& finished) {
     if (message == nullptr || !index_.Apply(*message, *prepared.update)) continue;
     log_->Append(RecordType::kUpdate,
                  std::string_view(scratch_).substr(prepared.meta_begin, prepared.meta_bytes), {});
+    if (!prepared.update->holds.empty())
+      AppendHold(message->content(), HoldMeta::Op::kAdd, prepared.update->holds);
     metrics_.updates.Add();
     if (message->pending_count() == 0) finished.push_back(message->id());
   }
@@ -216,7 +230,7 @@ io::Task<Status> StoreCore::Record(std::vector<MessageUpdate> updates) {
     size_t step = 0, bytes;
     for (;; ++step) {
       scratch_.clear();
-      bytes = RecordBytes(EncodeUpdate(update, kReplyTextSteps[step]), 0);
+      bytes = RecordBytes(EncodeUpdate(update, kReplyTextSteps[step]), 0) + HoldBytes(update);
       if (bytes <= log_->group_bytes_max() || step + 1 == kReplyTextSteps.size()) break;
     }
     if (bytes > log_->group_bytes_max())
@@ -236,6 +250,7 @@ io::Task<Status> StoreCore::Record(std::vector<MessageUpdate> updates) {
     }
     CHECK(index_.Apply(*message, update));
     log_->Append(RecordType::kUpdate, scratch_, {});
+    if (!update.holds.empty()) AppendHold(message->content(), HoldMeta::Op::kAdd, update.holds);
     appended = true;
     metrics_.updates.Add();
     if (message->pending_count() == 0) finished.push_back(message->id());

@@ -112,6 +112,11 @@ io::Task<Status> Replay::Run(const std::vector<SegmentGroup>& groups) {
       report_.damages.push_back({LogDirectory(data_dir_, LogId(0)), 0, 0, std::move(wrong)});
   }
   report_.directory_entries = directory_.table().size();
+  for (std::string& wrong : accounts_.EndReplay()) {
+    if (report_.damages.size() < kDamagesMax)
+      report_.damages.push_back({LogsDirectory(data_dir_), 0, 0, std::move(wrong)});
+  }
+  report_.accounts = accounts_.accounts().size();
   co_return absl::OkStatus();
 }
 
@@ -407,6 +412,12 @@ void Replay::ReplayRecord(Segment& segment, const RecordView& record, bool verif
       case RecordType::kDirectory:
         understood = ReplayDirectory(segment, record);
         break;
+      case RecordType::kAccount:
+        understood = ReplayAccount(segment, record, verify);
+        break;
+      case RecordType::kHold:
+        understood = ReplayHold(record);
+        break;
     }
   }
   if (!understood) {
@@ -478,6 +489,28 @@ bool Replay::ReplayUpdate(const RecordView& record) {
 bool Replay::ReplayDirectory(Segment& segment, const RecordView& record) {
   // Shard 0 always is there, and log 0 its own: nobody else writes such a record.
   return segment.log == LogId(0) && directory_.Replay(record, segment);
+}
+
+bool Replay::ReplayAccount(Segment& segment, const RecordView& record, bool verify) {
+  const auto meta = DecodeAccountMeta(record.meta);
+  if (!meta) return false;
+  accounts_.Replay(*meta, {&segment, static_cast<uint32_t>(record.offset), record.bytes});
+  if (verify && !BodyIntact(*meta, record.body)) {
+    ++bad_bodies_;
+    AddDamage(
+        segment.log, segment.sequence, record.offset, record.bytes,
+        fmt::format("account {} change {}: wrong checksum", meta->account.value, meta->number));
+  }
+  return true;
+}
+
+bool Replay::ReplayHold(const RecordView& record) {
+  const auto meta = DecodeHoldMeta(record.meta);
+  if (!meta) return false;
+  // Where the content is not known, a later copy of it says who holds it.
+  if (Content* const content = index_.FindContent(meta->content))
+    index_.Apply(*content, meta->op, UnpackAccounts(meta->accounts));
+  return true;
 }
 
 }  // namespace ringmail::storage

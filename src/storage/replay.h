@@ -11,6 +11,7 @@
 #include "storage/directory/ledger.h"
 #include "storage/index.h"
 #include "storage/lineage.h"
+#include "storage/mailbox/account_ledger.h"
 #include "storage/segment_scan.h"
 #include "storage/segment_summary.h"
 
@@ -42,11 +43,12 @@ struct ReplayedSummary {
 class Replay {
  public:
   Replay(std::string data_dir, Bodies bodies, Index& index, DirectoryLedger& directory,
-         SegmentList& segments, RecoveryReport& report)
+         AccountLedger& accounts, SegmentList& segments, RecoveryReport& report)
       : data_dir_(std::move(data_dir)),
         bodies_(bodies),
         index_(index),
         directory_(directory),
+        accounts_(accounts),
         segments_(segments),
         report_(report) {}
 
@@ -92,12 +94,15 @@ class Replay {
   bool ReplayMessage(Segment& segment, const RecordView& record);
   bool ReplayUpdate(const RecordView& record);
   bool ReplayDirectory(Segment& segment, const RecordView& record);
+  bool ReplayAccount(Segment& segment, const RecordView& record, bool verify);
+  bool ReplayHold(const RecordView& record);
   void Seen(std::vector<uint64_t>& next, LogId log, uint64_t sequence);
 
   const std::string data_dir_;
   const Bodies bodies_;
   Index& index_;
   DirectoryLedger& directory_;
+  AccountLedger& accounts_;
   SegmentList& segments_;
   RecoveryReport& report_;
   ReadWindow window_;

@@ -36,7 +36,8 @@ StoreCore::StoreCore(StoreOptions options, LogId own)
     : options_(std::move(options)),
       own_(own),
       index_(options_.content_cache_bytes, metrics_),
-      directory_(*this, options_.directory) {}
+      directory_(*this, options_.directory),
+      accounts_(*this) {}
 
 StoreCore::~StoreCore() = default;
 
@@ -99,8 +100,8 @@ io::Task<Status> StoreCore::Recover() {
   std::stable_partition(groups.begin(), groups.end(), [this](const SegmentGroup& group) {
     return !(group.log == own_ && group.owner == own_ && group.depth == 0);
   });
-  Replay replay(options_.data_dir, Bodies::kVerifyLast, index_, directory_.ledger(), segments_,
-                report_);
+  Replay replay(options_.data_dir, Bodies::kVerifyLast, index_, directory_.ledger(),
+                accounts_.ledger(), segments_, report_);
   CO_RETURN_IF_ERROR(co_await replay.Run(groups));
   (void)index_.EndReplay();
   HoldDamaged();
@@ -385,6 +386,7 @@ void StoreCore::SpaceChanged(void* self) {
 }
 
 io::Task<Status> StoreCore::Close() {
+  co_await accounts_.Close();
   closing_ = true;
   compact_.Notify();
   co_await gate_.Close();

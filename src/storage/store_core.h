@@ -16,6 +16,7 @@
 #include "storage/directory/directory.h"
 #include "storage/index.h"
 #include "storage/log.h"
+#include "storage/mailbox/accounts.h"
 #include "storage/metrics.h"
 #include "storage/replay.h"
 #include "storage/segment_supply.h"
@@ -40,6 +41,7 @@ class StoreCore final : public ShardStore, public Queue {
   // ShardStore
   Queue& queue() override { return *this; }
   Directory& directory() override { return directory_; }
+  Accounts& accounts() override { return accounts_; }
   const RecoveryReport& recovery() const override { return report_; }
   void RegisterMetrics(MetricRegistry& registry) override { metrics_.Register(registry); }
   io::Task<Status> Close() override;
@@ -72,14 +74,18 @@ class StoreCore final : public ShardStore, public Queue {
   void ReleaseReadFile(ReadFile* file);
   const std::string& data_dir() const { return options_.data_dir; }
 
-  // The directory's side: its records may be needed no more.
-  void DirectoryChanged() { SpaceFreed(); }
+  // The directory's and the accounts' side: records of theirs may be needed no more.
+  void RecordsFreed() { SpaceFreed(); }
+  // Says in the open group who holds the content, and notes it; the content may go with it.
+  // REQUIRES: room.
+  void AppendHold(Content& content, HoldMeta::Op op, std::span<const AccountId> accounts);
 
  private:
   struct PreparedUpdate {
     const MessageUpdate* update;
     size_t meta_begin, meta_bytes;
   };
+  static size_t HoldBytes(const MessageUpdate& update);
 
   // store.cc
   io::Task<Status> PrepareDirectories();
@@ -131,6 +137,8 @@ class StoreCore final : public ShardStore, public Queue {
   struct Move;
   io::Task<Status> CopyBatch(Segment* from, SegmentScan::Step batch, std::vector<Move>& moves);
   bool PrepareDirectoryCopy(const Segment* from, const RecordView& record, Move& move);
+  bool PrepareAccountCopy(const RecordView& record, Move& move, std::string_view& body);
+  size_t HoldBytesOf(const Move& move) const;
   io::Task<Status> RescueDirectory(Segment* from);
   bool PrepareCopy(const Segment* from, const RecordView& record, Move& move,
                    std::string_view& body);
@@ -144,6 +152,7 @@ class StoreCore final : public ShardStore, public Queue {
   SegmentList segments_;
   Index index_;
   DirectoryCore directory_;
+  AccountsCore accounts_;
   Log::Sequences sequences_;
   std::unique_ptr<SegmentSupply> supply_;
   std::unique_ptr<SummaryWriter> summaries_;

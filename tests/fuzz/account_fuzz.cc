@@ -20,8 +20,10 @@ void CheckSurvives(AccountState& state) {
   std::map<PageKey, std::string> pages;
   for (const auto& [key, page] : AccountCheckpoint::Changed(state, ModSeq()))
     AccountCheckpoint::EncodePage(*page, pages[key]);
-  const auto restored = AccountCheckpoint::Restore(
-      root, [&pages](PageKey key) -> ringmail::StatusOr<std::string_view> { return pages[key]; });
+  const auto restored =
+      AccountCheckpoint::Restore(root, [&pages](PageKey key) -> ringmail::StatusOr<MailboxPageRef> {
+        return AccountCheckpoint::DecodePage(key, pages[key]);
+      });
   CHECK(restored.ok());
   AccountCheckpoint::EncodeRoot(*restored, again);
   CHECK(root == again);
@@ -55,8 +57,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   CheckSurvives(state);
   auto restored = AccountCheckpoint::Restore(
-      in.substr(2, cut - 2),
-      [&](PageKey) -> ringmail::StatusOr<std::string_view> { return in.substr(cut); });
+      in.substr(2, cut - 2), [&](PageKey key) -> ringmail::StatusOr<MailboxPageRef> {
+        return AccountCheckpoint::DecodePage(key, in.substr(cut));
+      });
   if (restored.ok()) {
     const uint64_t next = restored->applied().value;
     if (next < UINT64_MAX) restored->Apply(ModSeq(next + 1), begin);

@@ -1,8 +1,8 @@
 // Accounts: whose mailboxes are in the log of this shard, opened on demand, changed durably.
 //
-// Made by: ShardStore::Open, one Accounts for each shard; shard 0's ... PublishAccounts, once all
-//   stores are open, tells every shard where each account lives. Before that, only its own shard's
-//   accounts can be opened.
+// Made by: ShardStore::Open, one Accounts for each shard; Publish, once all stores are open, tells
+//   every shard where each account lives. Before that, only its own shard's accounts can be opened.
+// Ends in: Stop, on every shard, before any of the stores is closed.
 // Order: Open, on the account's shard (ShardOf); Apply, View and the rest while the AccountRef is
 //   held. A closed account costs some 100 octets of memory; one that nobody holds is closed after
 //   a while, or when memory is short.
@@ -15,6 +15,7 @@
 //   shut, and nothing of it is overwritten. kResourceExhausted, kUnavailable: as Queue::Acceptance.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -26,6 +27,7 @@
 #include "ringmail/base/ids.h"
 #include "ringmail/base/intrusive_list.h"
 #include "ringmail/base/status.h"
+#include "ringmail/base/time.h"
 #include "ringmail/io/task.h"
 #include "ringmail/storage/account_change.h"
 #include "ringmail/storage/content.h"
@@ -130,18 +132,21 @@ class AccountRef {
 };
 
 // Content that some shard lends to this one, until it is destroyed (on the shard that borrowed).
+class Accounts;
 class BorrowedContent {
  public:
   BorrowedContent() = default;
-  BorrowedContent(const Content* content, ShardIndex owner) : content_(content), owner_(owner) {}
-  BorrowedContent(BorrowedContent&& other) noexcept
-      : content_(std::exchange(other.content_, nullptr)), owner_(other.owner_) {}
+  // `from` is told when it goes.
+  BorrowedContent(const Content* content, ShardIndex owner, Accounts& from)
+      : content_(content), owner_(owner), from_(&from) {}
+  BorrowedContent(BorrowedContent&& other) noexcept { *this = std::move(other); }
   BorrowedContent& operator=(BorrowedContent&& other) noexcept {
     std::swap(content_, other.content_);
     std::swap(owner_, other.owner_);
+    std::swap(from_, other.from_);
     return *this;
   }
-  ~BorrowedContent();
+  inline ~BorrowedContent();
   explicit operator bool() const { return content_ != nullptr; }
   // For ContentReader.
   const Content& operator*() const { return *content_; }
@@ -149,12 +154,7 @@ class BorrowedContent {
  private:
   const Content* content_ = nullptr;
   ShardIndex owner_;
-};
-
-// What of an account is known without opening it.
-struct AccountUsage {
-  uint64_t bytes = 0;
-  uint32_t messages = 0;
+  Accounts* from_ = nullptr;
 };
 
 class Accounts {
@@ -174,11 +174,29 @@ class Accounts {
   virtual io::Task<StatusOr<BorrowedContent>> Borrow(ContentId id) = 0;
 
   virtual uint64_t open_count() const = 0;
+  // Ends what goes on between shards. REQUIRES: nobody holds an account, or a content of another
+  // shard. Afterwards nothing can be opened, borrowed or changed.
+  virtual io::Task<void> Stop() = 0;
 
   // --- shard 0 ---
   // Tells all shards (`peers` in order) where accounts and contents live, and begins to release
   // what accounts need no more. Returns when all know. REQUIRES: shard 0, once.
   virtual io::Task<void> Publish(std::vector<Accounts*> peers) = 0;
+
+ private:
+  friend class BorrowedContent;
+  virtual void GiveBack(const Content& content, ShardIndex owner) = 0;
+};
+
+BorrowedContent::~BorrowedContent() {
+  if (content_ != nullptr) from_->GiveBack(*content_, owner_);
+}
+
+struct AccountsLimits {
+  // Memory of the accounts of one shard that are open; those that nobody holds go first.
+  static constexpr uint64_t kOpenBytesMax = 256u << 20;
+  // An account that nobody holds stays open so long.
+  static constexpr Nanoseconds kIdleMax = std::chrono::minutes(5);
 };
 
 }  // namespace ringmail::storage

@@ -57,6 +57,10 @@ struct Append {
   // "": none. Of addresses beyond kDeliveredToMax the account knows only that they came by its
   // first.
   std::string delivered_to;
+  // Whether the content came with this very transaction, and is the account's already: refused, it
+  // is released. Account::ApplyWithContent says so.
+  enum class Origin : uint8_t { kElsewhere, kDeposited };
+  Origin origin = Origin::kElsewhere;
 };
 // RFC 9051 §6.4.6.
 struct StoreFlags {

@@ -18,6 +18,7 @@
 #include "ringmail/base/metrics.h"
 #include "ringmail/base/status.h"
 #include "ringmail/io/task.h"
+#include "ringmail/storage/account.h"
 #include "ringmail/storage/directory.h"
 #include "ringmail/storage/queue.h"
 
@@ -45,6 +46,7 @@ struct RecoveryReport {
   uint64_t segments = 0, bytes_read = 0, messages = 0, records = 0;
   uint64_t torn_tail_bytes = 0;    // never acknowledged, dropped
   uint64_t directory_entries = 0;  // on shard 0, and for fsck
+  uint64_t accounts = 0;           // with anything in the log
   // Segments of which the summary was read in their place; for fsck, summaries that agree.
   uint64_t summaries = 0;
   std::vector<Damage> damages;            // quarantined; everything else was kept
@@ -60,6 +62,7 @@ class ShardStore {
 
   virtual Queue& queue() = 0;
   virtual Directory& directory() = 0;
+  virtual Accounts& accounts() = 0;
   virtual const RecoveryReport& recovery() const = 0;
   virtual void RegisterMetrics(MetricRegistry& registry) = 0;
   // Waits for what is in flight, stops background work, closes files. REQUIRES: no writer or reader

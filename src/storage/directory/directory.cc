@@ -352,7 +352,7 @@ void DirectoryCore::GiveUp(Plan& plan) {
     EntryNode::Destroy(one.made);
   }
   plan.planned.clear();
-  store_.DirectoryChanged();
+  store_.RecordsFreed();
 }
 
 // --- into memory ---
@@ -380,7 +380,7 @@ io::Task<void> DirectoryCore::TakeIn(Plan& plan) {
                  .version = plan.version,
                  .entries = table.size(),
                  .complete = plan.state.complete});
-  store_.DirectoryChanged();
+  store_.RecordsFreed();
 }
 
 // Gives the view to every shard. When all have it, nobody looks at what it replaced.

@@ -232,6 +232,14 @@ std::string_view AccountState::DeliveredTo(const MessageEntry& entry) const {
 }
 
 ChangeResult AccountState::Do(const Step& step, const Append& change) {
+  ChangeResult result = DoAppend(step, change);
+  const bool refused =
+      result.status != ChangeStatus::kOk && result.status != ChangeStatus::kAlreadyThere;
+  if (refused && change.origin == Append::Origin::kDeposited) released_.insert(change.content);
+  return result;
+}
+
+ChangeResult AccountState::DoAppend(const Step& step, const Append& change) {
   ChangeResult result;
   if (change.twice == Append::Twice::kRefuse && Has(change.content)) {
     result.status = ChangeStatus::kAlreadyThere;

@@ -94,6 +94,7 @@ class AccountState {
   ChangeResult Do(const Step& step, const RenameMailbox& change);
   ChangeResult Do(const Step& step, const Subscribe& change);
   ChangeResult Do(const Step& step, const Append& change);
+  ChangeResult DoAppend(const Step& step, const Append& change);
   ChangeResult Do(const Step& step, const StoreFlags& change);
   ChangeResult Do(const Step& step, const Expunge& change);
   ChangeResult Do(const Step& step, const CopyMessages& change);

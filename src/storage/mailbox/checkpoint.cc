@@ -132,45 +132,56 @@ void AccountCheckpoint::EncodePage(const MailboxPage& page, std::string& out) {
              page.entries.size() * sizeof(MessageEntry));
 }
 
-Status AccountCheckpoint::RestorePages(
-    AccountState& state, MailboxState& mailbox, const std::vector<uint32_t>& numbers,
-    ModSeq applied, const std::function<StatusOr<std::string_view>(PageKey)>& page) {
+StatusOr<MailboxPageRef> AccountCheckpoint::DecodePage(PageKey key, std::string_view bytes) {
+  Unpacker in(bytes);
+  const bool version = in.Varint(kVersion) == kVersion;
+  const ModSeq changed(in.Varint(UINT64_MAX));
+  const auto count = static_cast<size_t>(in.Varint(kPageEntries));
+  const std::string_view entries = in.Bytes(count * sizeof(MessageEntry));
+  if (!version || !in.done() || count == 0)
+    return Wrong(fmt::format("page {} of mailbox {}", key.number, key.mailbox.value));
+  const MailboxPageRef page(new MailboxPage(key.number, changed));
+  page.get()->entries.resize(count);
+  std::memcpy(page.get()->entries.data(), entries.data(), entries.size());
+  return page;
+}
+
+Status AccountCheckpoint::RestorePages(AccountState& state, MailboxState& mailbox,
+                                       const std::vector<uint32_t>& numbers, const Pages& page) {
   Uid next(1);
   const uint64_t known =
       ((uint64_t{1} << (kKeywordShift + mailbox.keywords.size())) - 1) | kDeliveredToBits;
   for (const uint32_t number : numbers) {
-    ASSIGN_OR_RETURN(const std::string_view bytes, page({mailbox.id, number}));
-    Unpacker in(bytes);
-    const bool version = in.Varint(kVersion) == kVersion;
-    const ModSeq changed(in.Varint(applied.value));
-    const auto count = static_cast<size_t>(in.Varint(kPageEntries));
-    const std::string_view entries = in.Bytes(count * sizeof(MessageEntry));
-    if (!version || !in.done() || count == 0 || number >= mailbox.next_page)
+    ASSIGN_OR_RETURN(MailboxPageRef ref, page({mailbox.id, number}));
+    if (number >= mailbox.next_page || ref.get()->number() != number ||
+        ref.get()->changed() > state.applied_) {
       return Wrong(fmt::format("page {} of mailbox {}", number, mailbox.id.value));
-    const MailboxPageRef ref(new MailboxPage(number, changed));
-    ref.get()->entries.resize(count);
-    std::memcpy(ref.get()->entries.data(), entries.data(), entries.size());
+    }
     for (const MessageEntry& entry : ref.entries()) {
       if (entry.uid < next || entry.uid >= mailbox.uid_next || (entry.flags & ~known) != 0 ||
-          entry.mod_seq > applied ||
+          entry.mod_seq > state.applied_ ||
           entry.flags >> kDeliveredToShift > state.delivered_to_.size()) {
         return Wrong(fmt::format("message {} of mailbox {}", entry.uid.value, mailbox.id.value));
       }
       next = Uid(entry.uid.value + 1);
       mailbox.bytes += entry.bytes;
       mailbox.unseen += (entry.flags & kFlagSeen) == 0;
-      state.Remember(entry.content);
     }
-    mailbox.count += static_cast<uint32_t>(count);
-    mailbox.pages.push_back(ref);
+    mailbox.count += static_cast<uint32_t>(ref.entries().size());
+    mailbox.pages.push_back(std::move(ref));
+  }
+  // The newest first: of those long before it nothing is remembered.
+  for (auto one = mailbox.pages.rbegin(); one != mailbox.pages.rend(); ++one) {
+    const auto entries = one->entries();
+    for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry)
+      state.Remember(entry->content);
   }
   state.bytes_ += mailbox.bytes;
   state.messages_ += mailbox.count;
   return absl::OkStatus();
 }
 
-StatusOr<AccountState> AccountCheckpoint::Restore(
-    std::string_view root, const std::function<StatusOr<std::string_view>(PageKey)>& page) {
+StatusOr<AccountState> AccountCheckpoint::Restore(std::string_view root, const Pages& page) {
   AccountState state(1);
   state.mailboxes_.clear();
   state.by_name_.clear();
@@ -192,7 +203,7 @@ StatusOr<AccountState> AccountCheckpoint::Restore(
       return Wrong(fmt::format("mailbox {}", id.value));
     }
     MailboxState& kept = state.mailboxes_[id] = std::move(mailbox);
-    RETURN_IF_ERROR(RestorePages(state, kept, pages, state.applied_, page));
+    RETURN_IF_ERROR(RestorePages(state, kept, pages, page));
   }
   if (!state.by_name_.contains(kInboxName)) return Wrong("no INBOX");
   for (size_t i = in.Count(AccountLimits::kSubscriptionsMax); i > 0; --i)

@@ -17,12 +17,6 @@
 
 namespace ringmail::storage {
 
-struct PageKey {
-  MailboxId mailbox;
-  uint32_t number = 0;
-  friend auto operator<=>(const PageKey&, const PageKey&) = default;
-};
-
 class AccountCheckpoint {
  public:
   // The pages that changed after `since`, the state's number at the checkpoint before.
@@ -34,15 +28,16 @@ class AccountCheckpoint {
   static void EncodeRoot(const AccountState& state, std::string& out);
   static void EncodePage(const MailboxPage& page, std::string& out);
 
-  // `page` gives the octets of a page; they may go with the next call.
+  // Errors: kDataLoss.
+  static StatusOr<MailboxPageRef> DecodePage(PageKey key, std::string_view bytes);
+  // `page` gives what DecodePage made; the state takes it over.
   // Errors: kDataLoss, with what does not fit; whatever `page` returns.
-  static StatusOr<AccountState> Restore(
-      std::string_view root, const std::function<StatusOr<std::string_view>(PageKey)>& page);
+  using Pages = std::function<StatusOr<MailboxPageRef>(PageKey)>;
+  static StatusOr<AccountState> Restore(std::string_view root, const Pages& page);
 
  private:
   static Status RestorePages(AccountState& state, MailboxState& mailbox,
-                             const std::vector<uint32_t>& numbers, ModSeq applied,
-                             const std::function<StatusOr<std::string_view>(PageKey)>& page);
+                             const std::vector<uint32_t>& numbers, const Pages& page);
 };
 
 }  // namespace ringmail::storage

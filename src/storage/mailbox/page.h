@@ -12,6 +12,13 @@ namespace ringmail::storage {
 // 20 KiB: copied in a microsecond or two, and a mailbox of a million messages has 2,000.
 inline constexpr size_t kPageEntries = 512;
 
+// A page in an account, for ever: its number is never used again in its mailbox.
+struct PageKey {
+  MailboxId mailbox;
+  uint32_t number = 0;
+  friend auto operator<=>(const PageKey&, const PageKey&) = default;
+};
+
 class MailboxPage {
  public:
   MailboxPage(uint32_t number, ModSeq changed) : number_(number), changed_(changed) {}

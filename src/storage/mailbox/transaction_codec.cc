@@ -51,6 +51,7 @@ void Pack(const Append& change, std::string& out) {
   PackVarint(change.quota_messages, out);
   PackVarint(static_cast<uint8_t>(change.twice), out);
   PackText(change.delivered_to, out);
+  PackVarint(static_cast<uint8_t>(change.origin), out);
 }
 void Pack(const StoreFlags& change, std::string& out) {
   PackVarint(change.mailbox.value, out);
@@ -137,7 +138,8 @@ AccountChange UnpackChange(Unpacker& in) {
                     .quota_bytes = in.Varint(UINT64_MAX),
                     .quota_messages = UnpackU32(in),
                     .twice = UnpackEnum(in, Append::Twice::kAllow),
-                    .delivered_to = std::string(in.Text(AccountLimits::kDeliveredToBytesMax))};
+                    .delivered_to = std::string(in.Text(AccountLimits::kDeliveredToBytesMax)),
+                    .origin = UnpackEnum(in, Append::Origin::kDeposited)};
     case 5:
       return StoreFlags{.mailbox = UnpackMailbox(in),
                         .uids = UnpackRanges(in),

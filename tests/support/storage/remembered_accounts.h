@@ -128,9 +128,14 @@ class RememberedAccounts final : public storage::Accounts {
     co_return absl::NotFoundError("nothing is kept here");
   }
   uint64_t open_count() const override { return open_.size(); }
+  io::Task<void> Stop() override { co_return; }
   io::Task<void> Publish(std::vector<storage::Accounts*>) override { co_return; }
 
  private:
+  void GiveBack(const storage::Content& content, ShardIndex) override {
+    storage::Return(const_cast<storage::Content&>(content));
+  }
+
   AccountBooks& books_;
   const uint16_t shards_;
   std::map<AccountId, RememberedAccount> open_;

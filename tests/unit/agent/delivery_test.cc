@@ -6,15 +6,6 @@
 #include "ringmail/storage/message_source.h"
 #include "tests/unit/agent/office.h"
 
-namespace ringmail::storage {
-
-// Of content that a message of the queue refers to: these tests keep no other.
-BorrowedContent::~BorrowedContent() {
-  if (content_ != nullptr) Return(const_cast<Content&>(*content_));
-}
-
-}  // namespace ringmail::storage
-
 namespace ringmail::agent {
 namespace {
 
@@ -355,7 +346,7 @@ TEST(MessageSource, ShowsWhatDeliveryAddedAndAsManyOctetsAsTheEntrySays) {
     EXPECT_EQ(inbox.at(0).content, storage::Id(content));
     storage::Lend(content);
     {
-      storage::MessageSource source(*desk.store, {&content, io::ThisShard()},
+      storage::MessageSource source(*desk.store, {&content, io::ThisShard(), *desk.accounts},
                                     o.accounts.At(kAnn).DeliveredTo(inbox.at(0)));
       std::string first;
       for (int turn = 0; turn < 2; ++turn) {

@@ -68,7 +68,8 @@ Found ReplayStore(StoreWorld& w, Bodies bodies) {
         SegmentList segments;
         Index index(0, metrics);
         DirectoryLedger directory;
-        Replay replay(to.dir, to.bodies, index, directory, segments, to.found.report);
+        AccountLedger accounts;
+        Replay replay(to.dir, to.bodies, index, directory, accounts, segments, to.found.report);
         const Status ran = co_await replay.Run(GroupSegments(*logs));
         EXPECT_TRUE(ran.ok()) << ran;
         Describe(index, segments, replay, to.found.text);

@@ -33,12 +33,11 @@ struct Records {
     later.clear();
   }
   StatusOr<AccountState> Restore() const {
-    auto state =
-        AccountCheckpoint::Restore(root, [this](PageKey key) -> StatusOr<std::string_view> {
-          const auto found = pages.find(key);
-          if (found == pages.end()) return absl::DataLossError("no such page");
-          return std::string_view(found->second);
-        });
+    auto state = AccountCheckpoint::Restore(root, [this](PageKey key) -> StatusOr<MailboxPageRef> {
+      const auto found = pages.find(key);
+      if (found == pages.end()) return absl::DataLossError("no such page");
+      return AccountCheckpoint::DecodePage(key, found->second);
+    });
     if (!state.ok()) return state;
     for (const auto& [number, bytes] : later) {
       const auto transaction = DecodeTransaction(bytes);
