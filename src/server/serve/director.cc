@@ -20,8 +20,10 @@ struct OpenWork {
 // On shard 0, once all stores are open.
 struct PublishWork {
   std::vector<storage::Directory*> directories;
+  std::vector<storage::Accounts*> accounts;
   io::Task<void> Run(ShardServer& server) {
     co_await server.directory().Publish(std::move(directories));
+    co_await server.accounts().Publish(std::move(accounts));
   }
 };
 
@@ -61,6 +63,10 @@ struct ReconfigureWork {
 struct StopSessionsWork {
   MonotonicTime deadline;
   io::Task<void> Run(ShardServer& server) { co_await server.StopSessions(deadline); }
+};
+
+struct StopAccountsWork {
+  io::Task<void> Run(ShardServer& server) { co_await server.StopAccounts(); }
 };
 
 struct StopTransferWork {
@@ -159,14 +165,6 @@ io::Task<bool> Director::Open() {
 }
 
 io::Task<void> Director::HandOut(BoundListener& bound) {
-  if (!boot_.servers.front()->Serves(bound.config.options.protocol)) {
-    // Closed, so that clients are refused and do not wait for a greeting.
-    bound.sockets.clear();
-    Log(LogLevel::kError, "not_served")
-        .Field("address", bound.local.ToString())
-        .Field("listener", bound.config.options.name);
-    co_return;
-  }
   std::vector<ListenWork> works(boot_.servers.size());
   for (size_t i = 0; i < works.size(); ++i) {
     works[i].config = bound.config;
@@ -185,7 +183,10 @@ io::Task<void> Director::Start() {
   for (ShardServer* server : boot_.servers) peers.push_back(&server->transfer());
   std::vector<StartWork> starts(boot_.servers.size(), StartWork{peers});
   PublishWork publish;
-  for (ShardServer* server : boot_.servers) publish.directories.push_back(&server->directory());
+  for (ShardServer* server : boot_.servers) {
+    publish.directories.push_back(&server->directory());
+    publish.accounts.push_back(&server->accounts());
+  }
   co_await RunOn(*boot_.servers.front(), publish);
   co_await RunOnEach<StartWork>(boot_.servers, starts);
   for (BoundListener& one : boot_.listeners) co_await HandOut(one);
@@ -289,6 +290,8 @@ io::Task<void> Director::Stop() {
   co_await control_->Stop(std::min(deadline, io::Now() + std::chrono::seconds(1)));
   std::vector<StopTransferWork> transfers(boot_.servers.size(), StopTransferWork{deadline});
   co_await RunOnEach<StopTransferWork>(boot_.servers, transfers);
+  std::vector<StopAccountsWork> accounts(boot_.servers.size());
+  co_await RunOnEach<StopAccountsWork>(boot_.servers, accounts);
 }
 
 io::Task<void> Director::Close() {

@@ -20,23 +20,30 @@ io::Task<Status> ShardServer::Open() {
   LogRecovery(store_->recovery());
   door_ = std::make_unique<agent::MailDoor>(store_->queue(), OptionsOfDoor());
   transport_ = smtp::MakeSmtpTransport(ClientOptions(*config_), &metrics_);
-  transfer_ = agent::Transfer::Make(*store_, *door_, *transport_, config_->transfer);
+  local_ = agent::MakeLocalTransport(store_->accounts(), store_->directory(), config_->delivery);
+  transfer_ = agent::Transfer::Make(*store_, *door_, *transport_, config_->transfer,
+                                    {.transport = local_.get(),
+                                     .directory = &store_->directory(),
+                                     .accounts = &store_->accounts()});
   smtp::SmtpOptions smtp_options = ServerOptions(*config_);
   smtp_options.sessions_max = sessions_max_;
   authenticator_ = std::make_unique<DirectoryAuthenticator>(store_->directory(), config_->hostname,
                                                             OfferScram::kNo);
   smtp_options.authenticator = authenticator_.get();
   smtp_ = smtp::SmtpService::Make(*door_, std::move(smtp_options));
+  pop3_ = pop3::Pop3Service::Make(store_->accounts(), *store_, *authenticator_, OptionsOfPop3());
   store_->RegisterMetrics(metrics_);
   door_->RegisterMetrics(metrics_);
   transfer_->RegisterMetrics(metrics_);
+  local_->RegisterMetrics(metrics_);
   smtp_->RegisterMetrics(metrics_);
+  pop3_->RegisterMetrics(metrics_);
   co_return absl::OkStatus();
 }
 
 agent::MailDoor::Options ShardServer::OptionsOfDoor() const {
   agent::MailDoor::Options options = DoorOptions(*config_, io::ShardCount());
-  options.identity_directory = &store_->directory();
+  options.directory = options.identity_directory = &store_->directory();
   return options;
 }
 
@@ -53,6 +60,7 @@ void ShardServer::LogRecovery(const storage::RecoveryReport& report) const {
       .Field("bytes", report.bytes_read)
       .Field("records", report.records)
       .Field("messages", report.messages)
+      .Field("accounts", report.accounts)
       .Field("torn_tail_bytes", report.torn_tail_bytes);
   for (const storage::Damage& damage : report.damages) {
     LogLine(io::ShardLog(), LogLevel::kError, "damaged")
@@ -63,21 +71,8 @@ void ShardServer::LogRecovery(const storage::RecoveryReport& report) const {
   }
 }
 
-bool ShardServer::Serves(session::ListenerProtocol protocol) const {
-  switch (protocol) {
-    case session::ListenerProtocol::kSmtp:
-    case session::ListenerProtocol::kSubmission:
-    case session::ListenerProtocol::kLmtp:
-      return smtp_ != nullptr;
-    case session::ListenerProtocol::kPop3:
-      return pop3_ != nullptr;
-  }
-  return false;
-}
-
 void ShardServer::Listen(io::Listener listener, const ListenerConfig& config) {
   if (!listener.open()) return;
-  CHECK(Serves(config.options.protocol));
   if (config.options.protocol == session::ListenerProtocol::kPop3) {
     pop3_->Listen(std::move(listener), Pop3Listener(config));
   } else {
@@ -87,19 +82,18 @@ void ShardServer::Listen(io::Listener listener, const ListenerConfig& config) {
 
 void ShardServer::Unlisten(const io::Endpoint& local) {
   if (smtp_->Unlisten(local)) return;
-  if (pop3_ != nullptr) (void)pop3_->Unlisten(local);
+  (void)pop3_->Unlisten(local);
 }
 
 uint32_t ShardServer::session_count() const {
-  return (smtp_ == nullptr ? 0 : smtp_->session_count()) +
-         (pop3_ == nullptr ? 0 : pop3_->session_count());
+  return smtp_ == nullptr ? 0 : smtp_->session_count() + pop3_->session_count();
 }
 
 // All at once: each has until the deadline.
 io::Task<void> ShardServer::StopSessions(MonotonicTime deadline) {
   io::Gate gate;
   gate.Spawn(smtp_->Stop(deadline));
-  if (pop3_ != nullptr) gate.Spawn(pop3_->Stop(deadline));
+  gate.Spawn(pop3_->Stop(deadline));
   co_await gate.Close();
 }
 
@@ -112,8 +106,9 @@ void ShardServer::Reconfigure(const Config& config) {
   options.sessions_max = std::min(options.sessions_max, sessions_max_);
   options.authenticator = authenticator_.get();
   smtp_->Reconfigure(std::move(options));
-  if (pop3_ != nullptr) pop3_->Reconfigure(OptionsOfPop3());
+  pop3_->Reconfigure(OptionsOfPop3());
   transfer_->Reconfigure(config.transfer);
+  local_->Reconfigure(config.delivery);
   store_->directory().Reconfigure(config.directory);
 }
 
@@ -123,6 +118,7 @@ io::Task<Status> ShardServer::Close() {
   smtp_.reset();
   authenticator_.reset();
   transfer_.reset();
+  local_.reset();
   transport_.reset();
   door_.reset();
   const Status status = co_await store_->Close();

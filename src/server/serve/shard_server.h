@@ -3,7 +3,8 @@
 //
 // Made by: the shard's main, on that shard.
 // Order: Open once; Start once all shards are open; Listen, Unlisten and Reconfigure at any time
-//   after; StopSessions, StopTransfer, Close in this order, each on all shards before the next.
+//   after; StopSessions, StopTransfer, StopAccounts, Close in this order, each on all shards before
+//   the next.
 // Shard: its own; others reach it by RunOn (on_shard.h).
 #pragma once
 
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "ringmail/agent/delivery.h"
 #include "ringmail/agent/mail_transaction.h"
 #include "ringmail/agent/transfer.h"
 #include "ringmail/agent/transport.h"
@@ -39,19 +41,20 @@ class ShardServer {
   void Start(std::vector<agent::Transfer*> peers) { transfer_->Start(std::move(peers)); }
   void Listen(io::Listener listener, const ListenerConfig& config);
   void Unlisten(const io::Endpoint& local);
-  // Whether there is a service for listeners of `protocol`.
-  bool Serves(session::ListenerProtocol protocol) const;
   // `config` outlives this. What needs a restart stays as it was.
   void Reconfigure(const Config& config);
 
   io::Task<void> StopSessions(MonotonicTime deadline);
   io::Task<void> StopTransfer(MonotonicTime deadline) { return transfer_->Stop(deadline); }
+  // What accounts do between shards.
+  io::Task<void> StopAccounts() { return store_->accounts().Stop(); }
   io::Task<Status> Close();
 
   ShardIndex index() const { return index_; }
   bool open() const { return transfer_ != nullptr; }
   storage::Queue& queue() { return store_->queue(); }
   storage::Directory& directory() { return store_->directory(); }
+  storage::Accounts& accounts() { return store_->accounts(); }
   agent::Transfer& transfer() { return *transfer_; }
   const MetricRegistry& metrics() const { return metrics_; }
   uint32_t session_count() const;
@@ -74,10 +77,11 @@ class ShardServer {
   std::unique_ptr<storage::ShardStore> store_;
   std::unique_ptr<agent::MailDoor> door_;
   std::unique_ptr<agent::Transport> transport_;
+  std::unique_ptr<agent::LocalTransport> local_;
   std::unique_ptr<agent::Transfer> transfer_;
   std::unique_ptr<DirectoryAuthenticator> authenticator_;
   std::unique_ptr<smtp::SmtpService> smtp_;
-  std::unique_ptr<pop3::Pop3Service> pop3_;  // null: nobody knows the accounts
+  std::unique_ptr<pop3::Pop3Service> pop3_;
   io::Gate calls_;
   io::Event end_;
 };
