@@ -111,7 +111,7 @@ io::Task<void> StoreCore::RunCompaction(StoreCore* self) {
           .Field("error", Std(status.message()));
     }
     self->metrics_.live_bytes.Set(static_cast<int64_t>(self->LiveBytes()));
-    self->metrics_.contents.Set(static_cast<int64_t>(self->index_.contents().size()));
+    self->metrics_.contents.Set(static_cast<int64_t>(self->index_.content_count()));
     MonotonicTime again = kNever;
     if (due && !self->stuck_.awaits_return) again = self->stuck_.not_before;
     if (!status.ok()) again = std::min(again, io::Now() + kRetryInterval);
@@ -178,9 +178,8 @@ bool StoreCore::PrepareCopy(const Segment* from, const RecordView& record, Move&
   if (record.type == RecordType::kContent) {
     const auto meta = DecodeContentMeta(record.meta, record.body.size());
     if (!meta) return false;
-    const Content* content = index_.FindContent(meta->content);
-    if (content == nullptr || meta->piece >= content->piece_count) return false;
-    if (!(content->piece(meta->piece) == move.from)) return false;
+    if (!index_.LiesAt(meta->content, meta->piece, move.from)) return false;
+    const Content* const content = index_.FindContent(meta->content);
     if (content->lent > 0) {
       stuck_.awaits_return = true;
       return false;
@@ -291,7 +290,7 @@ io::Task<Status> StoreCore::RescueDirectory(Segment* from) {
 }
 
 // What a copy of the content's first piece needs beside it.
-size_t StoreCore::HoldBytesOf(const Move& move) const {
+size_t StoreCore::HoldBytesOf(const Move& move) {
   if (move.content.value == 0 || move.piece != 0) return 0;
   const Content* const content = index_.FindContent(move.content);
   if (content == nullptr || content->holders.empty()) return 0;
@@ -369,14 +368,15 @@ io::Task<Status> StoreCore::FlushMoves(Segment* from, std::vector<Move>& moves) 
         index_.SetPlace(*message, place.segment, place.bytes);
       continue;
     }
-    Content* content = index_.FindContent(move.content);
-    if (content == nullptr || !(content->piece(move.piece) == move.from)) continue;
+    if (!index_.LiesAt(move.content, move.piece, move.from)) continue;
+    Content* const content = index_.FindContent(move.content);
     // Lent meanwhile: another shard reads where it lies, so there it stays until it is returned.
     if (content->lent > 0) {
       stuck_.awaits_return = true;
       continue;
     }
     index_.SetPiece(*content, move.piece, place);
+    index_.Settle(*content);
   }
   moves.clear();
   co_return absl::OkStatus();

@@ -30,10 +30,9 @@ io::Task<StatusOr<FsckReport>> Fsck(std::string data_dir) {
                      message->id().ToString(), QueueId(content.id.value).ToString())});
   }
   report.orphan_contents = index.EndReplay();
-  for (const auto& [id, content] : index.contents()) {
-    ++report.contents;
-    report.content_bytes += content->bytes;
-  }
+  report.contents = index.content_count();
+  report.content_bytes = index.settled().content_bytes();
+  for (const auto& [id, content] : index.contents()) report.content_bytes += content->bytes;
   co_return report;
 }
 

@@ -285,9 +285,57 @@ void Index::Hold(QueuedMessage& message) {
 
 // --- contents ---
 
-Content* Index::FindContent(ContentId id) const {
+Content* Index::FindContent(ContentId id) {
   const auto it = contents_.find(id.value);
-  return it == contents_.end() ? nullptr : it->second;
+  if (it != contents_.end()) return it->second;
+  const auto row = settled_.Find(id);
+  if (!row) return nullptr;
+  settled_.Remove(id);
+  Content& content = AddContent(id);
+  content.ResizePieces(1);
+  content.piece(0) = row->place;  // it counts for its segment already
+  content.bytes = row->bytes;
+  content.prefix_bytes = row->prefix_bytes;
+  content.flags = row->flags;
+  content.complete = true;
+  content.holders.Add(row->holder);
+  return &content;
+}
+
+void Index::Settle(Content& content) {
+  if (content.refs > 0 || content.lent > 0) return;
+  if (content.holders.empty()) {
+    if (!replaying_) FreeContent(content);
+    return;
+  }
+  if (content.holders.size() > 1 || content.piece_count != 1 || !content.complete ||
+      content.damaged || content.cache != nullptr || content.bytes > UINT32_MAX) {
+    return;
+  }
+  const bool settled = settled_.Add({.id = content.id,
+                                     .place = content.piece(0),
+                                     .bytes = static_cast<uint32_t>(content.bytes),
+                                     .prefix_bytes = content.prefix_bytes,
+                                     .flags = content.flags,
+                                     .holder = content.holders.List().front()});
+  if (!settled) return;
+  CHECK_EQ(contents_.erase(content.id.value), 1u);
+  delete &content;
+}
+
+std::optional<ContentId> Index::FirstContentFrom(ContentId id) const {
+  std::optional<ContentId> first = settled_.FirstFrom(id);
+  const auto it = contents_.lower_bound(id.value);
+  if (it != contents_.end() && (!first || it->first < first->value)) first = ContentId(it->first);
+  return first;
+}
+
+bool Index::LiesAt(ContentId id, uint32_t piece, const RecordPlace& place) const {
+  const auto it = contents_.find(id.value);
+  if (it != contents_.end())
+    return piece < it->second->piece_count && it->second->piece(piece) == place;
+  const auto row = settled_.Find(id);
+  return row && piece == 0 && row->place == place;
 }
 
 Content& Index::AddContent(ContentId id) {
@@ -301,7 +349,7 @@ Content& Index::AddContent(ContentId id) {
 void Index::Unref(Content& content) {
   CHECK_GT(content.refs, 0u);
   --content.refs;
-  if (Unneeded(content) && !replaying_) FreeContent(content);
+  Settle(content);
 }
 
 void Index::Apply(Content& content, HoldMeta::Op op, std::span<const AccountId> accounts) {
@@ -316,7 +364,7 @@ void Index::Apply(Content& content, HoldMeta::Op op, std::span<const AccountId> 
       content.holders.Assign({accounts.begin(), accounts.end()});
       break;
   }
-  if (Unneeded(content) && !replaying_) FreeContent(content);
+  Settle(content);
 }
 
 void Index::Returned(Content& content) {
@@ -325,7 +373,7 @@ void Index::Returned(Content& content) {
   bool awaited = false;
   for (uint32_t i = 0; awaited_ != nullptr && i < content.piece_count; ++i)
     awaited = awaited || content.piece(i).segment == awaited_;
-  if (Unneeded(content) && !replaying_) FreeContent(content);
+  Settle(content);
   if (on_returned_ != nullptr) on_returned_(on_returned_context_, awaited);
 }
 
@@ -366,6 +414,7 @@ void Index::Uncache(Content& content) {
   cache_bytes_ -= content.cache->memory_bytes();
   metrics_.cache_evictions.Add();
   content.cache.reset();
+  Settle(content);
 }
 
 // The oldest go first; what is lent is skipped, and comes round again.
@@ -387,12 +436,15 @@ uint64_t Index::EndReplay() {
   std::vector<Content*> orphans;
   uint64_t complete = 0;
   for (auto& [id, content] : contents_) {
-    if (Unneeded(*content)) orphans.push_back(content);
+    if (content->refs == 0 && content->lent == 0 && content->holders.empty()) orphans.push_back(content);
   }
   for (Content* orphan : orphans) {
     if (orphan->complete) ++complete;
     FreeContent(*orphan);
   }
+  std::vector<Content*> rest;
+  for (const auto& [id, content] : contents_) rest.push_back(content);
+  for (Content* const content : rest) Settle(*content);
   return complete;
 }
 

@@ -21,6 +21,7 @@
 #include "storage/format.h"
 #include "storage/mailbox/account_record.h"
 #include "storage/metrics.h"
+#include "storage/settled_contents.h"
 
 namespace ringmail::storage {
 
@@ -80,8 +81,18 @@ class Index {
   static void Hold(QueuedMessage& message);
 
   // --- contents ---
+  // Those that are in use, or have more about them than a row of the settled ones takes.
   const absl::btree_map<uint64_t, Content*>& contents() const { return contents_; }
-  Content* FindContent(ContentId id) const;
+  const SettledContents& settled() const { return settled_; }
+  uint64_t content_count() const { return contents_.size() + settled_.size(); }
+  // Whoever finds one and leaves it as it was says Settle.
+  Content* FindContent(ContentId id);
+  // The first at or after `id`.
+  std::optional<ContentId> FirstContentFrom(ContentId id) const;
+  // Whether its piece lies there.
+  bool LiesAt(ContentId id, uint32_t piece, const RecordPlace& place) const;
+  // Frees it if nothing refers to it; lets it rest if only one account does.
+  void Settle(Content& content);
   // With no reference yet.
   Content& AddContent(ContentId id);
   void Ref(Content& content) { ++content.refs; }
@@ -115,10 +126,6 @@ class Index {
   void SetRecipient(QueuedMessage& message, uint32_t recipient, RecipientState state,
                     uint32_t reply);
   void FreeContent(Content& content);
-  // Whether nothing refers to it.
-  static bool Unneeded(const Content& content) {
-    return content.refs == 0 && content.lent == 0 && content.holders.empty();
-  }
   void Evict();
   void Uncache(Content& content);
 
@@ -126,6 +133,7 @@ class Index {
   StorageMetrics& metrics_;
   Messages messages_;
   absl::btree_map<uint64_t, Content*> contents_;
+  SettledContents settled_;
   ReplyTable replies_;
   IntrusiveList<StagedBytes, CacheTag> cached_;
   uint64_t cache_bytes_ = 0;

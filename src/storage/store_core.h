@@ -138,7 +138,7 @@ class StoreCore final : public ShardStore, public Queue {
   io::Task<Status> CopyBatch(Segment* from, SegmentScan::Step batch, std::vector<Move>& moves);
   bool PrepareDirectoryCopy(const Segment* from, const RecordView& record, Move& move);
   bool PrepareAccountCopy(const RecordView& record, Move& move, std::string_view& body);
-  size_t HoldBytesOf(const Move& move) const;
+  size_t HoldBytesOf(const Move& move);
   io::Task<Status> RescueDirectory(Segment* from);
   bool PrepareCopy(const Segment* from, const RecordView& record, Move& move,
                    std::string_view& body);

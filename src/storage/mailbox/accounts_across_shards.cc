@@ -74,11 +74,12 @@ void AccountsCore::Hold(Holdings& holdings) const {
   for (const auto& [id, records] : ledger_.accounts())
     holdings.accounts.emplace_back(id, records->last());
   // The ids of a log lie together.
-  const auto& contents = store_.index().contents();
-  for (auto at = contents.begin(); at != contents.end();) {
-    const LogId log = ContentId(at->first).log();
+  auto next = store_.index().FirstContentFrom(ContentId(0));
+  while (next) {
+    const LogId log = next->log();
     holdings.logs.push_back(log);
-    at = contents.lower_bound(uint64_t{log.value + 1u} << QueueId::kSequenceBits);
+    next = store_.index().FirstContentFrom(
+        ContentId(uint64_t{log.value + 1u} << QueueId::kSequenceBits));
   }
 }
 
@@ -319,7 +320,11 @@ io::Task<Status> AccountsCore::ReleaseHere(AccountId account,
   for (const ContentId id : contents) {
     if (!log.HasRoom(bytes)) CO_RETURN_IF_ERROR(co_await log.Room(bytes));
     Content* const content = store_.index().FindContent(id);
-    if (content == nullptr || !content->holders.Has(account)) continue;
+    if (content == nullptr) continue;
+    if (!content->holders.Has(account)) {
+      store_.index().Settle(*content);
+      continue;
+    }
     store_.AppendHold(*content, HoldMeta::Op::kRelease, {&account, 1});
     appended = true;
   }

@@ -38,6 +38,12 @@ void Describe(const Index& index, const SegmentList& segments, const Replay& rep
     }
     out += '\n';
   }
+  for (auto id = index.settled().FirstFrom(ContentId(0)); id;
+       id = index.settled().FirstFrom(ContentId(id->value + 1))) {
+    const auto row = index.settled().Find(*id);
+    out += fmt::format("settled {} {} {} {}/{}+{}\n", id->value, row->bytes, row->holder.value,
+                       row->place.segment->sequence, row->place.offset, row->place.bytes);
+  }
   for (const auto& segment : segments) {
     out += fmt::format("segment {}/{} {} {} {} {} {}\n", segment->log.value, segment->sequence,
                        segment->salt, segment->bytes, segment->end, segment->live_bytes,
