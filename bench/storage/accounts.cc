@@ -198,8 +198,9 @@ int Main(int argc, char** argv) {
     return 2;
   }
   run.directory = argv[2];
-  run.count = argc > 3 ? std::strtoull(argv[3], nullptr, 10)
-                       : run.mode == "fanout" ? 10'000 : 1'000'000;
+  run.count = argc > 3               ? std::strtoull(argv[3], nullptr, 10)
+              : run.mode == "fanout" ? 10'000
+                                     : 1'000'000;
   if (argc > 4) run.content_bytes = std::strtoull(argv[4], nullptr, 10);
   const Status ran = io::RunShards({.shard_count = 1}, &ShardMain, &run);
   const Status status = ran.ok() ? run.status : ran;

@@ -436,7 +436,8 @@ uint64_t Index::EndReplay() {
   std::vector<Content*> orphans;
   uint64_t complete = 0;
   for (auto& [id, content] : contents_) {
-    if (content->refs == 0 && content->lent == 0 && content->holders.empty()) orphans.push_back(content);
+    if (content->refs == 0 && content->lent == 0 && content->holders.empty())
+      orphans.push_back(content);
   }
   for (Content* orphan : orphans) {
     if (orphan->complete) ++complete;

@@ -32,6 +32,7 @@ struct Kept {
   bool unavailable = false;
   bool enabled = false;
   std::string account;
+  AccountId account_id;
   std::vector<codec::Secret> passwords, scram;
 };
 
@@ -49,6 +50,7 @@ Kept LookUp(const storage::Directory& directory, std::string_view name) {
   if (!account) return kept;
   kept.enabled = account->enabled();
   kept.account = *address;
+  kept.account_id = AccountId(account->id());
   account->VisitCredentials(
       [](void* context, const storage::AccountView::CredentialView& one) {
         Kept& self = *static_cast<Kept*>(context);
@@ -115,7 +117,10 @@ class Exchange final : public agent::AuthExchange {
     }
     AuthStep out{
         .kind = step.kind, .challenge = std::move(step.challenge), .failure = step.failure};
-    if (step.kind == SaslStepKind::kSuccess) out.account = server_->account();
+    if (step.kind == SaslStepKind::kSuccess) {
+      out.account = server_->account();
+      out.account_id = account_id_;
+    }
     co_return out;
   }
 
@@ -124,6 +129,7 @@ class Exchange final : public agent::AuthExchange {
     const Kept kept = LookUp(directory_, question.authentication_id);
     CredentialAnswer answer;
     answer.account = kept.account;
+    account_id_ = kept.account_id;
     if (kept.unavailable) {
       answer.verdict = CredentialVerdict::kUnavailable;
     } else if (question.kind == CredentialKind::kPassword) {
@@ -146,6 +152,7 @@ class Exchange final : public agent::AuthExchange {
 
   const storage::Directory& directory_;
   const std::unique_ptr<session::SaslServer> server_;
+  AccountId account_id_;  // of the last answer
   const IpAddress client_;
 };
 

@@ -1,7 +1,5 @@
 #include "storage/mailbox/mailbox_name.h"
 
-#include <algorithm>
-
 #include "ringmail/codec/ascii.h"
 #include "ringmail/codec/utf8.h"
 #include "ringmail/storage/account_change.h"
@@ -30,8 +28,8 @@ std::optional<std::string> NormalMailboxName(std::string_view name) {
   }
   std::string normal(name);
   const std::string_view first = name.substr(0, name.find(kLevelSeparator));
-  if (codec::AsciiEqualNoCase(first, kInboxName))
-    std::copy(kInboxName.begin(), kInboxName.end(), normal.begin());
+  // Not by iterators: begin and end of a literal that two files see may be of two copies of it.
+  if (codec::AsciiEqualNoCase(first, kInboxName)) normal.replace(0, first.size(), kInboxName);
   return normal;
 }
 

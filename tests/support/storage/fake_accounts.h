@@ -14,9 +14,6 @@
 
 namespace ringmail::storage {
 
-// The log's own stands in its place where there is one. Nothing is borrowed here.
-__attribute__((weak)) BorrowedContent::~BorrowedContent() { CHECK(content_ == nullptr); }
-
 inline constexpr MailboxId kInbox(1);
 
 class FakeAccount final : public Account {
@@ -88,7 +85,10 @@ class FakeAccounts final : public Accounts {
     co_return absl::NotFoundError("no log has it");
   }
   uint64_t open_count() const override { return 0; }
+  io::Task<void> Stop() override { co_return; }
   io::Task<void> Publish(std::vector<Accounts*>) override { co_return; }
+  // Nothing is borrowed here.
+  void GiveBack(const Content&, ShardIndex) override { CHECK(false); }
 
   FakeAccount account;
   Status open_fails;
