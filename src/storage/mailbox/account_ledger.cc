@@ -288,7 +288,7 @@ void AccountLedger::Moved(const AccountMeta& meta, const RecordPlace& from, cons
   if (records == nullptr) return;
   RecordPlace* const known = Locate(*records, meta);
   if (known == nullptr || !(*known == from)) return;
-  // Pinned meanwhile: it is read where it lies, and there it stays for now.
+  // Pinned meanwhile: it is read where it lies, and there it stays.
   if (records->pins > 0) return;
   Replace(*known, to);
 }
