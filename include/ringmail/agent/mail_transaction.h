@@ -30,6 +30,7 @@
 #include "ringmail/message/path.h"
 #include "ringmail/message/reply.h"
 #include "ringmail/message/trace.h"
+#include "ringmail/storage/account.h"
 #include "ringmail/storage/directory.h"
 #include "ringmail/storage/queue.h"
 
@@ -91,6 +92,8 @@ class MailDoor {
     SubmissionPolicy submission;
     // Who lives here. Outlives the door. Null: nobody, no domain is ours.
     const storage::Directory* directory = nullptr;
+    // Whose mailbox is full. Outlives the door. Null: nobody's.
+    const storage::Accounts* accounts = nullptr;
     // Which addresses are an account's that submits. Outlives the door. Null: its own alone.
     const storage::Directory* identity_directory = nullptr;
   };
@@ -125,7 +128,7 @@ class MailTransaction {
   message::Reply Mail(std::string_view reverse_path, message::MailParameters parameters);
   // 250 2.1.5; 550 5.7.1 relaying denied; 452 4.5.3 too many recipients; of a submission 452 4.7.1
   // too many at present. Of a domain of ours: 550 5.1.1 nobody of that name, 550 5.2.1 they take no
-  // mail, 551 5.1.6 they have moved, 451 4.3.0 the directory cannot tell; 451 4.2.4 an alias that
+  // mail, 551 5.1.6 they have moved, 452 4.2.2 their mailbox is known to be full, 451 4.3.0 the directory cannot tell; 451 4.2.4 an alias that
   // leads too far. An alias is replaced by those it leads to, each once.
   message::Reply Recipient(const message::ParsedPath& path, std::string_view original_recipient,
                            uint8_t notify);

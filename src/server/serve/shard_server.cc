@@ -44,6 +44,7 @@ io::Task<Status> ShardServer::Open() {
 agent::MailDoor::Options ShardServer::OptionsOfDoor() const {
   agent::MailDoor::Options options = DoorOptions(*config_, io::ShardCount());
   options.directory = options.identity_directory = &store_->directory();
+  options.accounts = &store_->accounts();
   return options;
 }
 

@@ -11,6 +11,8 @@
 namespace ringmail::storage {
 namespace {
 
+// Accounts that are known to be full; more are found out by delivery.
+constexpr size_t kFullMax = 100'000;
 // Contents released in one go.
 constexpr size_t kReleaseMax = 1000;
 // Accounts whose contents are released at once.
@@ -164,6 +166,42 @@ void AccountsCore::Published(std::shared_ptr<const Placement> placement,
     if (!account->Released(1).empty()) releasable_.insert(id);
   }
   gate_.Spawn(RunRelease(this));
+}
+
+// --- quotas ---
+
+bool AccountsCore::Full(AccountId id) const {
+  const auto found = full_.find(id);
+  return found != full_.end() && io::Now() < found->second;
+}
+
+void AccountsCore::NoteFull(AccountId id, bool full) {
+  if (!full) {
+    full_.erase(id);
+    return;
+  }
+  if (full_.size() >= kFullMax) {
+    const MonotonicTime now = io::Now();
+    absl::erase_if(full_, [now](const auto& one) { return one.second <= now; });
+  }
+  if (full_.size() < kFullMax) full_[id] = io::Now() + AccountsLimits::kFullKnown;
+}
+
+void AccountsCore::SetFull(AccountId id, bool full) {
+  NoteFull(id, full);
+  for (uint16_t i = 0; i < peers_.size(); ++i) {
+    if (ShardIndex(i) == io::ThisShard()) continue;
+    io::ShardMessage message{.run = FullHeard};
+    message.SetPointer(0, peers_[i]);
+    message.words[1] = id.value;
+    message.words[2] = full ? 1 : 0;
+    // A hint: what is not heard is found out by the delivery.
+    (void)io::TryPost(ShardIndex(i), message);
+  }
+}
+
+void AccountsCore::FullHeard(io::ShardMessage& message) {
+  message.Pointer<AccountsCore>(0)->NoteFull(AccountId(message.words[1]), message.words[2] != 0);
 }
 
 // --- lending ---

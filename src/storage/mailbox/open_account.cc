@@ -287,9 +287,29 @@ void OpenAccount::Applied(Change& change, const Log::Committed& committed) {
                                     change.releases);
   store_.metrics().account_changes.Add();
   Measure();
+  JudgeQuota(change);
   if (!state_.released().empty()) accounts_.Releasable(id_);
   if (CheckpointDue()) BeginCheckpoint();
   TellWatchers();
+}
+
+// Those who let mail in hear of it, so that the sender hears it from them.
+void OpenAccount::JudgeQuota(const Change& change) {
+  bool refused = false;
+  for (size_t i = 0; i < change.results.size(); ++i) {
+    const auto* const append = std::get_if<Append>(&change.transaction.changes[i]);
+    if (append == nullptr) continue;
+    quota_bytes_ = append->quota_bytes;
+    quota_messages_ = append->quota_messages;
+    refused = refused || change.results[i].status == ChangeStatus::kOverQuota;
+  }
+  const bool used_up = (quota_bytes_ != 0 && state_.bytes() >= quota_bytes_) ||
+                       (quota_messages_ != 0 && state_.messages() >= quota_messages_);
+  const bool full = refused || used_up;
+  // A refusal is said again, since it is only believed for a while.
+  if (!full && !full_) return;
+  full_ = full;
+  accounts_.SetFull(id_, full);
 }
 
 // Any of them may end meanwhile.

@@ -109,6 +109,7 @@ class OpenAccount final : public Account, public ListHook<class IdleTag> {
   void KeepDeposit(Deposit& deposit, const Log::Committed& committed);
   void Applied(Change& change, const Log::Committed& committed);
   void Measure();
+  void JudgeQuota(const Change& change);
   void TellWatchers();
   io::Task<Status> Empty();
   io::Task<Status> EraseAlone();
@@ -134,6 +135,10 @@ class OpenAccount final : public Account, public ListHook<class IdleTag> {
   Status loaded_;
   std::vector<io::Event*> waiting_;  // for loading
   uint64_t memory_bytes_ = 0;
+  bool full_ = false;  // all shards were told so
+  // As the last Append named them.
+  uint64_t quota_bytes_ = 0;
+  uint32_t quota_messages_ = 0;
   MonotonicTime idle_since_{};
 
   bool checkpointing_ = false;

@@ -149,6 +149,20 @@ TEST(Door, CountsWhomAnAccountNamesNotThoseAnAliasMeans) {
   }));
 }
 
+TEST(Door, AFullMailboxIsPutOffAtTheDoorUnlessAnAliasLeadsThere) {
+  Village office;
+  office.people.push_back(Alias("all@example.org", {"ann@example.org", "bob@example.org"}));
+  ASSERT_TRUE(office.Run([](Office&, Desk& desk) -> Task<void> {
+    desk.accounts->full.insert(kAnn);
+    const Reply reply = co_await Send(desk, {"ann@example.org"});
+    EXPECT_EQ(reply.code, 452);
+    EXPECT_EQ(reply.status, (message::EnhancedStatus{4, 2, 2}));
+    EXPECT_EQ((co_await Send(desk, {"all@example.org"})).code, 250);
+    desk.accounts->full.clear();
+    EXPECT_EQ((co_await Send(desk, {"ann@example.org"})).code, 250);
+  }));
+}
+
 TEST(Door, AnAliasToADomainThatNobodyRoutesIsPutOff) {
   Village office;
   office.door.routes = RouteTable({}, std::nullopt);

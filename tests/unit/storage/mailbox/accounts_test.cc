@@ -62,6 +62,33 @@ TEST(Accounts, UploadsComeInOneGroupWithTheirContents) {
   EXPECT_EQ(world.w.Check().contents, 2u);
 }
 
+TEST(Accounts, EveryShardKnowsWhoseMailboxIsFullUntilThereIsRoom) {
+  AccountWorld world;
+  static int turn;
+  turn = 0;
+  ASSERT_TRUE(world.Run(2, [](AccountWorld& self, ShardStore& store) -> Task<void> {
+    if (io::ThisShard() == ShardIndex(1)) {
+      while (turn < 1) co_await Pause();
+      co_await Pause();
+      EXPECT_TRUE(store.accounts().Full(kAnn));
+      turn = 2;
+      while (turn < 3) co_await Pause();
+      co_await Pause();
+      EXPECT_FALSE(store.accounts().Full(kAnn));
+      co_return;
+    }
+    EXPECT_TRUE((co_await self.Upload(store, kAnn, Text("one", 1), 2)).ok());
+    EXPECT_FALSE(store.accounts().Full(kAnn));
+    EXPECT_TRUE((co_await self.Upload(store, kAnn, Text("two", 2), 2)).ok());
+    EXPECT_TRUE(store.accounts().Full(kAnn));
+    turn = 1;
+    while (turn < 2) co_await Pause();
+    EXPECT_TRUE((co_await self.Expunge(store, kAnn, Text("one", 1))).ok());
+    EXPECT_FALSE(store.accounts().Full(kAnn));
+    turn = 3;
+  }));
+}
+
 TEST(Accounts, WhatIsExpungedLeavesTheLog) {
   AccountWorld world;
   ASSERT_TRUE(world.Run(1, [](AccountWorld& self, ShardStore& store) -> Task<void> {
