@@ -55,6 +55,8 @@ struct RelayPolicy {
 
   // Whether `source` may send to `domain` through us.
   bool Allows(const struct MailSource& source, std::string_view domain) const;
+  // Whether it is among `networks`.
+  bool Knows(const struct MailSource& source) const;
 };
 
 // Where a message comes from, as the trace field and the policy need it. Borrowed for the
@@ -80,6 +82,13 @@ struct MailMetrics {
 
 class MailTransaction;
 
+// Who is told, by VRFY and EXPN, who lives here (RFC 5321 §7.3).
+enum class Disclosure : uint8_t {
+  kNobody,
+  kTrusted,  // who has authenticated, or is in RelayPolicy::networks
+  kAnybody,
+};
+
 // One per shard. Borrows the queue. Reload replaces policy and limits between transactions.
 class MailDoor {
  public:
@@ -90,6 +99,7 @@ class MailDoor {
     // What cannot be routed is not taken in (451 4.4.4); absent: not asked.
     std::optional<RouteTable> routes;
     SubmissionPolicy submission;
+    Disclosure disclosure = Disclosure::kNobody;
     // Who lives here. Outlives the door. Null: nobody, no domain is ours.
     const storage::Directory* directory = nullptr;
     // Whose mailbox is full. Outlives the door. Null: nobody's.
@@ -105,8 +115,15 @@ class MailDoor {
   void RegisterMetrics(MetricRegistry& registry);
   storage::Queue& queue() { return queue_; }
 
+  // VRFY (RFC 5321 §3.5): 250 the address; 550, 551 and 451 as RCPT; 252 where nothing is told.
+  message::Reply Verify(const MailSource& source, std::string_view argument) const;
+  // EXPN: 250 the members, one in a line; 252 more than kReplyTextBytesMax of them; 502 not told.
+  message::Reply Expand(const MailSource& source, std::string_view argument) const;
+
  private:
   friend class MailTransaction;
+  bool Discloses(const MailSource& source) const;
+
   storage::Queue& queue_;
   const std::string hostname_;
   Options options_;

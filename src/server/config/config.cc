@@ -34,7 +34,8 @@ agent::MailDoor::Options DoorOptions(const Config& config, uint16_t shard_count)
   agent::MailDoor::Options options{.hostname = config.hostname,
                                    .relay = config.relay,
                                    .limits = config.mail,
-                                   .submission = config.submission};
+                                   .submission = config.submission,
+                                   .disclosure = config.disclosure};
   agent::SubmissionLimits& limits = options.submission.limits;
   for (uint32_t* one : {&limits.messages_per_hour, &limits.messages_per_day,
                         &limits.recipients_per_hour, &limits.recipients_per_day}) {

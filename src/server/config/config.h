@@ -69,6 +69,7 @@ struct Config {
   agent::RelayPolicy relay;
   storage::DirectoryOptions directory;
   agent::DeliveryOptions delivery;
+  agent::Disclosure disclosure = agent::Disclosure::kNobody;
   agent::MailLimits mail;
   agent::SubmissionPolicy submission;
   agent::TransferOptions transfer;

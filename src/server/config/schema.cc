@@ -135,6 +135,10 @@ constexpr std::array<Named<agent::SubmissionIdentities>, 3> kIdentities = {
     {{"enforced", agent::SubmissionIdentities::kEnforced},
      {"reverse-path-only", agent::SubmissionIdentities::kReversePathOnly},
      {"any", agent::SubmissionIdentities::kAny}}};
+constexpr std::array<Named<agent::Disclosure>, 3> kDisclosure = {
+    {{"nobody", agent::Disclosure::kNobody},
+     {"trusted", agent::Disclosure::kTrusted},
+     {"anybody", agent::Disclosure::kAnybody}}};
 constexpr std::array<Named<pop3::Utf8Header>, 2> kUtf8Header = {
     {{"surrogate", pop3::Utf8Header::kSurrogate}, {"refused", pop3::Utf8Header::kRefused}}};
 constexpr std::array<Named<io::TlsVersion>, 2> kTlsVersions = {
@@ -654,6 +658,10 @@ constexpr Key kDirectory[] = {
        t.config.directory.subaddress_separators = v.text;
        return {};
      }},
+    {.name = "disclosed_to",
+     .type = KeyType::kText,
+     .set = [](const Value& v,
+               Target& t) { return SetNamed(v.text, kDisclosure, t.config.disclosure); }},
 };
 
 constexpr uint64_t kRateMax = 1'000'000;
