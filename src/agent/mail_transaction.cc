@@ -104,9 +104,9 @@ Reply MailTransaction::Mail(std::string_view reverse_path, message::MailParamete
 }
 
 bool RelayPolicy::Knows(const MailSource& source) const {
-  return std::any_of(
-      networks.begin(), networks.end(),
-      [&source](const IpNetwork& network) { return network.Contains(source.client); });
+  return std::any_of(networks.begin(), networks.end(), [&source](const IpNetwork& network) {
+    return network.Contains(source.client);
+  });
 }
 
 bool RelayPolicy::Allows(const MailSource& source, std::string_view domain) const {

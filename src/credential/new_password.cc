@@ -45,8 +45,8 @@ StatusOr<NewPassword> MakeNewPassword(std::string_view password, std::string_vie
   if (password.find('\0') != password.npos) {
     return absl::InvalidArgumentError("the password holds a NUL");
   }
-  // What is kept, RFC 4013 asks to be of characters that Unicode 3.2 knows; a password of newer ones
-  // has one form too, and who chose it shall have it.
+  // What is kept, RFC 4013 asks to be of characters that Unicode 3.2 knows; a password of newer
+  // ones has one form too, and who chose it shall have it.
   auto octets = Saslprep(password, SaslprepUse::kQuery);
   if (!octets || octets->empty()) {
     return absl::InvalidArgumentError(
@@ -54,8 +54,8 @@ StatusOr<NewPassword> MakeNewPassword(std::string_view password, std::string_vie
   }
   const codec::Secret prepared(*std::move(octets));
   NewPassword made;
-  ASSIGN_OR_RETURN(made.hash, HashPassword(prepared.view(), random.substr(0, kPasswordSaltBytes),
-                                           cost));
+  ASSIGN_OR_RETURN(made.hash,
+                   HashPassword(prepared.view(), random.substr(0, kPasswordSaltBytes), cost));
   const std::string_view salt = random.substr(kPasswordSaltBytes, kPasswordSaltBytes);
   made.scram_sha256 = StoreScram(codec::DigestKind::kSha256, prepared.view(),
                                  shared ? std::string_view(shared->salt) : salt,

@@ -87,9 +87,9 @@ StatusOr<std::optional<TokenKey>> ReadKey(const object& from) {
     out = *std::move(octets);
     return rsa || out.size() == 32;
   };
-  const bool whole = rsa ? take("n", key.a) && take("e", key.b)
-                         : take("x", key.a) && (key.algorithm == TokenAlgorithm::kEdDsa ||
-                                                take("y", key.b));
+  const bool whole =
+      rsa ? take("n", key.a) && take("e", key.b)
+          : take("x", key.a) && (key.algorithm == TokenAlgorithm::kEdDsa || take("y", key.b));
   if (!whole) return Wrong(id, "a number of it is missing, or no base64url of its length");
   if (rsa) {
     const size_t bits = codec::RsaBits({.modulus = key.a, .exponent = key.b});
@@ -205,8 +205,8 @@ std::string JudgeClaims(const TokenPolicy& policy, const object& claims, WallTim
   if (TakeText(claims, "iss", text) != Has::kText || text != policy.issuer) return "another issuer";
   if (!HoldsAudience(claims, policy.audiences)) return "for another audience";
   if (std::string why = JudgeTimes(claims, policy.skew, now); !why.empty()) return why;
-  if (!policy.scope.empty() && (TakeText(claims, "scope", text) != Has::kText ||
-                                !HoldsScope(text, policy.scope))) {
+  if (!policy.scope.empty() &&
+      (TakeText(claims, "scope", text) != Has::kText || !HoldsScope(text, policy.scope))) {
     return "without the scope";
   }
   if (TakeText(claims, policy.account_claim, text) != Has::kText || text.empty()) {

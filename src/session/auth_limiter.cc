@@ -163,8 +163,8 @@ AuthLimiter::State::Counted AuthLimiter::State::Count(Table<Entry>& table, uint6
   if (failures_max == 0 || IsBanned(entry, now) || entry.failures + 0.5 < failures_max) {
     return counted;
   }
-  const auto time = std::min<std::chrono::seconds>(
-      options.ban_time * (int64_t{1} << entry.bans), options.ban_time_max);
+  const auto time = std::min<std::chrono::seconds>(options.ban_time * (int64_t{1} << entry.bans),
+                                                   options.ban_time_max);
   entry.banned_until = now + time;
   entry.bans = std::min<uint8_t>(static_cast<uint8_t>(entry.bans + 1), kBansMax);
   // After the ban it begins anew.
@@ -186,9 +186,8 @@ AuthLimiter::State::Verdict AuthLimiter::State::Note(const AuthNews& news, Monot
 }
 
 void AuthLimiter::State::NoteKnown(const AuthNews& news, MonotonicTime now) {
-  Pair& pair = pairs.FindOrMake(PairKey(news.network, news.name), [](const Pair& a, const Pair& b) {
-    return a.until < b.until;
-  });
+  Pair& pair = pairs.FindOrMake(PairKey(news.network, news.name),
+                                [](const Pair& a, const Pair& b) { return a.until < b.until; });
   pair.until = now + options.known_time;
 }
 

@@ -145,8 +145,9 @@ class MailTransaction {
   message::Reply Mail(std::string_view reverse_path, message::MailParameters parameters);
   // 250 2.1.5; 550 5.7.1 relaying denied; 452 4.5.3 too many recipients; of a submission 452 4.7.1
   // too many at present. Of a domain of ours: 550 5.1.1 nobody of that name, 550 5.2.1 they take no
-  // mail, 551 5.1.6 they have moved, 452 4.2.2 their mailbox is known to be full, 451 4.3.0 the directory cannot tell; 451 4.2.4 an alias that
-  // leads too far. An alias is replaced by those it leads to, each once.
+  // mail, 551 5.1.6 they have moved, 452 4.2.2 their mailbox is known to be full, 451 4.3.0 the
+  // directory cannot tell; 451 4.2.4 an alias that leads too far. An alias is replaced by those it
+  // leads to, each once.
   message::Reply Recipient(const message::ParsedPath& path, std::string_view original_recipient,
                            uint8_t notify);
   // Of the envelope: aliases are expanded.

@@ -5,7 +5,8 @@
 //
 // Shard: pure, and slow by design (argon2id some 30 ms; 20,000 iterations some 10 ms for each kind
 //   of keys): through io's blocking pool.
-// Errors: kInvalidArgument: a password that is empty, too long, holds NUL, or that SASLprep refuses.
+// Errors: kInvalidArgument: a password that is empty, too long, holds NUL, or that SASLprep
+// refuses.
 #pragma once
 
 #include <cstdint>

@@ -30,9 +30,9 @@ constexpr FixedLimit kLimits[] = {
 };
 
 constexpr std::string_view kReasonNames[kAuthReasons] = {
-    "none",          "name",  "no_account", "disabled",      "no_credential",  "wrong",
-    "unusable_hash", "token", "authorization", "network_banned", "name_banned", "directory",
-    "memory",        "busy",
+    "none",        "name",          "no_account", "disabled",      "no_credential",
+    "wrong",       "unusable_hash", "token",      "authorization", "network_banned",
+    "name_banned", "directory",     "memory",     "busy",
 };
 
 // The limiter's key: of the secret, but not it.
@@ -303,8 +303,8 @@ io::Task<CredentialAnswer> AuthenticatorCore::AnswerPassword(const CredentialQue
     Found now = Find(found.address);
     const Credential& matched = check.stored[check.which];
     trial.reason = now.reason;
-    const bool still = std::find(now.credentials.begin(), now.credentials.end(), matched) !=
-                       now.credentials.end();
+    const bool still =
+        std::find(now.credentials.begin(), now.credentials.end(), matched) != now.credentials.end();
     if (trial.reason == AuthReason::kNone && !still) trial.reason = AuthReason::kWrong;
     if (trial.reason == AuthReason::kNone) {
       answer.verdict = CredentialVerdict::kAccepted;
@@ -313,10 +313,10 @@ io::Task<CredentialAnswer> AuthenticatorCore::AnswerPassword(const CredentialQue
     co_return answer;
   }
   if (trial.reason == AuthReason::kNone) {
-    trial.reason = check.no_memory           ? AuthReason::kMemory
-                   : check.stored.empty()    ? AuthReason::kNoCredential
-                   : check.unusable.empty()  ? AuthReason::kWrong
-                                             : AuthReason::kUnusable;
+    trial.reason = check.no_memory          ? AuthReason::kMemory
+                   : check.stored.empty()   ? AuthReason::kNoCredential
+                   : check.unusable.empty() ? AuthReason::kWrong
+                                            : AuthReason::kUnusable;
   }
   if (FailureOf(trial.reason) == session::SaslFailure::kUnavailable) {
     answer.verdict = CredentialVerdict::kUnavailable;
@@ -348,8 +348,8 @@ io::Task<bool> AuthenticatorCore::RunCheck(PasswordCheck& check) {
 // RFC 1939 §7. The digest is what a password would be: made of nothing where there is none.
 io::Task<AuthStep> AuthenticatorCore::Apop(std::string_view timestamp, std::string_view name,
                                            std::string_view digest, AuthClient client) {
-  AuthTrial trial{.client = client, .mechanism = "APOP", .name = std::string(name),
-                  .began = io::Now()};
+  AuthTrial trial{
+      .client = client, .mechanism = "APOP", .name = std::string(name), .began = io::Now()};
   AuthStep step;
   if (!options_.readable_passwords) {
     trial.reason = AuthReason::kNoCredential;
@@ -559,20 +559,20 @@ void AuthenticatorCore::MayUpgrade(const Found& found, const Credential& matched
   const bool keys = options_.scram && !(sha256 && sha1);
   if (!hash && !keys) return;
   ++upgrading_;
-  upgrades_.Spawn(Upgrade(found.address, found.version, matched, password,
-                          credential::SharedScramSalt(apps)));
+  upgrades_.Spawn(
+      Upgrade(found.address, found.version, matched, password, credential::SharedScramSalt(apps)));
 }
 
 io::Task<void> AuthenticatorCore::Upgrade(std::string address, uint64_t version, Credential matched,
                                           codec::Secret password,
                                           std::optional<credential::ScramSalt> shared) {
   const bool kept = options_.readable_passwords && IsReadable(matched);
-  UpgradeWork work{.password = std::move(password),
-                   .random = RandomOctets(credential::kNewPasswordRandomBytes),
-                   .cost = options_.cost,
-                   .scram_iterations =
-                       std::max(options_.scram_iterations, credential::kScramIterationsMin),
-                   .shared = std::move(shared)};
+  UpgradeWork work{
+      .password = std::move(password),
+      .random = RandomOctets(credential::kNewPasswordRandomBytes),
+      .cost = options_.cost,
+      .scram_iterations = std::max(options_.scram_iterations, credential::kScramIterationsMin),
+      .shared = std::move(shared)};
   co_await io::RunBlocking(&UpgradeWork::Call, &work);
   Status status = work.made.status();
   const auto row = directory_.Find(address);
@@ -597,8 +597,8 @@ io::Task<void> AuthenticatorCore::Upgrade(std::string address, uint64_t version,
       account->credentials.push_back({CredentialKind::kScram, "", work.made->scram_sha256, now});
       account->credentials.push_back({CredentialKind::kScram, "", work.made->scram_sha1, now});
       storage::DirectoryTransaction transaction;
-      transaction.changes.push_back(storage::DirectoryChange::Put(
-          *entry, storage::DirectoryChange::Expect::kVersion));
+      transaction.changes.push_back(
+          storage::DirectoryChange::Put(*entry, storage::DirectoryChange::Expect::kVersion));
       transaction.changes.back().version = version;
       status = (co_await directory_.Apply(std::move(transaction))).status();
     }
@@ -621,11 +621,9 @@ void AuthenticatorCore::RegisterMetrics(MetricRegistry& registry) {
     registry.Add("ringmail_auth_refused_total", "Logins that were refused, by reason",
                  &m.refused[i], label);
   }
-  registry.Add("ringmail_auth_bans_total", "Bans that began", &m.network_bans,
-               "of=\"network\"");
+  registry.Add("ringmail_auth_bans_total", "Bans that began", &m.network_bans, "of=\"network\"");
   registry.Add("ringmail_auth_bans_total", "Bans that began", &m.name_bans, "of=\"name\"");
-  registry.Add("ringmail_auth_upgraded_total", "Stored passwords replaced at a login",
-               &m.upgraded);
+  registry.Add("ringmail_auth_upgraded_total", "Stored passwords replaced at a login", &m.upgraded);
   registry.Add("ringmail_auth_upgrade_failed_total", "Stored passwords that could not be",
                &m.upgrade_failed);
   registry.Add("ringmail_auth_news_lost_total", "Failures that another shard was not told of",

@@ -66,8 +66,7 @@ class Exchange final : public AuthExchange {
 io::Task<AuthStep> Exchange::Go(SaslStep step) {
   while (step.kind == SaslStepKind::kAsk) {
     const bool token = server_->question().kind == credential::CredentialKind::kToken;
-    const credential::CredentialAnswer answer =
-        co_await core_.Answer(server_->question(), trial_);
+    const credential::CredentialAnswer answer = co_await core_.Answer(server_->question(), trial_);
     const bool accepted = answer.verdict == credential::CredentialVerdict::kAccepted;
     step = server_->Answer(answer);
     if (step.kind == SaslStepKind::kFailure && accepted && trial_.reason == AuthReason::kNone &&
@@ -93,7 +92,9 @@ io::Task<AuthStep> Exchange::Go(SaslStep step) {
   co_return co_await core_.Conclude(std::move(out), trial_);
 }
 
-std::string_view NameOfPlain() { return session::SaslMechanismName(session::SaslMechanism::kPlain); }
+std::string_view NameOfPlain() {
+  return session::SaslMechanismName(session::SaslMechanism::kPlain);
+}
 
 }  // namespace
 
@@ -109,7 +110,9 @@ std::unique_ptr<AuthExchange> AuthenticatorCore::Begin(session::SaslMechanism me
 io::Task<AuthStep> AuthenticatorCore::LogIn(std::string_view name, std::string_view password,
                                             AuthClient client) {
   if (name.find('\0') != name.npos || password.find('\0') != password.npos) {
-    AuthTrial trial{.client = client, .mechanism = NameOfPlain(), .began = io::Now(),
+    AuthTrial trial{.client = client,
+                    .mechanism = NameOfPlain(),
+                    .began = io::Now(),
                     .reason = AuthReason::kName};
     co_return co_await Conclude({}, trial);
   }

@@ -19,6 +19,7 @@
 #include "server/commands/version.h"
 #include "server/config/nearest.h"
 #include "server/config/tls.h"
+#include "server/config/token.h"
 
 namespace ringmail::server {
 namespace {
@@ -105,6 +106,7 @@ bool LoadTlsFiles(Config& config, const std::string& path,
   ConfigResult result;
   result.config = std::move(config);
   LoadTls(result, io::ReadWholeFile, std::move(ticket_keys), io::SystemTime());
+  LoadTokenKeys(result, io::ReadWholeFile);
   errors += FormatDiagnostics(path, result.diagnostics);
   config = std::move(result.config);
   return result.ok();

@@ -93,6 +93,14 @@ pop3::Pop3ListenerOptions Pop3Listener(const ListenerConfig& config) {
   return options;
 }
 
+agent::AuthenticatorOptions AuthenticatorOptionsOf(const Config& config,
+                                                   const codec::Secret& server_secret) {
+  agent::AuthenticatorOptions options = config.authentication;
+  options.hostname = config.hostname;
+  options.server_secret = server_secret;
+  return options;
+}
+
 std::vector<std::string> NeedsRestart(const Config& running, const Config& wanted) {
   std::vector<std::string> keys;
   const auto differs = [&keys](std::string_view name, bool different) {
@@ -114,6 +122,8 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& wante
   differs("[destination] source_address, pipelining, chunking and timeouts",
           c.source != d.source || c.pipelining != d.pipelining || c.chunking != d.chunking ||
               !(c.timeouts == d.timeouts));
+  differs("[authentication] entries",
+          running.authentication.limiter.entries_max != wanted.authentication.limiter.entries_max);
   differs("hostname (for the client's EHLO)", running.hostname != wanted.hostname);
   return keys;
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "ringmail/agent/authenticator.h"
 #include "ringmail/agent/delivery.h"
 #include "ringmail/agent/mail_transaction.h"
 #include "ringmail/agent/transfer.h"
@@ -53,6 +54,12 @@ struct TlsConfig {
   std::shared_ptr<const io::TlsContext> context;
 };
 
+// [token]: bearer tokens (RFC 7628).
+struct TokenConfig {
+  credential::TokenPolicy policy;  // issuer "": there is no such section
+  FileConfig key_set;              // read by LoadTokenKeys (token.h)
+};
+
 struct LogConfig {
   std::string path;  // "" is standard error
   LogLevel level = LogLevel::kInfo;
@@ -77,6 +84,9 @@ struct Config {
   smtp::SmtpClientOptions client;
   pop3::Pop3Options pop3;
   TlsConfig tls;
+  // `tokens` is made of `token` by LoadTokenKeys.
+  agent::AuthenticatorOptions authentication;
+  TokenConfig token;
   LogConfig log;
   storage::StoreOptions
       store;  // quota_bytes and content_cache_bytes of the whole process: PerShard divides them
@@ -114,6 +124,9 @@ smtp::SmtpOptions ServerOptions(const Config& config);
 smtp::SmtpClientOptions ClientOptions(const Config& config);
 pop3::Pop3Options Pop3ServerOptions(const Config& config);
 pop3::Pop3ListenerOptions Pop3Listener(const ListenerConfig& config);
+// `server_secret` is io's (serve/auth_secret.h).
+agent::AuthenticatorOptions AuthenticatorOptionsOf(const Config& config,
+                                                   const codec::Secret& server_secret);
 
 // What differs and cannot change without a restart: names of keys.
 std::vector<std::string> NeedsRestart(const Config& running, const Config& wanted);

@@ -6,6 +6,7 @@
 
 #include "ringmail/io/shard.h"
 #include "ringmail/message/path.h"
+#include "server/config/authentication_keys.h"
 
 namespace ringmail::server {
 namespace {
@@ -771,6 +772,8 @@ constexpr Section kSections[] = {
     {.name = "pop3", .keys = kPop3},
     {.name = "tls", .keys = kTls},
     {.name = "certificate", .array = true, .keys = kCertificate},
+    {.name = "authentication", .keys = kAuthentication},
+    {.name = "token", .keys = kToken},
     {.name = "log", .keys = kLog},
     {.name = "store", .keys = kStore},
 };

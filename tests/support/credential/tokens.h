@@ -1,5 +1,5 @@
-// Tokens signed by OpenSSL's command, of one set of keys whose private halves are gone. Each is good
-// from 2026-01-01T00:00:00Z for an hour, but for what its name says.
+// Tokens signed by OpenSSL's command, of one set of keys whose private halves are gone. Each is
+// good from 2026-01-01T00:00:00Z for an hour, but for what its name says.
 #pragma once
 
 #include <string_view>
@@ -7,13 +7,17 @@
 namespace ringmail::credential {
 
 inline constexpr std::string_view kKeySet =
-    "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"r1\",\"use\":\"sig\",\"alg\":\"RS256\",\"n\":\"xwDECBDU6vFCV0FgRhBGFJGv"
+    "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"r1\",\"use\":\"sig\",\"alg\":\"RS256\",\"n\":"
+    "\"xwDECBDU6vFCV0FgRhBGFJGv"
     "Goe8bawun1NMN9V8oHcnApAis4mawHbUeYbj1Rew-zwz_u3eSFDKvSeUwv8rEeElHNXczxugqlol9aZTX5ijEBby"
     "FLpuYGWr29ruGdVauHd8AvYm-a0rARyjt5i7x-yqj1ay9t7oJ5dciOJgkyDhDh5k2Z_F1wDpZLF9UCY8wbSaG27i"
     "8q2VJ7oYPMeqmhSGp3l79MWyYUK10zX27yOydbEqmxFvnJHvWvH2ILq6d7RF0hRPzrTLz9DGy8WeUz4LM3x9LUsD"
-    "72MP3etIjlXWqblOKT8_IH98gldVWxqX2dIKmH8vvNdATzbd48hCwQ\",\"e\":\"AQAB\"},{\"kty\":\"EC\",\"kid\":\"e"
-    "1\",\"crv\":\"P-256\",\"x\":\"3p2shcLxPPDI-MRPlZQ-i0q06arz2y6w5Ualob0qFlU\",\"y\":\"7KU5IpuGSkHU754l"
-    "POkI5BN6WrC-aIjOhk1KnwXQUZU\"},{\"kty\":\"OKP\",\"kid\":\"d1\",\"crv\":\"Ed25519\",\"x\":\"TMb9BCG9L_c2v"
+    "72MP3etIjlXWqblOKT8_IH98gldVWxqX2dIKmH8vvNdATzbd48hCwQ\",\"e\":\"AQAB\"},{\"kty\":\"EC\","
+    "\"kid\":\"e"
+    "1\",\"crv\":\"P-256\",\"x\":\"3p2shcLxPPDI-MRPlZQ-i0q06arz2y6w5Ualob0qFlU\",\"y\":"
+    "\"7KU5IpuGSkHU754l"
+    "POkI5BN6WrC-aIjOhk1KnwXQUZU\"},{\"kty\":\"OKP\",\"kid\":\"d1\",\"crv\":\"Ed25519\",\"x\":"
+    "\"TMb9BCG9L_c2v"
     "J916YLAsPlqqw3xtt7IzyAHnhpWEe4\"},{\"kty\":\"oct\",\"kid\":\"s1\",\"k\":\"c2VjcmV0\"}]}";
 
 inline constexpr std::string_view kRs256 =

@@ -40,8 +40,7 @@ Task<std::string> Auth(Authenticator& authenticator, std::string_view mechanism_
   const session::SaslChannel channel = {.encrypted = true};
   const AuthClient client = {.address = kHome, .service = "smtp"};
   const auto mechanism = session::FindSaslMechanism(mechanism_name);
-  const auto offered =
-      authenticator.Offered(channel, session::SaslPlaintext::kEncryptedOnly);
+  const auto offered = authenticator.Offered(channel, session::SaslPlaintext::kEncryptedOnly);
   if (!mechanism || !offered.Has(*mechanism)) co_return "504 5.5.4";
   const auto exchange = authenticator.Begin(*mechanism, offered, channel, client);
   const AuthEnd end = co_await RunAuthExchange(*exchange, wire, initial_word);

@@ -115,8 +115,8 @@ TEST(Authenticator, FailuresOfAllReasonsLookAlikeAndTakeOneTime) {
     EXPECT_EQ(good.ended, "tim@example.org");
     EXPECT_LT(good.took, milliseconds(100));
     const std::string metrics = world.Metrics();
-    for (const std::string_view reason : {"wrong", "disabled", "no_credential", "unusable_hash",
-                                          "name"}) {
+    for (const std::string_view reason :
+         {"wrong", "disabled", "no_credential", "unusable_hash", "name"}) {
       EXPECT_NE(metrics.find("reason=\"" + std::string(reason) + "\"} 1\n"), std::string::npos)
           << reason;
     }
@@ -153,13 +153,14 @@ TEST(Authenticator, ImportedHashesAreReplacedAtTheFirstLogin) {
   ASSERT_TRUE(w.Do(1, [](AuthWorld& world, Authenticator& a) -> Task<void> {
     // SHA-1 of "pencil", as Dovecot's doveadm pw writes it, and an app password beside it.
     const auto digest = codec::Digest(codec::DigestKind::kSha1, {"pencil"});
-    const std::string stored =
-        "{SHA}" + codec::ToBase64(digest.view(), codec::Base64Form::kFlat,
-                                  codec::Base64Padding::kRequired);
+    const std::string stored = "{SHA}" + codec::ToBase64(digest.view(), codec::Base64Form::kFlat,
+                                                         codec::Base64Padding::kRequired);
     storage::AccountEntry account{.address = "tim@example.org", .display_name = "Tim"};
     account.credentials = {{storage::CredentialKind::kPassword, "", stored, {}},
-                           {storage::CredentialKind::kAppPassword, "phone",
-                            credential::StoreAppPassword("abcd", {"0123456789abcdef", 4096}), {}}};
+                           {storage::CredentialKind::kAppPassword,
+                            "phone",
+                            credential::StoreAppPassword("abcd", {"0123456789abcdef", 4096}),
+                            {}}};
     co_await world.Put(account);
     EXPECT_EQ(co_await Exchange(a, SaslMechanism::kScramSha256, "tim@example.org", "pencil"),
               "refused")
@@ -172,8 +173,8 @@ TEST(Authenticator, ImportedHashesAreReplacedAtTheFirstLogin) {
     EXPECT_EQ(after->display_name, "Tim");
     EXPECT_EQ(after->credentials.size(), 4u);
     EXPECT_TRUE(after->credentials[0].secret.starts_with("{ARGON2ID}"));
-    for (const SaslMechanism one : {SaslMechanism::kPlain, SaslMechanism::kScramSha256,
-                                    SaslMechanism::kScramSha1}) {
+    for (const SaslMechanism one :
+         {SaslMechanism::kPlain, SaslMechanism::kScramSha256, SaslMechanism::kScramSha1}) {
       EXPECT_EQ(co_await Exchange(a, one, "tim@example.org", "pencil"), "tim@example.org");
     }
     // Both are served by one salt.
@@ -230,8 +231,8 @@ TEST(Authenticator, WithoutReadablePasswordsNothingThatNeedsThemIsOffered) {
   ASSERT_TRUE(w.Do(1, [](AuthWorld& world, Authenticator& a) -> Task<void> {
     co_await world.AddStored("tim@example.org", "{PLAIN}tanstaaf");
     EXPECT_FALSE(a.KnowsApop());
-    EXPECT_FALSE(a.Offered(kEncrypted, session::SaslPlaintext::kAlways).Has(
-        SaslMechanism::kCramMd5));
+    EXPECT_FALSE(
+        a.Offered(kEncrypted, session::SaslPlaintext::kAlways).Has(SaslMechanism::kCramMd5));
     const auto clear = a.Offered({}, session::SaslPlaintext::kEncryptedOnly);
     EXPECT_EQ(clear.Names(), "SCRAM-SHA-256 SCRAM-SHA-1");
     EXPECT_EQ(Ended(co_await a.Apop("<1896.697170952@dbc.mtview.ca.us>", "tim@example.org",
@@ -247,8 +248,7 @@ TEST(Authenticator, ACertificateProvesItsOwnAccountAlone) {
     co_await world.Put({.address = "away@example.org", .enabled = false});
     const auto run = [](Authenticator& by, std::string_view certificate,
                         std::string_view asked) -> Task<std::string> {
-      const session::SaslChannel channel = {.encrypted = true,
-                                            .certificate_identity = certificate};
+      const session::SaslChannel channel = {.encrypted = true, .certificate_identity = certificate};
       const auto offered = by.Offered(channel, session::SaslPlaintext::kEncryptedOnly);
       if (!offered.Has(SaslMechanism::kExternal)) co_return "not offered";
       const auto exchange = by.Begin(SaslMechanism::kExternal, offered, channel, Client());

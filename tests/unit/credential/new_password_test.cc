@@ -44,7 +44,8 @@ TEST(NewPasswordTest, WhatIsNoPasswordIsRefused) {
   EXPECT_FALSE(MakeNewPassword(std::string("a\0b", 3), Random(1), kCheap, 4096, {}).ok());
   EXPECT_FALSE(MakeNewPassword("\xff", Random(1), kCheap, 4096, std::nullopt).ok());
   EXPECT_FALSE(MakeNewPassword("a\x07", Random(1), kCheap, 4096, std::nullopt).ok());
-  EXPECT_TRUE(MakeNewPassword(std::string(kPasswordBytesMax, 'x'), Random(1), kCheap, 4096, {}).ok());
+  EXPECT_TRUE(
+      MakeNewPassword(std::string(kPasswordBytesMax, 'x'), Random(1), kCheap, 4096, {}).ok());
   EXPECT_FALSE(
       MakeNewPassword(std::string(kPasswordBytesMax + 1, 'x'), Random(1), kCheap, 4096, {}).ok());
 }

@@ -92,7 +92,8 @@ TEST(TokenTest, OneOctetChangedAnywhereIsNoToken) {
 }
 
 TEST(TokenTest, WhatIsNoTokenIsRefused) {
-  for (const std::string_view text : {"", ".", "..", "...", "a.b.c", "e30.e30.e30", "\xff.\xff.\xff"}) {
+  for (const std::string_view text :
+       {"", ".", "..", "...", "a.b.c", "e30.e30.e30", "\xff.\xff.\xff"}) {
     EXPECT_NE(Why(text), "") << text;
   }
   EXPECT_EQ(Why(std::string(kTokenBytesMax, 'a')), "no JWT");
@@ -118,8 +119,8 @@ TEST(TokenKeysTest, KeysOfOtherKindsAreIgnoredAndBrokenOnesAreNot) {
 }
 
 TEST(TokenKeysTest, APrivateKeyIsRefusedByName) {
-  const auto keys = TokenKeys::Parse(
-      R"({"keys":[{"kty":"OKP","crv":"Ed25519","kid":"mine","d":"x","x":"y"}]})");
+  const auto keys =
+      TokenKeys::Parse(R"({"keys":[{"kty":"OKP","crv":"Ed25519","kid":"mine","d":"x","x":"y"}]})");
   EXPECT_EQ(keys.status().message(), "key \"mine\": it is a private key");
 }
 

@@ -163,7 +163,8 @@ TEST(AuthLimiterTest, ManyNetworksAreHeldInTheMemoryOfFewAndABanOutlivesThem) {
 
 TEST(AuthLimiterTest, NoNameAtAllIsCountedByNetworkAlone) {
   AuthLimiter limiter(Small(), kKey);
-  for (int i = 0; i < 9; ++i) (void)limiter.Fail(Ip("192.0.2." + std::to_string(i)), "", "", kStart);
+  for (int i = 0; i < 9; ++i)
+    (void)limiter.Fail(Ip("192.0.2." + std::to_string(i)), "", "", kStart);
   EXPECT_EQ(limiter.names_banned(kStart), 0u);
   EXPECT_EQ(limiter.Admit(Ip("203.0.113.1"), "", kStart), AuthAdmission::kAdmitted);
 }
