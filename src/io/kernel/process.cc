@@ -80,6 +80,14 @@ StatusOr<std::string> ReadWholeFile(const std::string& path, size_t bytes_max) {
   return out;
 }
 
+StatusOr<std::string> AbsolutePath(const std::string& path) {
+  char* const found = realpath(path.c_str(), nullptr);
+  if (found == nullptr) return ErrnoStatus(errno, path);
+  std::string absolute(found);
+  std::free(found);
+  return absolute;
+}
+
 Status WriteSecretFile(const std::string& path, std::string_view text) {
   const std::string made = path + ".tmp";
   unlink(made.c_str());

@@ -25,6 +25,7 @@
 #include "ringmail/protocol/smtp.h"
 #include "ringmail/storage/store.h"
 #include "server/config/config.h"
+#include "server/mailboxes/lane.h"
 
 namespace ringmail::server {
 
@@ -64,7 +65,9 @@ class ShardServer {
   bool open() const { return pop3_ != nullptr; }
   storage::Queue& queue() { return store_->queue(); }
   storage::Directory& directory() { return store_->directory(); }
+  storage::ShardStore& store() { return *store_; }
   storage::Accounts& accounts() { return store_->accounts(); }
+  LaneSet& lanes() { return lanes_; }
   agent::Transfer& transfer() { return *transfer_; }
   agent::Authenticator& authenticator() { return *authenticator_; }
   const MetricRegistry& metrics() const { return metrics_; }
@@ -94,6 +97,7 @@ class ShardServer {
   std::unique_ptr<agent::Transfer> transfer_;
   std::unique_ptr<smtp::SmtpService> smtp_;
   std::unique_ptr<pop3::Pop3Service> pop3_;
+  LaneSet lanes_;
   io::Gate calls_;
   io::Event end_;
 };
