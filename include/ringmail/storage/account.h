@@ -172,7 +172,7 @@ class Accounts {
   // REQUIRES: ShardOf(id) is this shard, id is not 0.
   virtual io::Task<StatusOr<AccountRef>> Open(AccountId id) = 0;
   // Everything of the account goes, and its contents are released. Whoever holds it open finds it
-  // empty. Durable.
+  // empty. Durable. Any shard, once published.
   virtual io::Task<Status> Erase(AccountId id) = 0;
 
   // Of any shard; kNotFound: no log has it.

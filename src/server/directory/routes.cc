@@ -369,15 +369,21 @@ io::Task<Status> ChangePassword(Directory& directory, const std::string& address
   co_return co_await PutBack(directory, *std::move(found.entry), found.version);
 }
 
-io::Task<Status> ActOnAccount(Directory& directory, const std::string& address,
-                              std::string_view verb, Body& body, PasswordMaking making) {
+io::Task<Status> ActOnAccount(Directory& directory, storage::Accounts& accounts,
+                              const std::string& address, std::string_view verb, Body& body,
+                              PasswordMaking making) {
   if (verb == "add") co_return co_await AddAccount(directory, address, body, making);
   if (verb == "set") co_return co_await SetAccount(directory, address, body, making);
   if (verb == "passwd") co_return co_await ChangePassword(directory, address, body, making);
   const auto found = FindAs<AccountEntry>(directory, address);
   if (!found.entry) co_return NoSuch("account", address);
-  co_return co_await ApplyOne(directory,
-                              DirectoryChange::Erase(address, DirectoryChange::Expect::kPresent));
+  CO_RETURN_IF_ERROR(co_await ApplyOne(
+      directory, DirectoryChange::Erase(address, DirectoryChange::Expect::kPresent)));
+  // The number is never given again: nobody else would find what is left.
+  const Status erased = co_await accounts.Erase(AccountId(found.entry->id));
+  if (erased.ok()) co_return erased;
+  co_return Status(erased.code(), Absl(fmt::format("{} is deleted, but not its mail: {}", address,
+                                                   Std(erased.message()))));
 }
 
 // Targets are added to those that are there, and taken from them.
@@ -473,8 +479,9 @@ io::Task<void> Import(Directory& directory, const ControlRequest& request,
   (void)co_await response.Send(body + "\n");
 }
 
-io::Task<Status> Act(Directory& directory, const ControlRequest& request,
-                     const std::vector<std::string>& path, PasswordMaking making) {
+io::Task<Status> Act(Directory& directory, storage::Accounts& accounts,
+                     const ControlRequest& request, const std::vector<std::string>& path,
+                     PasswordMaking making) {
   Body body(request.body);
   const std::string_view verb = path[3];
   if (path[1] == "domains" && (verb == "add" || verb == "delete")) {
@@ -486,7 +493,7 @@ io::Task<Status> Act(Directory& directory, const ControlRequest& request,
       (verb == "add" || verb == "set" || verb == "passwd" || verb == "delete")) {
     const auto address = storage::DirectoryAddress(path[2]);
     if (!address) co_return absl::InvalidArgumentError(Absl(path[2] + " is no address"));
-    co_return co_await ActOnAccount(directory, *address, verb, body, making);
+    co_return co_await ActOnAccount(directory, accounts, *address, verb, body, making);
   }
   if (path[1] == "aliases" && (verb == "add" || verb == "delete")) {
     const auto name = storage::DirectoryAliasName(path[2]);
@@ -589,7 +596,8 @@ io::Task<void> AnswerDirectory(ShardServer& server, const ControlRequest& reques
     if (path[1] == "accounts" && path[3] == "app-password") {
       co_await AnswerAppPassword(directory, request, path[2], making, response);
     } else {
-      co_await Answer(response, co_await Act(directory, request, path, making), path[3]);
+      co_await Answer(response, co_await Act(directory, server.accounts(), request, path, making),
+                      path[3]);
     }
   } else if (path.size() == 3 && path[1] == "directory" && path[2] == "import") {
     co_await Import(directory, request, target, response);

@@ -64,13 +64,19 @@ class AccountsCore final : public Accounts {
   struct Holdings;
   struct LendCall;
   struct ReleaseCall;
+  struct EraseCall;
   struct PlaceCall;
 
   // accounts.cc
   void CloseIdle();
   void End(OpenAccount& account);
 
+  io::Task<Status> EraseHere(AccountId id);
+
   // accounts_across_shards.cc
+  static void BeginErase(io::ShardMessage& message);
+  static io::Task<void> ServeErase(EraseCall* call);
+  static void EraseAnswered(io::ShardMessage& message);
   void GiveBack(const Content& content, ShardIndex owner) override;
   static void TakeBack(io::ShardMessage& message);
   std::vector<ShardIndex> ShardsWith(LogId log) const;

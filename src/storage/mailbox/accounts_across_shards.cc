@@ -266,6 +266,44 @@ void AccountsCore::TakeBack(io::ShardMessage& message) {
   if (--owner->lent_ == 0) owner->returned_.Notify();
 }
 
+// --- erasing ---
+
+struct AccountsCore::EraseCall {
+  AccountsCore* owner;
+  AccountId account;
+  ShardIndex from;
+  Status status;
+  io::Event done;
+};
+
+io::Task<Status> AccountsCore::Erase(AccountId id) {
+  const ShardIndex shard = ShardOf(id);
+  if (shard == io::ThisShard()) co_return co_await EraseHere(id);
+  CHECK(placement_ != nullptr);
+  EraseCall call{.owner = peers_[shard.value], .account = id, .from = io::ThisShard()};
+  io::ShardMessage message{.run = BeginErase};
+  message.SetPointer(0, &call);
+  co_await io::Post(shard, message);
+  (void)co_await call.done.Wait(kNever);
+  co_return std::move(call.status);
+}
+
+void AccountsCore::BeginErase(io::ShardMessage& message) {
+  auto* const call = message.Pointer<EraseCall>(0);
+  call->owner->serving_.Spawn(ServeErase(call));
+}
+
+io::Task<void> AccountsCore::ServeErase(EraseCall* call) {
+  call->status = co_await call->owner->EraseHere(call->account);
+  io::ShardMessage answer{.run = EraseAnswered};
+  answer.SetPointer(0, call);
+  co_await io::Post(call->from, answer);
+}
+
+void AccountsCore::EraseAnswered(io::ShardMessage& message) {
+  message.Pointer<EraseCall>(0)->done.Notify();
+}
+
 // --- releasing ---
 
 void AccountsCore::Releasable(AccountId id) {
