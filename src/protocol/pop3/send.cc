@@ -11,6 +11,7 @@
 #include "ringmail/base/check.h"
 #include "ringmail/base/log.h"
 #include "ringmail/base/status.h"
+#include "ringmail/codec/utf8.h"
 #include "ringmail/io/shard.h"
 
 namespace ringmail::pop3 {
@@ -18,7 +19,7 @@ namespace {
 
 bool Over127(char c) { return static_cast<unsigned char>(c) > 127; }
 
-bool Has8Bit(std::string_view text) { return std::any_of(text.begin(), text.end(), Over127); }
+bool Has8Bit(std::string_view text) { return !codec::IsAscii(text); }
 
 }  // namespace
 
