@@ -3,13 +3,13 @@
 
   bench/compare/mailboxes.py --ringmail build/ringmail
 
-Every contender starts with an empty store on one journaled ext4 (a loop mount made for the run), with fsync as shipped, and
-runs alone; they take turns, --repeat times. Server CPU is user and system time of all the server's processes, those that ended
+Every contender starts with an empty store on one journaled ext4 (a loop mount made for the run), with fsync as shipped; they
+take turns, --repeat times, and nobody else works meanwhile. Server CPU is user and system time of all the server's processes, those that ended
 included. A message counts when it is in the mailbox: the clock stops when nothing waits in ringmail's queue any more, and
 afterwards POP3's STAT of every account must add up to what was sent.
 
   lmtp    delivered messages per CPU second: --connections that pipeline, one recipient a message, 100 accounts in turn
-  retr    RETR of 10,000 messages of 4 KiB, pipelined, in the clear and inside TLS; the maildrop has been opened before
+  retr    RETR of 10,000 messages of 4 KiB, pipelined, in the clear and inside TLS; the maildrop was read once before
   login   connection, USER, PASS, STAT, QUIT, one after the other; passwords kept as {PLAIN} and as {SHA512-CRYPT}
   idle    process memory for each idle logged-in POP3S connection (Pss; the kernel's is apart)
   fanout  one message to 10,000 accounts: seconds until all have it
@@ -336,26 +336,31 @@ def run_lmtp(server, args, kib):
     return result
 
 
+def read_all(server, args, port, context):
+    client = Pop3(port, context)
+    client.log_in(names(1)[0], PASSWORD.encode())
+    count, _ = client.stat()
+    if count != args.retrieved:
+        raise SystemExit(f"mailboxes: {server.name} has {count} messages of {args.retrieved}")
+    octets = client.retrieve_all(count)
+    client.quit()
+    return octets
+
+
+def fill_retr(server, args):
+    """The first session, which fills Dovecot's caches, is not counted. One mailbox is locked by one delivery at a time."""
+    deliver(server, names(1), 4, args.retrieved, 4)
+    read_all(server, args, server.pop3, None)
+
+
 def run_retr(server, args):
-    """Both wires over the same maildrop; the first session, which fills Dovecot's caches, is not counted."""
     result = {}
-    with running(server, 1):
-        deliver(server, names(1), 4, args.retrieved, args.connections)
-        for wire, port, context in (("plain", server.pop3, None), ("TLS", server.pop3s, tls_context())):
-            for counted in (False, True):
-                before, octets = cpu_seconds(server.pid()), 0
-                rounds = args.rounds if counted else 1
-                for _ in range(rounds):
-                    client = Pop3(port, context)
-                    client.log_in(names(1)[0], PASSWORD.encode())
-                    count, _ = client.stat()
-                    if count != args.retrieved:
-                        raise SystemExit(f"mailboxes: {server.name} has {count} messages of {args.retrieved}")
-                    octets += client.retrieve_all(count)
-                    client.quit()
-                cpu = max(cpu_seconds(server.pid()) - before, 0.01)
-            result[f"{wire}, messages per CPU second"] = args.retrieved * rounds / cpu
-            result[f"{wire}, MB per CPU second"] = octets / cpu / 1e6
+    for wire, port, context in (("plain", server.pop3, None), ("TLS", server.pop3s, tls_context())):
+        before = cpu_seconds(server.pid())
+        octets = sum(read_all(server, args, port, context) for _ in range(args.rounds))
+        cpu = max(cpu_seconds(server.pid()) - before, 0.01)
+        result[f"{wire}, messages per CPU second"] = args.retrieved * args.rounds / cpu
+        result[f"{wire}, MB per CPU second"] = octets / cpu / 1e6
     return result
 
 
@@ -501,10 +506,15 @@ def main():
         for what, measure in cells(args):
             results = [[] for _ in servers]
             chosen = CONTENDERS[what.split()[0]]
-            for _ in range(args.repeat):
-                for server, values in zip(servers, results):
-                    if server.name in chosen:
-                        values.append(measure(server))
+            with contextlib.ExitStack() as filled:
+                for server in servers:
+                    if what == "RETR" and server.name in chosen:
+                        filled.enter_context(running(server, 1))
+                        fill_retr(server, args)
+                for _ in range(args.repeat):
+                    for server, values in zip(servers, results):
+                        if server.name in chosen:
+                            values.append(measure(server))
             for key in dict.fromkeys(key for values in results if values for key in values[0]):
                 row = [shown([v[key] for v in values]) if values and key in values[0] else "" for values in results]
                 print(f"| {what}: {key} | " + " | ".join(row) + " |", flush=True)
