@@ -219,7 +219,7 @@ io::Task<StatusOr<std::vector<ChangeResult>>> OpenAccount::Write(AccountTransact
   under_way_.push_back(&change);
   const Log::Committed committed = co_await log.Commit();
   CHECK(under_way_.front() == &change);  // commits return in the order of the log
-  under_way_.pop_front();
+  under_way_.erase(under_way_.begin());
   CO_RETURN_IF_ERROR(committed.status);
   for (Deposit& deposit : deposits) KeepDeposit(deposit, committed);
   Applied(change, committed);

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -128,7 +127,7 @@ class OpenAccount final : public Account, public ListHook<class IdleTag> {
   const AccountId id_;
   AccountState state_;
   uint64_t last_number_ = 0;  // of what was appended to the log
-  std::deque<Change*> under_way_;
+  std::vector<Change*> under_way_;
   IntrusiveList<AccountWatcher, AccountWatcherTag> watchers_;
   uint32_t refs_ = 0;
   bool loading_ = false, erasing_ = false;
