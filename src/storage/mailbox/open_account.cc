@@ -146,6 +146,9 @@ io::Task<StatusOr<std::vector<ChangeResult>>> OpenAccount::ApplyWithContent(
 }
 
 io::Task<Status> OpenAccount::Forget(std::vector<ContentId> released) {
+  // Two may have released the same.
+  std::erase_if(released, [this](ContentId one) { return !state_.released().contains(one); });
+  if (released.empty()) co_return absl::OkStatus();
   AccountTransaction transaction;
   transaction.changes.push_back(ForgetReleased{std::move(released)});
   co_return (co_await Write(std::move(transaction), {}, Caller::kStore)).status();
@@ -356,11 +359,14 @@ io::Task<Status> OpenAccount::EraseAlone() {
   CO_RETURN_IF_ERROR(co_await Empty());
   while (!state_.released().empty()) CO_RETURN_IF_ERROR(co_await accounts_.ReleaseSome(*this));
   while (checkpointing_) (void)co_await checkpointed_.Wait(kNever);
-  if (last_number_ > 0) {
-    Log& log = store_.log();
-    const size_t bytes = RecordBytes(kAccountMetaBytes, 0);
+  Log& log = store_.log();
+  const size_t bytes = RecordBytes(kAccountMetaBytes, 0);
+  do {
+    // What the release worker has begun; it finds nothing more to do.
+    while (!under_way_.empty()) CO_RETURN_IF_ERROR((co_await log.Commit()).status);
     if (!log.HasRoom(bytes)) CO_RETURN_IF_ERROR(co_await log.Room(bytes));
-    if (!under_way_.empty()) co_return absl::UnavailableError("the account is being changed");
+  } while (!under_way_.empty());
+  if (last_number_ > 0) {
     std::string& meta = store_.meta_scratch();
     meta.clear();
     EncodeAccountMeta({.account = id_,
