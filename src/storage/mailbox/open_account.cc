@@ -362,8 +362,12 @@ io::Task<Status> OpenAccount::EraseAlone() {
   Log& log = store_.log();
   const size_t bytes = RecordBytes(kAccountMetaBytes, 0);
   do {
-    // What the release worker has begun; it finds nothing more to do.
-    while (!under_way_.empty()) CO_RETURN_IF_ERROR((co_await log.Commit()).status);
+    // What the release worker has begun; it finds nothing more to do. Durable together with what
+    // was ours, it is resumed behind us: in a later turn.
+    while (!under_way_.empty()) {
+      CO_RETURN_IF_ERROR((co_await log.Commit()).status);
+      co_await io::Yield();
+    }
     if (!log.HasRoom(bytes)) CO_RETURN_IF_ERROR(co_await log.Room(bytes));
   } while (!under_way_.empty());
   if (last_number_ > 0) {

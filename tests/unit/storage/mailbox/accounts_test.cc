@@ -220,6 +220,23 @@ TEST(Accounts, AnErasedAccountIsEmptyForWhoHoldsItAndAfterARestart) {
   world.Verify(1);
 }
 
+TEST(Accounts, ErasingWaitsForTheReleaseThatIsUnderWay) {
+  AccountWorld world;
+  ASSERT_TRUE(world.Run(1, [](AccountWorld& self, ShardStore& store) -> Task<void> {
+    for (size_t round = 0; round < 30; ++round) {
+      for (size_t i = 0; i < 3; ++i)
+        EXPECT_TRUE((co_await self.Deliver(store, kAnn, Text("ann", 10 * round + i))).ok());
+      // What it lets go is being released when the erasing begins, sooner or later.
+      EXPECT_TRUE((co_await self.Expunge(store, kAnn, Text("ann", 10 * round))).ok());
+      co_await io::SleepUntil(io::Now() + std::chrono::microseconds(37 * round));
+      const Status erased = co_await store.accounts().Erase(kAnn);
+      EXPECT_TRUE(erased.ok()) << erased;
+      self.books.erase(kAnn.value);
+    }
+  }));
+  EXPECT_EQ(world.w.Check().contents, 0u);
+}
+
 class Bell : public AccountWatcher {
  public:
   void Changed(ModSeq number) override { rung.push_back(number.value); }
