@@ -161,6 +161,10 @@ std::optional<Fault> ParseUidList(std::string_view text, UidList& list) {
     }
     const std::string_view unique = line.substr(0, line.find(':'));
     if (unique.empty()) return Fault{at, "a line without a file name"};
+    const bool control = std::any_of(unique.begin(), unique.end(), [](char c) {
+      return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+    });
+    if (control) return Fault{at, "a file name with a control character"};
     list.uids.emplace_back(uid, unique);
     last = uid;
   }

@@ -71,6 +71,8 @@ TEST(Maildir, AUidListThatGoesBackIsFaultyAtThatLine) {
   EXPECT_EQ(list.uids.size(), 1u);
   UidList none;
   EXPECT_TRUE(ParseUidList("", none));
+  UidList control;
+  EXPECT_TRUE(ParseUidList("3 V1 N5\n2 :a\rb:\n", control));
   EXPECT_TRUE(ParseUidList("4 V1\n", none));
   EXPECT_TRUE(ParseUidList("3 V1 N2\n1 W5\n", none));
 }
