@@ -167,7 +167,14 @@ struct ContentReader::State {
                     SegmentPath(store->data_dir(), place.segment->log, place.segment->sequence),
                     place.offset, name, piece, what)));
   }
+  struct Found {
+    std::string_view body, wrong;
+  };
+  Found PieceIn(std::string_view bytes, const RecordPlace& place);
+  bool CopyOut(std::string_view bytes, const RecordPlace& place, ContentPiece& out);
   io::Task<StatusOr<ContentPiece>> ReadPiece(RecordPlace place);
+  io::Task<StatusOr<ContentPiece>> ReadAlone(RecordPlace place);
+  io::Task<StatusOr<size_t>> ReadSegment(RecordPlace place, uint64_t from, std::span<char> room);
   ContentPiece WithoutPrefix(ContentPiece first);
 };
 
@@ -214,29 +221,71 @@ ContentPiece ContentReader::State::WithoutPrefix(ContentPiece first) {
   return {first.bytes.substr(std::min<size_t>(prefix, first.bytes.size())), dot_lines};
 }
 
-io::Task<StatusOr<ContentPiece>> ContentReader::State::ReadPiece(RecordPlace place) {
-  const uint64_t from = place.offset / io::kBlockBytes * io::kBlockBytes;
-  const size_t bytes = RoundUp(uint64_t{place.offset} + place.bytes, io::kBlockBytes) - from;
-  if (buffer.size() < bytes) buffer = io::DmaBuffer(bytes);
-  auto file = co_await store->AcquireReadFile(place.segment->log, place.segment->sequence);
-  CO_RETURN_IF_ERROR(file.status());
-  auto read = co_await (*file)->file.Read(from, {buffer.data(), bytes});
-  store->ReleaseReadFile(*file);
-  CO_RETURN_IF_ERROR(read.status());
-  const size_t skip = place.offset - from;
-  if (*read < skip + place.bytes) co_return Damaged(place, "the segment is cut short");
-  const auto record = DecodeRecord({buffer.data() + skip, place.bytes},
-                                   SegmentSalt{place.segment->salt}, place.offset);
+// The piece in what was read of its place, with its dots noted, or what is wrong with it.
+ContentReader::State::Found ContentReader::State::PieceIn(std::string_view bytes,
+                                                          const RecordPlace& place) {
+  const auto record = DecodeRecord(bytes, SegmentSalt{place.segment->salt}, place.offset);
   if (!record || record->type != RecordType::kContent)
-    co_return Damaged(place, "the record is not readable");
+    return {.wrong = "the record is not readable"};
   const auto meta = DecodeContentMeta(record->meta, record->body.size());
   if (!meta || meta->content != content->id || meta->piece != piece)
-    co_return Damaged(place, "another record is there");
-  if (!BodyIntact(*meta, record->body)) co_return Damaged(place, "wrong checksum");
+    return {.wrong = "another record is there"};
+  if (!BodyIntact(*meta, record->body)) return {.wrong = "wrong checksum"};
   dot_lines.resize(meta->dot_count());
   if (!dot_lines.empty())
     std::memcpy(dot_lines.data(), meta->dot_lines.data(), meta->dot_lines.size());
-  co_return ContentPiece{record->body, dot_lines};
+  return {.body = record->body};
+}
+
+// Out of a window: whoever sends the piece may take its time, and the window goes on without it.
+bool ContentReader::State::CopyOut(std::string_view bytes, const RecordPlace& place,
+                                   ContentPiece& out) {
+  const Found found = PieceIn(bytes, place);
+  if (!found.wrong.empty()) return false;
+  if (buffer.size() < found.body.size())
+    buffer = io::DmaBuffer(RoundUp(found.body.size(), io::kBlockBytes));
+  if (!found.body.empty()) std::memcpy(buffer.data(), found.body.data(), found.body.size());
+  out = {{buffer.data(), found.body.size()}, dot_lines};
+  return true;
+}
+
+io::Task<StatusOr<ContentPiece>> ContentReader::State::ReadPiece(RecordPlace place) {
+  ReadAhead& ahead = store->read_ahead();
+  const ReadAhead::Range range{place.segment->log, place.segment->sequence, place.offset,
+                               place.bytes};
+  std::string_view bytes = ahead.Find(range);
+  if (bytes.empty()) {
+    if (ReadAhead::Window* window = ahead.Continue(range)) {
+      const auto filled = co_await ReadSegment(place, window->from(), window->room());
+      window->Fill(filled.value_or(0));
+      bytes = ahead.Find(range);
+    }
+  }
+  ContentPiece out;
+  if (!bytes.empty() && CopyOut(bytes, place, out)) co_return out;
+  co_return co_await ReadAlone(place);
+}
+
+io::Task<StatusOr<ContentPiece>> ContentReader::State::ReadAlone(RecordPlace place) {
+  const uint64_t from = place.offset / io::kBlockBytes * io::kBlockBytes;
+  const size_t bytes = RoundUp(uint64_t{place.offset} + place.bytes, io::kBlockBytes) - from;
+  if (buffer.size() < bytes) buffer = io::DmaBuffer(bytes);
+  ASSIGN_OR_CO_RETURN(const size_t read, co_await ReadSegment(place, from, {buffer.data(), bytes}));
+  const size_t skip = place.offset - from;
+  if (read < skip + place.bytes) co_return Damaged(place, "the segment is cut short");
+  const Found found = PieceIn({buffer.data() + skip, place.bytes}, place);
+  if (!found.wrong.empty()) co_return Damaged(place, found.wrong);
+  co_return ContentPiece{found.body, dot_lines};
+}
+
+io::Task<StatusOr<size_t>> ContentReader::State::ReadSegment(RecordPlace place, uint64_t from,
+                                                             std::span<char> room) {
+  auto file = co_await store->AcquireReadFile(place.segment->log, place.segment->sequence);
+  CO_RETURN_IF_ERROR(file.status());
+  store->metrics().content_reads.Add();
+  auto read = co_await (*file)->file.Read(from, room);
+  store->ReleaseReadFile(*file);
+  co_return read;
 }
 
 io::Task<StatusOr<ReadFile*>> StoreCore::AcquireReadFile(LogId log, uint64_t sequence) {

@@ -36,6 +36,19 @@ inline constexpr size_t kCompactStepBytes = 512u << 10;
 // Read-only files kept open for delivery, per shard.
 inline constexpr size_t kOpenReadFilesMax = 16;
 
+// Reading ahead, per shard: runs of reads with a window each, and single reads that may become one.
+// Two megabytes of windows at most.
+inline constexpr size_t kReadAheadRuns = 8;
+inline constexpr size_t kReadAheadProbes = 32;
+// A run's first window, and what it doubles to.
+inline constexpr size_t kReadAheadBytesMin = 32u << 10;
+inline constexpr size_t kReadAheadBytesMax = 256u << 10;
+// A longer record is read alone: to copy it out of a window would cost what the request saves.
+inline constexpr size_t kReadAheadRecordMax = 64u << 10;
+// A run goes on where at most so many octets of others lie between.
+inline constexpr uint64_t kReadAheadGapMax = 32u << 10;
+static_assert(kReadAheadRecordMax + 2 * io::kBlockBytes <= kReadAheadBytesMax);
+
 // Queue and content numbers skipped at each start, so that one given out before a crash is not
 // given out again.
 inline constexpr uint64_t kSequenceSkip = 1u << 16;

@@ -33,6 +33,8 @@ void StorageMetrics::Register(MetricRegistry& registry) const {
   registry.Add("ringmail_storage_cache_misses_total", "Contents read from the log", &cache_misses);
   registry.Add("ringmail_storage_cache_evictions_total",
                "Contents put out of memory before they were delivered", &cache_evictions);
+  registry.Add("ringmail_storage_content_reads_total",
+               "Requests to the disk for contents; one may bring many", &content_reads);
   registry.Add("ringmail_storage_damaged_pieces_total",
                "Pieces of content whose checksum was wrong", &damaged_pieces);
   registry.Add("ringmail_storage_segments", "Segments that hold records", &segments);

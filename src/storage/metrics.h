@@ -11,7 +11,7 @@ struct StorageMetrics {
   Counter segments_created, segments_recycled, segments_dropped, segments_compacted;
   Counter compacted_records, compacted_bytes;
   Counter summaries_written, summaries_skipped;
-  Counter cache_hits, cache_misses, cache_evictions, damaged_pieces;
+  Counter cache_hits, cache_misses, cache_evictions, content_reads, damaged_pieces;
   Counter directory_changes;
   Counter account_changes, account_checkpoints, contents_released;
   Gauge segments, disk_bytes, live_bytes, messages, contents, cache_bytes, accepting;

@@ -18,6 +18,7 @@
 #include "storage/log.h"
 #include "storage/mailbox/accounts.h"
 #include "storage/metrics.h"
+#include "storage/read_ahead.h"
 #include "storage/replay.h"
 #include "storage/segment_supply.h"
 
@@ -72,6 +73,7 @@ class StoreCore final : public ShardStore, public Queue {
   // Opens a segment for reading, or finds it open. Release with ReleaseReadFile.
   io::Task<StatusOr<ReadFile*>> AcquireReadFile(LogId log, uint64_t sequence);
   void ReleaseReadFile(ReadFile* file);
+  ReadAhead& read_ahead() { return read_ahead_; }
   const std::string& data_dir() const { return options_.data_dir; }
 
   // The directory's and the accounts' side: records of theirs may be needed no more.
@@ -162,6 +164,7 @@ class StoreCore final : public ShardStore, public Queue {
   std::string scratch_meta_;  // metadata of one other record
   std::vector<PreparedUpdate> prepared_;
   std::list<ReadFile> read_files_;  // the most recently used first
+  ReadAhead read_ahead_;
   io::Gate gate_;
   io::Event compact_;
   Stuck stuck_;
