@@ -15,6 +15,7 @@
 #include "ringmail/base/log.h"
 #include "ringmail/io/endpoint.h"
 #include "ringmail/io/tls.h"
+#include "ringmail/protocol/acme.h"
 #include "ringmail/protocol/pop3.h"
 #include "ringmail/protocol/smtp.h"
 #include "ringmail/protocol/smtp_client.h"
@@ -49,8 +50,27 @@ struct TlsConfig {
   io::TlsClientCertificates client_certificates = io::TlsClientCertificates::kIgnored;
   FileConfig client_authorities;
   std::chrono::seconds ticket_period{12 * 3600};
-  // Made of the files by LoadTls (tls.h); null: there is no certificate.
+  // What the files hold, read by LoadTls (tls.h).
+  io::TlsServerOptions options;
+  // What challenges of [acme] are answered with; null: there are none.
+  std::shared_ptr<const std::vector<acme::ChallengeAnswer>> answers;
+  // Made of the files by LoadTls, and of what [acme] brought by the server (certificate_keeper.h);
+  // null: there is no certificate.
   std::shared_ptr<const io::TlsContext> context;
+};
+
+// [acme]: certificates that an authority gives and renews by itself.
+struct AcmeConfig {
+  bool on = false;  // the table is there
+  uint32_t line = 0, column = 0;
+  std::string directory_url = "https://acme-v02.api.letsencrypt.org/directory";
+  std::vector<std::string> contacts;  // as URLs, "mailto:admin@example.org"
+  bool terms_agreed = false;
+  std::vector<std::string> names;  // ParseConfig fills in the hostname where there is none
+  acme::ChallengeKind challenge = acme::ChallengeKind::kHttp01;
+  // Who vouches for the authority's own server.
+  FileConfig authorities{.path = "/etc/ssl/certs/ca-certificates.crt"};
+  std::string authorities_pem;  // read by LoadTls
 };
 
 struct LogConfig {
@@ -76,6 +96,7 @@ struct Config {
   smtp::SmtpClientOptions client;
   pop3::Pop3Options pop3;
   TlsConfig tls;
+  AcmeConfig acme;
   LogConfig log;
   storage::StoreOptions
       store;  // quota_bytes and content_cache_bytes of the whole process: PerShard divides them
@@ -112,6 +133,7 @@ agent::MailDoor::Options DoorOptions(const Config& config, uint16_t shard_count)
 smtp::SmtpOptions ServerOptions(const Config& config);
 smtp::SmtpClientOptions ClientOptions(const Config& config);
 pop3::Pop3Options Pop3ServerOptions(const Config& config);
+acme::ResponderOptions ResponderOptionsOf(const Config& config);
 pop3::Pop3ListenerOptions Pop3Listener(const ListenerConfig& config);
 
 // What differs and cannot change without a restart: names of keys.

@@ -33,6 +33,7 @@ namespace {
 
 constexpr uint16_t kSubmissionsPort = 465;  // RFC 8314 §7.3
 constexpr uint16_t kPop3sPort = 995;        // RFC 8314 §3.1
+constexpr uint16_t kHttpsPort = 443;
 
 using Severity = Diagnostic::Severity;
 
@@ -48,6 +49,8 @@ bool OnImplicitPort(const ListenerConfig& one) {
       return one.endpoint.port == kSubmissionsPort;
     case session::ListenerProtocol::kPop3:
       return one.endpoint.port == kPop3sPort;
+    case session::ListenerProtocol::kAcme:
+      return one.endpoint.port == kHttpsPort;
     case session::ListenerProtocol::kSmtp:
     case session::ListenerProtocol::kLmtp:
       return false;
@@ -155,6 +158,8 @@ class Reader {
                        CertificateConfig& certificate);
   void CheckRoom(const toml::table& table, ListenerConfig& listener);
   void CheckTls();
+  void ReadAcme(const Section& section, const toml::table& table);
+  void CheckAcme();
   void CheckAuth(const ListenerConfig& one);
   void CheckWhole();
 
@@ -203,6 +208,8 @@ void Reader::ReadSection(const Section& section, const toml::node& node,
     if (section.name == "retry") retry_at_ = at;
     if (section.name == "tls") {
       ReadTls(section, *table);
+    } else if (section.name == "acme") {
+      ReadAcme(section, *table);
     } else {
       ReadTable(section, *table, Target{.config = result_.config});
     }
@@ -259,6 +266,43 @@ void Reader::ReadTls(const Section& section, const toml::table& table) {
   }
 }
 
+void Reader::ReadAcme(const Section& section, const toml::table& table) {
+  ReadTable(section, table, Target{.config = result_.config});
+  AcmeConfig& acme = result_.config.acme;
+  acme.on = true;
+  acme.line = table.source().begin.line;
+  acme.column = table.source().begin.column;
+  PlaceOf(table, "authorities", acme.authorities);
+}
+
+// An authority gives nothing to who has not agreed, or does not answer where it asks.
+void Reader::CheckAcme() {
+  Config& config = result_.config;
+  AcmeConfig& acme = config.acme;
+  if (!acme.on) return;
+  if (acme.names.empty() && !config.hostname.empty()) acme.names.push_back(config.hostname);
+  const auto report = [&](std::string text) {
+    result_.diagnostics.push_back(
+        {Severity::kError, acme.line, acme.column, "[acme] " + std::move(text)});
+  };
+  if (!acme.terms_agreed) {
+    report("needs agree_to_terms = true: read the terms of " + acme.directory_url +
+           " first (RFC 8555 §7.3)");
+  }
+  const bool http = acme.challenge == acme::ChallengeKind::kHttp01;
+  const bool answered = std::any_of(
+      config.listeners.begin(), config.listeners.end(), [&](const ListenerConfig& one) {
+        return http ? one.options.protocol == session::ListenerProtocol::kAcme &&
+                          one.options.tls == smtp::ListenerTls::kNone
+                    : one.options.tls == smtp::ListenerTls::kImplicit;
+      });
+  if (answered) return;
+  report(http ? "challenge \"http-01\" needs a listener: write [[listener]], address = "
+                "\"0.0.0.0:80\" and protocol = \"acme\""
+              : "challenge \"tls-alpn-01\" needs a listener: write [[listener]], address = "
+                "\"0.0.0.0:443\" and protocol = \"acme\"");
+}
+
 // What would let nobody in.
 void Reader::CheckAuth(const ListenerConfig& one) {
   const bool pop3 = one.options.protocol == session::ListenerProtocol::kPop3;
@@ -286,20 +330,23 @@ void Reader::CheckAuth(const ListenerConfig& one) {
 
 void Reader::CheckTls() {
   Config& config = result_.config;
-  const bool certificates = !config.tls.certificates.empty();
+  const bool certificates = !config.tls.certificates.empty() || config.acme.on;
   for (ListenerConfig& one : config.listeners) {
     if (ForAccounts(one) && !one.auth_set) one.options.auth = smtp::ListenerAuth::kEncrypted;
     if (one.tls_line == 0) {
       // RFC 8314 §4.1: who has a certificate offers it; §3.3: these ports are TLS from the first
       // octet.
       if (certificates) {
-        one.options.tls =
-            OnImplicitPort(one) ? smtp::ListenerTls::kImplicit : smtp::ListenerTls::kStartTls;
+        const bool acme = one.options.protocol == session::ListenerProtocol::kAcme;
+        one.options.tls = OnImplicitPort(one) ? smtp::ListenerTls::kImplicit
+                          : acme              ? smtp::ListenerTls::kNone
+                                              : smtp::ListenerTls::kStartTls;
       }
     } else if (!certificates && one.options.tls != smtp::ListenerTls::kNone) {
       result_.diagnostics.push_back(
           {Severity::kError, one.tls_line, one.tls_column,
-           "[[listener]] tls needs a certificate: write [tls] with certificate and private_key"});
+           "[[listener]] tls needs a certificate: write [tls] with certificate and private_key, or "
+           "[acme]"});
     }
     CheckAuth(one);
   }
@@ -308,11 +355,19 @@ void Reader::CheckTls() {
 // Keys that mean nothing to the room that serves the listener, and how the room calls it.
 void Reader::CheckRoom(const toml::table& table, ListenerConfig& listener) {
   const bool pop3 = listener.options.protocol == session::ListenerProtocol::kPop3;
-  if (pop3 && !table.contains("name")) listener.options.name = "pop3";
-  for (std::string_view key : {"bare_newline", "path_spacing", "helo_syntax", "greeting_delay"}) {
-    if (const toml::node* node = table.get(key); pop3 && node != nullptr)
-      Report(node->source(), "[[listener]] " + std::string(key) + " is for smtp, not for pop3");
+  const bool acme = listener.options.protocol == session::ListenerProtocol::kAcme;
+  const std::string room = pop3 ? "pop3" : "acme";
+  if ((pop3 || acme) && !table.contains("name")) listener.options.name = room;
+  for (std::string_view key :
+       {"bare_newline", "path_spacing", "helo_syntax", "greeting_delay", "auth"}) {
+    const toml::node* node = table.get(key);
+    if (node != nullptr && (acme || (pop3 && key != "auth")))
+      Report(node->source(), "[[listener]] " + std::string(key) + " is for smtp, not for " + room);
   }
+  if (acme && listener.options.tls == smtp::ListenerTls::kStartTls)
+    Report(table.get("tls")->source(),
+           "[[listener]] tls \"starttls\" is nothing that an authority speaks: \"none\" is for "
+           "http-01, \"implicit\" for tls-alpn-01");
 }
 
 void Reader::ReadItem(const Section& section, const toml::table& table) {
@@ -553,6 +608,7 @@ void Reader::CheckWhole() {
            "[retry] expire_after is shorter than first_delay: no message would be tried twice");
   }
   CheckTls();
+  CheckAcme();
   if (config.hostname.empty()) {
     ReportWhole(
         "no hostname, and the system's own name is no host name: write hostname = "
