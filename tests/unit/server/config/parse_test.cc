@@ -38,6 +38,53 @@ TEST(ConfigTest, AListenerIsEnoughAndEverythingElseHasADefaultThatRelaysForNobod
   EXPECT_EQ(config.transfer.retry.expire_after, std::chrono::hours(120));
 }
 
+TEST(ConfigTest, AcmeIsReadAndBringsTheNamesAndTheListenersDefaults) {
+  const ConfigResult result = Parse(
+      "[[listener]]\naddress = \"0.0.0.0:25\"\n"
+      "[[listener]]\naddress = \"0.0.0.0:80\"\nprotocol = \"acme\"\n"
+      "[[listener]]\naddress = \"0.0.0.0:443\"\nprotocol = \"acme\"\n"
+      "[acme]\nagree_to_terms = true\ncontact = [\"a@example.org\", \"mailto:b@example.org\"]\n"
+      "challenge = \"tls-alpn-01\"\nauthorities = \"/ca.pem\"\n"
+      "directory = \"https://ca.example:14000/dir\"\n");
+  EXPECT_EQ(FormatDiagnostics("f", result.diagnostics), "");
+  const AcmeConfig& acme = result.config.acme;
+  EXPECT_TRUE(acme.on);
+  EXPECT_EQ(acme.names, std::vector<std::string>{"mx.example.org"});
+  EXPECT_EQ(acme.contacts,
+            (std::vector<std::string>{"mailto:a@example.org", "mailto:b@example.org"}));
+  EXPECT_EQ(acme.challenge, acme::ChallengeKind::kTlsAlpn01);
+  EXPECT_EQ(acme.directory_url, "https://ca.example:14000/dir");
+  EXPECT_EQ(acme.authorities.path, "/ca.pem");
+  EXPECT_EQ(result.config.listeners[0].options.tls, smtp::ListenerTls::kStartTls);
+  EXPECT_EQ(result.config.listeners[1].options.tls, smtp::ListenerTls::kNone);
+  EXPECT_EQ(result.config.listeners[1].options.name, "acme");
+  EXPECT_EQ(result.config.listeners[2].options.tls, smtp::ListenerTls::kImplicit);
+}
+
+TEST(ConfigTest, AcmeWithoutWhatItNeedsIsRefused) {
+  const std::string listener =
+      "[[listener]]\naddress = \"0.0.0.0:80\"\nprotocol = \"acme\"\n";
+  const auto said = [&](std::string_view text) { return Said(listener + std::string(text)); };
+  EXPECT_EQ(said("[acme]\nagree_to_terms = true\n"), "");
+  EXPECT_NE(said("[acme]\n").find("4:1: error: [acme] needs agree_to_terms = true"),
+            std::string::npos);
+  EXPECT_NE(SaidAfter("[acme]\nagree_to_terms = true\n").find("\"http-01\" needs a listener"),
+            std::string::npos);
+  EXPECT_NE(said("[acme]\nagree_to_terms = true\nchallenge = \"tls-alpn-01\"\n")
+                .find("\"tls-alpn-01\" needs a listener"),
+            std::string::npos);
+  for (std::string_view wrong :
+       {"domains = [\"*.example.org\"]", "domains = [\"a b\"]",
+        "domains = [\"a.example\", \"A.example\"]", "contact = [\"nobody\"]",
+        "directory = \"http://ca.example/dir\"", "challenge = \"dns-01\"",
+        "authorities = \"ca.pem\""}) {
+    EXPECT_NE(said("[acme]\nagree_to_terms = true\n" + std::string(wrong) + "\n"), "") << wrong;
+  }
+  EXPECT_NE(said("tls = \"starttls\"\n[acme]\nagree_to_terms = true\n"), "");
+  EXPECT_NE(said("auth = \"always\"\n[acme]\nagree_to_terms = true\n"), "");
+  EXPECT_NE(said("greeting_delay = \"1s\"\n[acme]\nagree_to_terms = true\n"), "");
+}
+
 // long: one file with every key, and what became of each.
 TEST(ConfigTest, EveryKeyReachesItsPlace) {
   const ConfigResult result = Parse(R"(hostname = "MX.Example.ORG"
