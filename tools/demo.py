@@ -7,10 +7,12 @@ import email.utils
 import hashlib
 import json
 import os
+import poplib
 import shutil
 import signal
 import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,8 @@ class Demo:
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="ringmail-demo-"))
         self.relay_port, self.sink_port = free_port(), free_port()
+        self.submission_port, self.pops_port = free_port(), free_port()
+        self.certificate, self.key = self.folder / "certificate.pem", self.folder / "key.pem"
         self.config = self.folder / "ringmail.toml"
         self.arrived = self.folder / "arrived"
         self.arrived.mkdir()
@@ -54,7 +58,16 @@ class Demo:
         raise SystemExit(f"tools/demo: {name} did not start (exit code {child.poll()}); it said:\n"
                          + (self.folder / f"{name}.log").read_text(errors="replace")[-2000:])
 
+    def make_certificate(self):
+        done = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                               "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+                               "subjectAltName=DNS:localhost", "-keyout", str(self.key), "-out",
+                               str(self.certificate)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            raise SystemExit(f"tools/demo: openssl made no certificate: {done.stdout.decode(errors='replace')}")
+
     def start_relay(self):
+        self.make_certificate()
         self.config.write_text(f"""hostname = "relay.demo.example"
 data_dir = "{self.folder}/store"
 
@@ -62,6 +75,23 @@ data_dir = "{self.folder}/store"
 address  = "127.0.0.1:{self.relay_port}"
 protocol = "smtp"
 tls      = "none"
+
+[[listener]]
+address  = "127.0.0.1:{self.submission_port}"
+protocol = "submission"
+tls      = "starttls"
+
+[[listener]]
+address  = "127.0.0.1:{self.pops_port}"
+protocol = "pop3"
+tls      = "implicit"
+
+[tls]
+certificate = "{self.certificate}"
+private_key = "{self.key}"
+
+[[domain]]
+name = "home.example"
 
 [relay]
 networks = ["127.0.0.0/8"]
@@ -170,6 +200,51 @@ next_hop = "127.0.0.1:{self.sink_port}"
                   f"attachment {'unchanged' if same else 'CHANGED'}")
         return whole
 
+    # Those who live here.
+
+    def make_account(self, address, password):
+        done = subprocess.run([str(PROGRAM), "account", "add", address, "--config", str(self.config)],
+                              input=password + "\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        print(f"$ ringmail account add {address}\n  {done.stdout.rstrip()}")
+        if done.returncode != 0:
+            raise SystemExit("tools/demo: the account was not made")
+
+    def write_home(self, address, password):
+        """A letter by submission with TLS, read back by POP3 with TLS: whether it is the same."""
+        tls = ssl.create_default_context(cafile=str(self.certificate))
+        letter = compose("A letter home", [address], ("square.png", "image", "png", picture()), author=address)
+        with smtplib.SMTP("localhost", self.submission_port, timeout=WAIT_SECONDS) as client:
+            client.starttls(context=tls)
+            client.login(address, password)
+            client.send_message(letter)
+            print(f"  submission      {client.sock.version()}, AUTH as {address}: accepted")
+
+        def fetch():
+            box = poplib.POP3_SSL("localhost", self.pops_port, context=tls, timeout=WAIT_SECONDS)
+            try:
+                box.user(address)
+                box.pass_(password)
+                count = box.stat()[0]
+                if count == 0:
+                    return None
+                version = box.sock.version()
+                octets = b"\r\n".join(box.retr(1)[1]) + b"\r\n"
+                box.dele(1)
+                return version, octets
+            finally:
+                box.quit()
+
+        fetched = wait_until(fetch)
+        if not fetched:
+            print("  MISSING: no letter came")
+            return False
+        version, octets = fetched
+        message = email.message_from_bytes(octets, policy=email.policy.SMTP)
+        same = digests(message) == digests(letter)
+        print(f"  POP3S           {version}, {len(octets)} octets, Delivered-To: {message['Delivered-To']}, "
+              f"attachment {'unchanged' if same else 'CHANGED'}; deleted")
+        return same
+
     # The operator's view.
 
     def queue(self, *arguments, show=True):
@@ -254,10 +329,10 @@ def picture():
             + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
-def compose(subject, to, attachment):
+def compose(subject, to, attachment, author="author@origin.example"):
     name, main, sub, data = attachment
     message = EmailMessage()
-    message["From"] = "author@origin.example"
+    message["From"] = author
     message["To"] = ", ".join(to)
     message["Subject"] = subject
     message["Message-ID"] = f"<{time.time_ns()}.{os.urandom(4).hex()}@origin.example>"
@@ -295,6 +370,9 @@ def run(stay):
         whole = demo.show_arrived() and whole
         title("that message's life in the log")
         demo.show_life(queue_id)
+        title("an account: mail sent to it with TLS and a password, and read back")
+        demo.make_account("ann@home.example", "correct horse")
+        whole = demo.write_home("ann@home.example", "correct horse") and whole
         if stay:
             title("both servers stay until ctrl-C")
             print(f"  configuration: {demo.config}\n  try: nc -C 127.0.0.1 {demo.relay_port}\n"
@@ -333,7 +411,7 @@ def main():
     if not whole:
         print("\ntools/demo: NOT everything arrived unchanged", file=sys.stderr)
         return 1
-    print(f"\n{len(demo.sent)} messages for {demo.copies} recipients: all arrived, attachments unchanged.")
+    print(f"\n1 letter home and {len(demo.sent)} messages for {demo.copies} recipients: all arrived, attachments unchanged.")
     return 0
 
 

@@ -103,12 +103,16 @@ Reply MailTransaction::Mail(std::string_view reverse_path, message::MailParamete
   return Say(250, {2, 1, 0}, "Sender ok");
 }
 
+bool RelayPolicy::Knows(const MailSource& source) const {
+  return std::any_of(networks.begin(), networks.end(), [&source](const IpNetwork& network) {
+    return network.Contains(source.client);
+  });
+}
+
 bool RelayPolicy::Allows(const MailSource& source, std::string_view domain) const {
   // Mail that this host makes itself, and clients that we know.
   if (source.authenticated || source.client.family == IpAddress::Family::kNone) return true;
-  for (const IpNetwork& network : networks) {
-    if (network.Contains(source.client)) return true;
-  }
+  if (Knows(source)) return true;
   if (IsAddressLiteral(domain)) return false;
   for (const std::string& known : domains) {
     if (known.starts_with('.')) {

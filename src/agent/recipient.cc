@@ -98,6 +98,12 @@ std::optional<Reply> MailTransaction::LocalRecipient(const Mailbox& mailbox,
     door_.metrics_.refused_recipients.Add();
     return judged.refusal;
   }
+  const storage::Accounts* const accounts = door_.options_.accounts;
+  if (accounts != nullptr && !ours && judged.resolution.kind == Kind::kAccount &&
+      accounts->Full(AccountId(judged.resolution.account->id()))) {
+    // RFC 3463 §3.3, X.2.2. Space may be made: the client tries again.
+    return RefuseRecipient(452, {4, 2, 2}, "the mailbox is full");
+  }
   if (std::optional<Reply> refusal = TakeRate(forward_path)) return refusal;
   ++named_count_;
   AddRecipient(std::string(forward_path), original_recipient, notify);

@@ -29,7 +29,11 @@ bool UnderSignature(const Tree& tree, PartIndex index) {
 
 void SetEncoding(const MessageView& message, const Part& part, TransferEncoding encoding,
                  std::vector<Edit>& edits) {
-  Edit edit{.extent = {part.header.offset, 0}};
+  // Behind a "From " line, which is none where a field is before it, and behind a continuation of
+  // nothing, which is none either.
+  const uint32_t begin =
+      part.field_count == 0 ? part.header.offset : message.tree.fields[part.first_field].offset;
+  Edit edit{.extent = {begin, 0}};
   edit.text = "Content-Transfer-Encoding: ";
   edit.text += codec::TransferEncodingName(encoding);
   edit.text += "\r\n";
@@ -58,6 +62,8 @@ bool DowngradeLeaf(const MessageView& message, PartIndex index, std::vector<Edit
   }
   // Without the empty line, lines of the encoded body would be read as fields.
   if ((part.departures & (kHeaderNotEnded | kHeaderCut)) != 0) return false;
+  // Nor is there a place for the field where there is nothing but junk.
+  if ((part.departures & kJunkBeforeHeader) != 0 && part.field_count == 0) return false;
   std::string body;
   AppendDecodedBody(message, index, body);
   TransferEncoding encoding = BestTransferEncoding(body, part.media, ComposePeer::k7Bit);

@@ -233,8 +233,7 @@ HttpServerConnection::HttpServerConnection(io::Stream& stream, const HttpLimits&
 namespace {
 
 // How long the body is, and whether the message is one we take (RFC 9112 §6). 0, or the refusal.
-uint16_t JudgeRequest(const HttpRequest& request, const HttpLimits& limits, bool http_1_0,
-                      uint64_t& body_bytes) {
+uint16_t JudgeRequest(const HttpRequest& request, bool http_1_0, uint64_t& body_bytes) {
   body_bytes = 0;
   const size_t hosts = CountFields(request.fields, "host");
   // RFC 9112 §3.2.
@@ -248,13 +247,14 @@ uint16_t JudgeRequest(const HttpRequest& request, const HttpLimits& limits, bool
   if (!std::all_of(length.begin(), length.end(), [](char c) { return c >= '0' && c <= '9'; }))
     return 400;
   if (!Number(length, 10, body_bytes)) return length.empty() ? 400 : 413;
-  return body_bytes > limits.body_bytes_max ? 413 : 0;
+  return 0;
 }
 
 }  // namespace
 
-io::Task<HttpStatus> HttpServerConnection::ReadRequest(HttpRequest& request,
-                                                       MonotonicTime deadline) {
+io::Task<HttpStatus> HttpServerConnection::ReadRequestHead(HttpRequest& request,
+                                                           MonotonicTime deadline) {
+  CHECK_EQ(body_left_, 0u);
   request = {};
   head_only_ = false;
   Head head;
@@ -269,7 +269,7 @@ io::Task<HttpStatus> HttpServerConnection::ReadRequest(HttpRequest& request,
   request.fields = std::move(head.fields);
   chunks_ = !http_1_0;
   uint64_t body_bytes = 0;
-  if (request.refusal == 0) request.refusal = JudgeRequest(request, limits_, http_1_0, body_bytes);
+  if (request.refusal == 0) request.refusal = JudgeRequest(request, http_1_0, body_bytes);
   if (request.refusal != 0) {
     keep_alive_ = false;
     co_return HttpStatus::kRefused;
@@ -278,21 +278,51 @@ io::Task<HttpStatus> HttpServerConnection::ReadRequest(HttpRequest& request,
   const std::string* connection = request.Find("connection");
   if (ListHolds(connection, "close") || (http_1_0 && !ListHolds(connection, "keep-alive")))
     keep_alive_ = false;
-  if (body_bytes == 0) co_return HttpStatus::kOk;
-  // RFC 9110 §10.1.1: the client holds its content back until it hears this.
-  if (!http_1_0 && ListHolds(request.Find("expect"), "100-continue"))
-    stream_.Write("HTTP/1.1 100 Continue\r\n\r\n");
-  while (request.body.size() < body_bytes) {
-    if (stream_.input().empty()) {
-      const HttpStatus received = FromStream(co_await stream_.Receive(deadline), true);
-      if (received != HttpStatus::kOk) {
-        keep_alive_ = false;
-        co_return received;
-      }
+  body_left_ = body_bytes;
+  expects_continue_ = !http_1_0 && ListHolds(request.Find("expect"), "100-continue");
+  co_return HttpStatus::kOk;
+}
+
+// RFC 9110 §10.1.1: the client holds its content back until it hears this.
+void HttpServerConnection::Continue() {
+  if (expects_continue_) stream_.Write("HTTP/1.1 100 Continue\r\n\r\n");
+  expects_continue_ = false;
+}
+
+io::Task<HttpStatus> HttpServerConnection::ReadBody(std::string& piece, MonotonicTime deadline) {
+  piece.clear();
+  if (body_left_ == 0) co_return HttpStatus::kOk;
+  Continue();
+  if (stream_.input().empty()) {
+    const HttpStatus received = FromStream(co_await stream_.Receive(deadline), true);
+    if (received != HttpStatus::kOk) {
+      keep_alive_ = false;
+      body_left_ = 0;
+      co_return received;
     }
-    const auto count = std::min<uint64_t>(stream_.input().size(), body_bytes - request.body.size());
-    request.body.append(stream_.input().substr(0, count));
-    stream_.Consume(count);
+  }
+  const auto count = std::min<uint64_t>(stream_.input().size(), body_left_);
+  piece = stream_.input().substr(0, count);
+  stream_.Consume(count);
+  body_left_ -= count;
+  co_return HttpStatus::kOk;
+}
+
+io::Task<HttpStatus> HttpServerConnection::ReadRequest(HttpRequest& request,
+                                                       MonotonicTime deadline) {
+  const HttpStatus status = co_await ReadRequestHead(request, deadline);
+  if (status != HttpStatus::kOk) co_return status;
+  if (body_left_ > limits_.body_bytes_max) {
+    keep_alive_ = false;
+    body_left_ = 0;
+    request.refusal = 413;
+    co_return HttpStatus::kRefused;
+  }
+  while (body_left_ > 0) {
+    std::string piece;
+    const HttpStatus received = co_await ReadBody(piece, deadline);
+    if (received != HttpStatus::kOk) co_return received;
+    request.body += piece;
   }
   co_return HttpStatus::kOk;
 }

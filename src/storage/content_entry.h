@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -29,6 +30,17 @@ struct StagedBytes : public ListHook<class CacheTag> {
   std::string_view view() const { return {data, used}; }
   size_t memory_bytes() const {
     return capacity + dot_lines.capacity() * sizeof(uint32_t) + sizeof(StagedBytes);
+  }
+
+  // It grew by doubling. Not by realloc, which leaves a block where it is as long as half is used.
+  void ShrinkToFit() {
+    if (capacity - used <= capacity / 8) return;
+    char* fitting = static_cast<char*>(std::malloc(used));
+    if (fitting == nullptr) return;
+    std::memcpy(fitting, data, used);
+    std::free(data);
+    data = fitting;
+    capacity = used;
   }
 
   char* data = nullptr;

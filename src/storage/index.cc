@@ -399,6 +399,7 @@ void Index::FreeContent(Content& content) {
 
 void Index::Cache(Content& content, std::unique_ptr<StagedBytes> bytes) {
   CHECK(content.cache == nullptr);
+  bytes->ShrinkToFit();
   if (bytes->memory_bytes() > cache_bytes_max_) return;
   cache_bytes_ += bytes->memory_bytes();
   bytes->content = &content;

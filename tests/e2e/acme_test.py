@@ -128,7 +128,7 @@ authorities = "{self.dir}/ca.pem"
         self.assertEqual(self.served(context), first)
         self.assertEqual(self.count("event=certificate_order"), 1)
         # Nothing of it is shown to who writes the directory out, and no import takes it away.
-        out = self.run_program("directory", "export", "--config", self.config)
+        out = self.run_program("directory", "export", "-", "--config", self.config)
         self.assertEqual(out.returncode, OK, out.stderr)
         self.assertNotIn(b"acme", out.stdout)
         self.assertNotIn(b"PRIVATE", out.stdout)

@@ -30,6 +30,7 @@
 #include "ringmail/message/path.h"
 #include "ringmail/message/reply.h"
 #include "ringmail/message/trace.h"
+#include "ringmail/storage/account.h"
 #include "ringmail/storage/directory.h"
 #include "ringmail/storage/queue.h"
 
@@ -54,6 +55,8 @@ struct RelayPolicy {
 
   // Whether `source` may send to `domain` through us.
   bool Allows(const struct MailSource& source, std::string_view domain) const;
+  // Whether it is among `networks`.
+  bool Knows(const struct MailSource& source) const;
 };
 
 // Where a message comes from, as the trace field and the policy need it. Borrowed for the
@@ -79,6 +82,13 @@ struct MailMetrics {
 
 class MailTransaction;
 
+// Who is told, by VRFY and EXPN, who lives here (RFC 5321 §7.3).
+enum class Disclosure : uint8_t {
+  kNobody,
+  kTrusted,  // who has authenticated, or is in RelayPolicy::networks
+  kAnybody,
+};
+
 // One per shard. Borrows the queue. Reload replaces policy and limits between transactions.
 class MailDoor {
  public:
@@ -89,8 +99,11 @@ class MailDoor {
     // What cannot be routed is not taken in (451 4.4.4); absent: not asked.
     std::optional<RouteTable> routes;
     SubmissionPolicy submission;
+    Disclosure disclosure = Disclosure::kNobody;
     // Who lives here. Outlives the door. Null: nobody, no domain is ours.
     const storage::Directory* directory = nullptr;
+    // Whose mailbox is full. Outlives the door. Null: nobody's.
+    const storage::Accounts* accounts = nullptr;
     // Which addresses are an account's that submits. Outlives the door. Null: its own alone.
     const storage::Directory* identity_directory = nullptr;
   };
@@ -102,8 +115,15 @@ class MailDoor {
   void RegisterMetrics(MetricRegistry& registry);
   storage::Queue& queue() { return queue_; }
 
+  // VRFY (RFC 5321 §3.5): 250 the address; 550, 551 and 451 as RCPT; 252 where nothing is told.
+  message::Reply Verify(const MailSource& source, std::string_view argument) const;
+  // EXPN: 250 the members, one in a line; 252 more than kReplyTextBytesMax of them; 502 not told.
+  message::Reply Expand(const MailSource& source, std::string_view argument) const;
+
  private:
   friend class MailTransaction;
+  bool Discloses(const MailSource& source) const;
+
   storage::Queue& queue_;
   const std::string hostname_;
   Options options_;
@@ -125,8 +145,9 @@ class MailTransaction {
   message::Reply Mail(std::string_view reverse_path, message::MailParameters parameters);
   // 250 2.1.5; 550 5.7.1 relaying denied; 452 4.5.3 too many recipients; of a submission 452 4.7.1
   // too many at present. Of a domain of ours: 550 5.1.1 nobody of that name, 550 5.2.1 they take no
-  // mail, 551 5.1.6 they have moved, 451 4.3.0 the directory cannot tell; 451 4.2.4 an alias that
-  // leads too far. An alias is replaced by those it leads to, each once.
+  // mail, 551 5.1.6 they have moved, 452 4.2.2 their mailbox is known to be full, 451 4.3.0 the
+  // directory cannot tell; 451 4.2.4 an alias that leads too far. An alias is replaced by those it
+  // leads to, each once.
   message::Reply Recipient(const message::ParsedPath& path, std::string_view original_recipient,
                            uint8_t notify);
   // Of the envelope: aliases are expanded.

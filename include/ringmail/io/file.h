@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "ringmail/base/status.h"
+#include "ringmail/base/time.h"
 #include "ringmail/io/task.h"
 
 namespace ringmail::io {
@@ -101,6 +102,15 @@ class File {
 Task<Status> CreateDirectory(std::string path);
 Task<StatusOr<std::vector<std::string>>> ListDirectory(
     std::string path);  // names, sorted, without "." and ".."
+// What stands at a path; a symbolic link is followed.
+struct FileFacts {
+  enum class Kind : uint8_t { kFile, kDirectory, kOther };
+  Kind kind = Kind::kOther;
+  uint64_t bytes = 0;
+  WallTime modified{};
+};
+Task<StatusOr<FileFacts>> Examine(std::string path);
+Task<Status> SetModified(std::string path, WallTime when);
 Task<Status> Rename(std::string from, std::string to);
 Task<Status> Remove(std::string path);
 Task<Status> SyncDirectory(std::string path);

@@ -15,6 +15,8 @@ namespace ringmail::io {
 
 // The whole of a small file. Errors: over `bytes_max` is kOutOfRange. "-" reads standard input.
 StatusOr<std::string> ReadWholeFile(const std::string& path, size_t bytes_max);
+// The one name that the file has from the root on, links resolved. It must be there.
+StatusOr<std::string> AbsolutePath(const std::string& path);
 // Puts `text` in the place of the file, whole or not at all; nobody but the owner can read it.
 Status WriteSecretFile(const std::string& path, std::string_view text);
 enum class FileReaders : uint8_t { kOwner, kEverybody };

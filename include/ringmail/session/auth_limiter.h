@@ -2,16 +2,18 @@
 // failures counted by client network and by the name that was tried.
 //
 // Made by: agent/authenticator.h, one for each shard. Order: Admit before an attempt; Fail or
-//   Succeed after it; Learn what other shards' Fail returned.
+//   Succeed after it; Learn what other shards' Fail and Succeed returned.
 // Promise: it asks nothing of whether a name exists, so nothing that it does tells. A name is never
-//   locked for a network that has logged in to it lately: strangers cannot lock its owner out.
-//   Failures are forgotten at a steady rate, bans end by themselves.
+//   refused to a network that has logged in to it lately: strangers cannot lock its owner out.
+//   Failures are forgotten at a steady rate, bans end by themselves. Neither names nor passwords
+//   are kept, but keyed hashes of them.
 // Shard: pure, one of a shard; the time is told to it. What one shard sees, the others are told
-//   (Failure is a message of four words), so that each shard counts all failures; a lost message
-//   loses one failure on one shard.
-// Limits: AuthLimiterOptions; entries_max of networks, of names and of known pairs each, of 64
-//   octets or less. When a table is full, entries that are forgiven go first, then the oldest of a
-//   few: whoever wants a ban forgotten so has to fail from as many networks.
+//   (AuthNews is four words of a message), so that each counts all failures; a message that is
+//   lost is one failure less on one shard.
+// Limits: AuthLimiterOptions; entries_max of networks and of names, 56 octets each, and of known
+//   pairs, 16 octets each, made at the start. Where the place of an entry is full, one that is
+//   forgiven goes, then the one longest without a failure, then the ban that ends first: whoever
+//   wants a ban forgotten has to fail from as many networks.
 // Errors: none.
 #pragma once
 
@@ -19,6 +21,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -30,7 +33,8 @@ namespace ringmail::session {
 struct AuthLimiterOptions {
   // An IPv6 client has all of its /64 (RFC 7707 §3). 64 at most.
   uint8_t network_bits_v4 = 32, network_bits_v6 = 64;
-  std::vector<IpNetwork> trusted_networks;  // neither counted nor banned; delayed all the same
+  // Neither counted nor banned by network (proxies, webmail); the names that they try are counted.
+  std::vector<IpNetwork> trusted_networks;
   // The answer to the first failure leaves this long after the attempt began; each further one of
   // the network or name doubles it.
   Nanoseconds delay_min = std::chrono::seconds(1), delay_max = std::chrono::seconds(15);
@@ -50,19 +54,18 @@ enum class AuthAdmission : uint8_t {
   kNameBanned,
 };
 
-// What a failure is to other shards.
-struct AuthFailure {
-  uint64_t network = 0;  // its bits, of IPv4 with bit 63 of `flags` clear
-  uint64_t name = 0;     // a keyed hash
-  uint64_t attempt = 0;  // a keyed hash of name and password; 0: unknown
-  uint64_t flags = 0;
+// What other shards are told.
+struct AuthNews {
+  uint64_t network = 0;  // keyed hashes; 0: of a trusted network
+  uint64_t name = 0;     // 0: none
+  uint64_t attempt = 0;  // of name and password; 0: not known
+  bool success = false;
 };
 
 struct AuthPenalty {
-  Nanoseconds delay{0};                              // from the begin of the attempt to its answer
-  AuthFailure failure;                               // for the other shards
+  Nanoseconds delay{0};  // from the begin of the attempt to its answer
+  AuthNews news;
   bool network_banned = false, name_banned = false;  // by this failure
-  uint32_t network_failures = 0, name_failures = 0;
 };
 
 class AuthLimiter {
@@ -80,14 +83,16 @@ class AuthLimiter {
   // repeats itself is delayed, and counts once.
   AuthPenalty Fail(const IpAddress& client, std::string_view name, std::string_view password,
                    MonotonicTime now);
-  // Takes back the failures of the client's own network with this name.
-  void Succeed(const IpAddress& client, std::string_view name, MonotonicTime now);
-  void Learn(const AuthFailure& failure, MonotonicTime now);
-  // What is counted stays.
+  // The news: nothing where the others know.
+  std::optional<AuthNews> Succeed(const IpAddress& client, std::string_view name,
+                                  MonotonicTime now);
+  void Learn(const AuthNews& news, MonotonicTime now);
+  // What is counted stays; entries_max is that of the start.
   void Reconfigure(AuthLimiterOptions options);
 
-  size_t networks() const;
-  size_t names() const;
+  // How many there are that are banned.
+  uint32_t networks_banned(MonotonicTime now) const;
+  uint32_t names_banned(MonotonicTime now) const;
 
  private:
   struct State;

@@ -6,7 +6,8 @@
 // Promise: one byte string means one message: only CRLF ends a line; a message whose length is told
 //   twice, or in two ways, is refused (RFC 9112 §6.3).
 // Shard: the stream's.
-// Limits: HttpLimits. Request bodies are held whole, response bodies are streamed.
+// Limits: HttpLimits. Request bodies are held whole, unless ReadRequestHead leaves them; response
+//   bodies are streamed.
 // Errors: HttpStatus; kRefused carries the status code to answer with.
 #pragma once
 
@@ -71,6 +72,13 @@ class HttpServerConnection {
 
   // REQUIRES: the last request was answered. `request` lives in the caller until this has returned.
   io::Task<HttpStatus> ReadRequest(HttpRequest& request, MonotonicTime deadline);
+  // As ReadRequest, but leaves the body, which then has no limit: ReadBody gives it in pieces,
+  // empty at its end. REQUIRES: it was read to its end before the next request, or keep-alive
+  // forbidden.
+  io::Task<HttpStatus> ReadRequestHead(HttpRequest& request, MonotonicTime deadline);
+  io::Task<HttpStatus> ReadBody(std::string& piece, MonotonicTime deadline);
+  // Of the body that ReadBody has not given yet.
+  uint64_t body_left() const { return body_left_; }
   // Whether another request may follow the answer to the last.
   bool keep_alive() const { return keep_alive_; }
   // After this answer the connection ends: shutdown, or a request that was refused.
@@ -88,10 +96,13 @@ class HttpServerConnection {
 
  private:
   void WriteHead(uint16_t code, std::string_view content_type);
+  void Continue();
 
   io::Stream& stream_;
   const HttpLimits limits_;
   LineReader lines_;
+  uint64_t body_left_ = 0;
+  bool expects_continue_ = false;
   bool keep_alive_ = true;
   bool chunks_ = true;      // the client knows them
   bool head_only_ = false;  // HEAD

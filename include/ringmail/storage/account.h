@@ -164,10 +164,15 @@ class Accounts {
   // Where the account lives; the same until the next start. Any shard, once published.
   virtual ShardIndex ShardOf(AccountId id) const = 0;
 
+  // Whether a quota keeps the next message out, as far as is known without opening the account:
+  // that an Append met one, or used up the last of it, and nothing was expunged since (RFC 5321
+  // §4.2.3: 452). Any shard. Forgotten after AccountsLimits::kFullKnown, since quotas change.
+  virtual bool Full(AccountId id) const = 0;
+
   // REQUIRES: ShardOf(id) is this shard, id is not 0.
   virtual io::Task<StatusOr<AccountRef>> Open(AccountId id) = 0;
   // Everything of the account goes, and its contents are released. Whoever holds it open finds it
-  // empty. Durable.
+  // empty. Durable. Any shard, once published.
   virtual io::Task<Status> Erase(AccountId id) = 0;
 
   // Of any shard; kNotFound: no log has it.
@@ -195,6 +200,7 @@ BorrowedContent::~BorrowedContent() {
 struct AccountsLimits {
   // Memory of the accounts of one shard that are open; those that nobody holds go first.
   static constexpr uint64_t kOpenBytesMax = 256u << 20;
+  static constexpr Nanoseconds kFullKnown = std::chrono::minutes(5);
   // An account that nobody holds stays open so long.
   static constexpr Nanoseconds kIdleMax = std::chrono::minutes(5);
 };

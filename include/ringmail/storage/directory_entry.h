@@ -111,7 +111,8 @@ const std::string& NameOf(const DirectoryEntry& entry);  // of a domain, or the 
 WallTime CreatedOf(const DirectoryEntry& entry);
 void SetCreated(DirectoryEntry& entry, WallTime created);
 
-// The normalized form, or nothing where `text` is no domain, or no address.
+// The normalized form, or nothing where `text` is no domain, or no address, or one that nobody here
+// may have: its local part begins with '"' or '@' ("\"@x\"@example.org").
 std::optional<std::string> DirectoryDomain(std::string_view text);
 std::optional<std::string> DirectoryAddress(std::string_view text);
 // As DirectoryAddress, and "@domain".

@@ -80,7 +80,23 @@ struct BlockingStatus {
   int fd = -1;
   int error = 0;
   std::vector<std::string> names;
+  struct stat found {};
+  WallTime time{};
 };
+
+void ExamineCall(void* context) {
+  auto& call = *static_cast<BlockingStatus*>(context);
+  if (stat(call.path.c_str(), &call.found) != 0) call.error = errno;
+}
+
+void SetModifiedCall(void* context) {
+  auto& call = *static_cast<BlockingStatus*>(context);
+  const auto since = call.time.time_since_epoch();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
+  const timespec when = {.tv_sec = seconds.count(), .tv_nsec = (since - seconds).count()};
+  const timespec times[2] = {when, when};
+  if (utimensat(AT_FDCWD, call.path.c_str(), times, 0) != 0) call.error = errno;
+}
 
 void TruncateCall(void* context) {
   auto& call = *static_cast<BlockingStatus*>(context);
@@ -290,6 +306,29 @@ Task<StatusOr<std::vector<std::string>>> ListDirectory(std::string path) {
   co_await RunBlocking(&ListCall, &call);
   if (call.error != 0) co_return ErrnoStatus(call.error, call.path);
   co_return std::move(call.names);
+}
+
+Task<StatusOr<FileFacts>> Examine(std::string path) {
+  BlockingStatus call;
+  call.path = std::move(path);
+  co_await RunBlocking(&ExamineCall, &call);
+  if (call.error != 0) co_return ErrnoStatus(call.error, call.path);
+  FileFacts facts;
+  if (S_ISREG(call.found.st_mode)) facts.kind = FileFacts::Kind::kFile;
+  if (S_ISDIR(call.found.st_mode)) facts.kind = FileFacts::Kind::kDirectory;
+  facts.bytes = static_cast<uint64_t>(call.found.st_size);
+  facts.modified = FromUnixSeconds(call.found.st_mtim.tv_sec) +
+                   std::chrono::nanoseconds(call.found.st_mtim.tv_nsec);
+  co_return facts;
+}
+
+Task<Status> SetModified(std::string path, WallTime when) {
+  BlockingStatus call;
+  call.path = std::move(path);
+  call.time = when;
+  co_await RunBlocking(&SetModifiedCall, &call);
+  if (call.error != 0) co_return ErrnoStatus(call.error, "dating " + call.path);
+  co_return absl::OkStatus();
 }
 
 Task<Status> Rename(std::string from, std::string to) {

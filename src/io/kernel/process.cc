@@ -80,6 +80,14 @@ StatusOr<std::string> ReadWholeFile(const std::string& path, size_t bytes_max) {
   return out;
 }
 
+StatusOr<std::string> AbsolutePath(const std::string& path) {
+  char* const found = realpath(path.c_str(), nullptr);
+  if (found == nullptr) return ErrnoStatus(errno, path);
+  std::string absolute(found);
+  std::free(found);
+  return absolute;
+}
+
 namespace {
 
 // A file that was not there before.

@@ -11,6 +11,8 @@ namespace ringmail::pop3 {
 
 io::Task<void> RunQuit(Session& session, std::string_view) {
   const uint32_t count = session.deleted_count();
+  // A client that pipelines has its messages before they are deleted, or keeps them.
+  if (count > 0 && !co_await session.Pace()) co_return;
   Status status;
   if (count > 0) status = co_await session.maildrop().Update(session.DeletedUids());
   // RFC 1939 §6: removed or not, the lock goes; and before the client hears of it.

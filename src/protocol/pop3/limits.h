@@ -21,8 +21,9 @@ inline constexpr size_t kReplyLineBytesMax = 512;
 
 // Replies held for a client that does not read them, before the session waits for it.
 inline constexpr size_t kOutputBytesMax = 64u << 10;
-// Up to here octets of content are copied behind others; longer runs are sent from where they are.
-inline constexpr size_t kCopiedRunBytesMax = 128;
+// Up to here octets of content are copied behind others, so that small messages share sends; longer
+// runs are sent from where they are. A send costs more than such a copy.
+inline constexpr size_t kCopiedRunBytesMax = 16u << 10;
 
 // Ranges of uids deleted in one transaction of an account. More: one transaction after the other.
 inline constexpr size_t kDeletedRangesMax = 50'000;

@@ -11,6 +11,7 @@
 #include "ringmail/base/check.h"
 #include "ringmail/base/log.h"
 #include "ringmail/base/status.h"
+#include "ringmail/codec/utf8.h"
 #include "ringmail/io/shard.h"
 
 namespace ringmail::pop3 {
@@ -18,7 +19,7 @@ namespace {
 
 bool Over127(char c) { return static_cast<unsigned char>(c) > 127; }
 
-bool Has8Bit(std::string_view text) { return std::any_of(text.begin(), text.end(), Over127); }
+bool Has8Bit(std::string_view text) { return !codec::IsAscii(text); }
 
 }  // namespace
 
@@ -60,12 +61,14 @@ void Session::SayUnreadable(uint32_t place, const Status& status) {
 io::Task<bool> Session::SendPiece(std::string_view bytes, storage::ContentPiece piece,
                                   size_t begin) {
   size_t from = 0;
+  bool lent = false;
   const auto put = [&](size_t end) {
     const std::string_view run = bytes.substr(from, end - from);
     if (run.size() <= kCopiedRunBytesMax) {
       stream_.Write(run);
     } else {
       stream_.WriteReference(run);
+      lent = true;
     }
     from = end;
   };
@@ -76,8 +79,9 @@ io::Task<bool> Session::SendPiece(std::string_view bytes, storage::ContentPiece 
     if (output_full() && !co_await Pace()) co_return false;
   }
   put(bytes.size());
-  // The octets are lent until the next piece is asked for.
-  co_return co_await Pace();
+  // What is lent lives until the next piece is asked for. What was copied goes out with what
+  // follows: a client that pipelines gets many small messages by one send.
+  co_return (!lent && !output_full()) || co_await Pace();
 }
 
 // Not inline: its frame would become part of Run's, and lie there idle.
@@ -107,7 +111,8 @@ io::Task<bool> Session::SendPiece(std::string_view bytes, storage::ContentPiece 
     co_return;
   }
   Ok(body_lines ? "Top of message follows" : fmt::format("{} octets", maildrop_->at(place).bytes));
-  sending_ = std::make_unique<Sending>(body_lines.value_or(UINT32_MAX));
+  // Of RETR the cut says where the header ends, and looks no further.
+  sending_ = std::make_unique<Sending>(body_lines.value_or(0));
   sending_->source = std::move(opened->source);
   sending_->top = body_lines.has_value();
   sending_->surrogate = surrogate;

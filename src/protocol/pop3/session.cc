@@ -49,8 +49,15 @@ io::Task<void> Session::Run() {
     session::Line line = baggage_->lines.TryLine(stream_);
     if (line.status == session::LineStatus::kNeedMore) {
       // The whole of the next line has one deadline, so that a byte now and then gains nothing.
+      const MonotonicTime deadline = io::Now() + settings_.options.autologout;
       waits_for_command_ = true;
-      line = co_await baggage_->lines.ReadLine(stream_, io::Now() + settings_.options.autologout);
+      // Not ReadLine: its frame would lie beside this one in every idle session.
+      while (line.status == session::LineStatus::kNeedMore) {
+        const io::StreamStatus status = co_await stream_.Receive(deadline);
+        line = status == io::StreamStatus::kOk
+                   ? baggage_->lines.TryLine(stream_)
+                   : session::Line{.status = session::LineStatus::kStream, .stream = status};
+      }
       waits_for_command_ = false;
     }
     std::string_view argument;

@@ -1,5 +1,5 @@
-// VRFY (RFC 5321 §4.1.1.6): says 252, since telling who exists helps those who guess addresses
-// (§7.3).
+// VRFY (RFC 5321 §4.1.1.6): says 252 to whom the policy tells nothing, since that helps those who
+// guess addresses (§7.3).
 
 #include "protocol/smtp/replies.h"
 #include "protocol/smtp/session.h"
@@ -7,7 +7,11 @@
 namespace ringmail::smtp {
 
 Next RunVrfy(Session& session, std::string_view argument) {
-  session.Reply(argument.empty() ? kVrfySyntax : kVerifyLater);
+  if (argument.empty()) {
+    session.Reply(kVrfySyntax);
+  } else {
+    session.Reply(session.door().Verify(session.Source(/*smtp_utf8=*/false), argument));
+  }
   return Next::kCommand;
 }
 

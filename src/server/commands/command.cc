@@ -9,6 +9,7 @@
 #include "ringmail/io/process.h"
 #include "server/commands/check.h"
 #include "server/commands/directory.h"
+#include "server/commands/exchange.h"
 #include "server/commands/fsck.h"
 #include "server/commands/init.h"
 #include "server/commands/limits.h"
@@ -20,6 +21,7 @@
 #include "server/commands/version.h"
 #include "server/config/nearest.h"
 #include "server/config/tls.h"
+#include "server/config/token.h"
 
 namespace ringmail::server {
 namespace {
@@ -33,6 +35,8 @@ constexpr Command kCommands[] = {
     {"account", "adds, changes, removes and lists accounts", AccountCommand},
     {"alias", "adds, removes and lists aliases and catch-alls", AliasCommand},
     {"directory", "the whole directory as one text file, out and in", DirectoryCommand},
+    {"import", "brings in mailboxes of Maildir, mbox and sdbox", ImportCommand},
+    {"export", "writes mailboxes into files: Maildir or mbox", ExportCommand},
     {"queue", "lists and steers the queue of a running server", QueueCommand},
     {"send", "submits the message on standard input by SMTP", SendCommand},
     {"sink", "takes in all mail, keeps or discards it, and counts", SinkCommand},
@@ -107,6 +111,7 @@ bool LoadTlsFiles(Config& config, const std::string& path,
   ConfigResult result;
   result.config = std::move(config);
   LoadTls(result, io::ReadWholeFile, std::move(ticket_keys), io::SystemTime());
+  LoadTokenKeys(result, io::ReadWholeFile);
   errors += FormatDiagnostics(path, result.diagnostics);
   config = std::move(result.config);
   return result.ok();

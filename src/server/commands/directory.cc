@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include "ringmail/credential/password.h"
 #include "ringmail/io/process.h"
 #include "server/commands/arguments.h"
 #include "server/commands/command.h"
@@ -20,7 +21,6 @@
 #include "server/control/client.h"
 #include "server/control/json_writer.h"
 #include "server/control/target.h"
-#include "server/directory/password_hash.h"
 #include "server/directory/text.h"
 
 namespace ringmail::server {
@@ -71,9 +71,9 @@ constexpr Option kAccountOptions[] = {
     kJsonOption};
 constexpr Usage kAccountUsage = {
     .name = "account",
-    .operands = "add|passwd|set|show|delete ADDRESS | list",
+    .operands = "add|passwd|set|show|delete ADDRESS | list | app-password add|list|delete ADDRESS",
     .operands_min = 1,
-    .operands_max = 2,
+    .operands_max = 4,
     .about =
         "Accounts of the running server.\n"
         "\n"
@@ -83,6 +83,11 @@ constexpr Usage kAccountUsage = {
         "  show    everything but the hashes\n"
         "  delete  removes it\n"
         "  list    all, or those of --domain\n"
+        "\n"
+        "  app-password add ADDRESS NAME     draws a password for one device or program, and\n"
+        "                                    shows it, once\n"
+        "  app-password list ADDRESS         their names, and since when they are\n"
+        "  app-password delete ADDRESS NAME  takes one away\n"
         "\n"
         "Passwords are read from standard input and from nowhere else. What a command did is\n"
         "on stable storage, and known to every shard, when it returns.\n",
@@ -304,7 +309,7 @@ int Do(const Arguments& given, Job& job, std::string_view done, std::string& out
 
 // The first line of standard input.
 std::optional<std::string> ReadPassword(std::string_view command, std::string& errors) {
-  auto text = io::ReadWholeFile("-", kPasswordBytesMax + 2);
+  auto text = io::ReadWholeFile("-", credential::kPasswordBytesMax + 2);
   std::string password = text.ok() ? *std::move(text) : "";
   password.resize(std::min(password.find('\n'), password.size()));
   if (password.ends_with('\r')) password.pop_back();
@@ -432,6 +437,60 @@ int Import(const Arguments& given, Job& job, std::string& out) {
   return Number(job.code);
 }
 
+// The names of an account's app passwords, as GET shows its credentials.
+int ListAppPasswords(const Arguments& given, Job& job, const std::string& account,
+                     std::string& out) {
+  job.requests.push_back({"GET", account, {}});
+  if (const auto code = Send(given, job)) return *code;
+  if (job.bodies.empty()) return Number(job.code);
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  simdjson::dom::array credentials;
+  if (given.Has("--json") || parser.parse(job.bodies[0]).get(root) != simdjson::SUCCESS ||
+      root["credentials"].get(credentials) != simdjson::SUCCESS) {
+    out += job.bodies[0];
+    return Number(job.code);
+  }
+  for (const auto one : credentials) {
+    if (Text(one, "kind") != "app") continue;
+    out += fmt::format("{:<40} {}\n", Shown(Text(one, "name")), Shown(Text(one, "created")));
+  }
+  return Number(job.code);
+}
+
+int AppPasswordCommand(const Arguments& given, Job& job, std::string& out) {
+  const auto& operands = given.operands();
+  const std::string_view verb = operands.size() > 1 ? operands[1] : std::string_view();
+  const size_t needed = verb == "list" ? 3 : 4;
+  if ((verb != "add" && verb != "list" && verb != "delete") || operands.size() != needed) {
+    return WrongUse("account", "app-password add ADDRESS NAME, list ADDRESS, delete ADDRESS NAME",
+                    job.errors);
+  }
+  const std::string account = "/v1/accounts/" + PercentEncode(operands[2]);
+  if (verb == "list") return ListAppPasswords(given, job, account, out);
+  if (operands[3].empty()) return WrongUse("account", "the NAME is empty", job.errors);
+  std::string body;
+  JsonWriter json(body);
+  json.BeginObject();
+  if (verb == "delete") {
+    json.Key("app").String(operands[3]).Key("revoke").Bool(true).EndObject();
+    job.requests.push_back({"POST", account + "/passwd", std::move(body)});
+    return Do(given, job, fmt::format("app-password delete {}: done", Shown(operands[3])), out);
+  }
+  json.Key("name").String(operands[3]).EndObject();
+  job.requests.push_back({"POST", account + "/app-password", std::move(body)});
+  if (const auto code = Send(given, job)) return *code;
+  if (job.bodies.empty() || job.code != ExitCode::kOk) return Number(job.code);
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  if (given.Has("--json") || parser.parse(job.bodies[0]).get(root) != simdjson::SUCCESS) {
+    out += job.bodies[0];
+  } else {
+    out += fmt::format("{}\n", Shown(Text(root, "password")));
+  }
+  return Number(job.code);
+}
+
 }  // namespace
 
 int DomainCommand(std::span<const std::string_view> arguments, std::string& out,
@@ -467,6 +526,7 @@ int AccountCommand(std::span<const std::string_view> arguments, std::string& out
   Job job{.command = "account", .errors = errors};
   if (verb == "list" && operands.size() == 1)
     return ListRows(given, job, "accounts", AccountLine, out);
+  if (verb == "app-password") return AppPasswordCommand(given, job, out);
   constexpr std::array<std::string_view, 5> kVerbs = {"add", "passwd", "set", "show", "delete"};
   if (operands.size() != 2 || std::find(kVerbs.begin(), kVerbs.end(), verb) == kVerbs.end())
     return WrongUse("account", "add, passwd, set, show or delete an ADDRESS, or list", errors);

@@ -34,7 +34,8 @@ agent::MailDoor::Options DoorOptions(const Config& config, uint16_t shard_count)
   agent::MailDoor::Options options{.hostname = config.hostname,
                                    .relay = config.relay,
                                    .limits = config.mail,
-                                   .submission = config.submission};
+                                   .submission = config.submission,
+                                   .disclosure = config.disclosure};
   agent::SubmissionLimits& limits = options.submission.limits;
   for (uint32_t* one : {&limits.messages_per_hour, &limits.messages_per_day,
                         &limits.recipients_per_hour, &limits.recipients_per_day}) {
@@ -96,6 +97,14 @@ pop3::Pop3ListenerOptions Pop3Listener(const ListenerConfig& config) {
   return options;
 }
 
+agent::AuthenticatorOptions AuthenticatorOptionsOf(const Config& config,
+                                                   const codec::Secret& server_secret) {
+  agent::AuthenticatorOptions options = config.authentication;
+  options.hostname = config.hostname;
+  options.server_secret = server_secret;
+  return options;
+}
+
 std::vector<std::string> NeedsRestart(const Config& running, const Config& wanted) {
   std::vector<std::string> keys;
   const auto differs = [&keys](std::string_view name, bool different) {
@@ -117,6 +126,8 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& wante
   differs("[destination] source_address, pipelining, chunking and timeouts",
           c.source != d.source || c.pipelining != d.pipelining || c.chunking != d.chunking ||
               !(c.timeouts == d.timeouts));
+  differs("[authentication] entries",
+          running.authentication.limiter.entries_max != wanted.authentication.limiter.entries_max);
   differs("hostname (for the client's EHLO)", running.hostname != wanted.hostname);
   return keys;
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "ringmail/agent/authenticator.h"
 #include "ringmail/agent/delivery.h"
 #include "ringmail/agent/mail_transaction.h"
 #include "ringmail/agent/transfer.h"
@@ -73,6 +74,12 @@ struct AcmeConfig {
   std::string authorities_pem;  // read by LoadTls
 };
 
+// [token]: bearer tokens (RFC 7628).
+struct TokenConfig {
+  credential::TokenPolicy policy;  // issuer "": there is no such section
+  FileConfig key_set;              // read by LoadTokenKeys (token.h)
+};
+
 struct LogConfig {
   std::string path;  // "" is standard error
   LogLevel level = LogLevel::kInfo;
@@ -89,6 +96,7 @@ struct Config {
   agent::RelayPolicy relay;
   storage::DirectoryOptions directory;
   agent::DeliveryOptions delivery;
+  agent::Disclosure disclosure = agent::Disclosure::kNobody;
   agent::MailLimits mail;
   agent::SubmissionPolicy submission;
   agent::TransferOptions transfer;
@@ -97,6 +105,9 @@ struct Config {
   pop3::Pop3Options pop3;
   TlsConfig tls;
   AcmeConfig acme;
+  // `tokens` is made of `token` by LoadTokenKeys.
+  agent::AuthenticatorOptions authentication;
+  TokenConfig token;
   LogConfig log;
   storage::StoreOptions
       store;  // quota_bytes and content_cache_bytes of the whole process: PerShard divides them
@@ -135,6 +146,9 @@ smtp::SmtpClientOptions ClientOptions(const Config& config);
 pop3::Pop3Options Pop3ServerOptions(const Config& config);
 acme::ResponderOptions ResponderOptionsOf(const Config& config);
 pop3::Pop3ListenerOptions Pop3Listener(const ListenerConfig& config);
+// `server_secret` is io's (serve/auth_secret.h).
+agent::AuthenticatorOptions AuthenticatorOptionsOf(const Config& config,
+                                                   const codec::Secret& server_secret);
 
 // What differs and cannot change without a restart: names of keys.
 std::vector<std::string> NeedsRestart(const Config& running, const Config& wanted);

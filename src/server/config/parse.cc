@@ -161,6 +161,7 @@ class Reader {
   void ReadAcme(const Section& section, const toml::table& table);
   void CheckAcme();
   void CheckAuth(const ListenerConfig& one);
+  void ReadToken(const Section& section, const toml::table& table);
   void CheckWhole();
 
   static std::string FullName(const Section& section, std::string_view name) {
@@ -210,6 +211,8 @@ void Reader::ReadSection(const Section& section, const toml::node& node,
       ReadTls(section, *table);
     } else if (section.name == "acme") {
       ReadAcme(section, *table);
+    } else if (section.name == "token") {
+      ReadToken(section, *table);
     } else {
       ReadTable(section, *table, Target{.config = result_.config});
     }
@@ -326,6 +329,20 @@ void Reader::CheckAuth(const ListenerConfig& one) {
   }
   if (problem.empty()) return;
   result_.diagnostics.push_back({severity, one.line, one.column, "[[listener]] " + problem});
+}
+
+void Reader::ReadToken(const Section& section, const toml::table& table) {
+  ReadTable(section, table, Target{.config = result_.config});
+  TokenConfig& token = result_.config.token;
+  PlaceOf(table, "key_set", token.key_set);
+  for (const std::string_view name : {"issuer", "audience"}) {
+    if (!table.contains(name)) {
+      Report(table.source(), "[token] " + std::string(name) + " is missing: tokens are held to it");
+    }
+  }
+  if (table.contains("key_set") == table.contains("keys")) {
+    Report(table.source(), "[token] needs key_set, a file, or keys, and not both");
+  }
 }
 
 void Reader::CheckTls() {
@@ -609,6 +626,13 @@ void Reader::CheckWhole() {
   }
   CheckTls();
   CheckAcme();
+  const session::AuthLimiterOptions& limiter = config.authentication.limiter;
+  if (limiter.delay_max < limiter.delay_min) {
+    ReportWhole("[authentication] failure_delay_max is shorter than failure_delay");
+  }
+  if (limiter.ban_time_max < limiter.ban_time) {
+    ReportWhole("[authentication] ban_time_max is shorter than ban_time");
+  }
   if (config.hostname.empty()) {
     ReportWhole(
         "no hostname, and the system's own name is no host name: write hostname = "

@@ -8,6 +8,7 @@
 #include "ringmail/io/certificate.h"
 #include "ringmail/message/path.h"
 #include "ringmail/session/http_client.h"
+#include "server/config/authentication_keys.h"
 
 namespace ringmail::server {
 namespace {
@@ -139,6 +140,10 @@ constexpr std::array<Named<agent::SubmissionIdentities>, 3> kIdentities = {
     {{"enforced", agent::SubmissionIdentities::kEnforced},
      {"reverse-path-only", agent::SubmissionIdentities::kReversePathOnly},
      {"any", agent::SubmissionIdentities::kAny}}};
+constexpr std::array<Named<agent::Disclosure>, 3> kDisclosure = {
+    {{"nobody", agent::Disclosure::kNobody},
+     {"trusted", agent::Disclosure::kTrusted},
+     {"anybody", agent::Disclosure::kAnybody}}};
 constexpr std::array<Named<pop3::Utf8Header>, 2> kUtf8Header = {
     {{"surrogate", pop3::Utf8Header::kSurrogate}, {"refused", pop3::Utf8Header::kRefused}}};
 constexpr std::array<Named<io::TlsVersion>, 2> kTlsVersions = {
@@ -712,6 +717,10 @@ constexpr Key kDirectory[] = {
        t.config.directory.subaddress_separators = v.text;
        return {};
      }},
+    {.name = "disclosed_to",
+     .type = KeyType::kText,
+     .set = [](const Value& v,
+               Target& t) { return SetNamed(v.text, kDisclosure, t.config.disclosure); }},
 };
 
 constexpr uint64_t kRateMax = 1'000'000;
@@ -822,6 +831,8 @@ constexpr Section kSections[] = {
     {.name = "tls", .keys = kTls},
     {.name = "certificate", .array = true, .keys = kCertificate},
     {.name = "acme", .keys = kAcme},
+    {.name = "authentication", .keys = kAuthentication},
+    {.name = "token", .keys = kToken},
     {.name = "log", .keys = kLog},
     {.name = "store", .keys = kStore},
 };

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "ringmail/base/status.h"
+#include "ringmail/io/stream.h"
 #include "ringmail/io/task.h"
+#include "ringmail/session/http.h"
 
 namespace ringmail::server {
 
@@ -30,5 +33,18 @@ io::Task<StatusOr<ControlReply>> FetchWithBody(std::string socket, std::string m
                                                std::string target, std::string body,
                                                bool (*take)(void* context, std::string_view piece),
                                                void* context);
+
+// One answer that is read as it comes, by a coroutine.
+// Order: Open once; while the status is 200, Next until a piece is empty.
+class ControlStream {
+ public:
+  // Errors: as Fetch. Of an answer that is not 200 the body is in the reply.
+  io::Task<StatusOr<ControlReply>> Open(std::string socket, std::string target);
+  io::Task<StatusOr<std::string>> Next();
+
+ private:
+  io::Stream stream_;
+  std::unique_ptr<session::HttpClientConnection> connection_;
+};
 
 }  // namespace ringmail::server

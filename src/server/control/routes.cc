@@ -13,6 +13,7 @@
 #include "server/control/queue_view.h"
 #include "server/control/target.h"
 #include "server/directory/routes.h"
+#include "server/mailboxes/routes.h"
 #include "server/serve/on_shard.h"
 
 namespace ringmail::server {
@@ -380,6 +381,8 @@ io::Task<void> Answer(Servers servers, const ControlRequest& request, ControlRes
   const std::vector<std::string>& path = target->segments;
   if (path.size() >= 2 && path.size() <= 4 && path[0] == "v1" && path[1] == "queue") {
     co_await AnswerQueue(servers, get, *target, response);
+  } else if (IsMailboxTarget(*target)) {
+    co_await AnswerMailboxes(servers, request, *target, response);
   } else if (IsDirectoryTarget(*target)) {
     co_await AnswerDirectory(*servers.front(), request, *target, response);
   } else if (path == std::vector<std::string>{"metrics"} && get) {
@@ -391,6 +394,11 @@ io::Task<void> Answer(Servers servers, const ControlRequest& request, ControlRes
   } else {
     co_await Error(response, 404, "no such resource");
   }
+}
+
+bool TakesStream(std::string_view method, std::string_view target) {
+  const std::optional<RequestTarget> parsed = ParseTarget(target);
+  return method == "POST" && parsed && IsMailboxTarget(*parsed);
 }
 
 io::Task<uint64_t> CountMessages(Servers servers) {

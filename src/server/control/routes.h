@@ -8,6 +8,8 @@
 //   POST /v1/queue/all/retry|hold|release|drop?domain=D&sender=A&held=true
 //   GET  /v1/destinations
 //   /v1/domains, accounts, aliases, lookup, directory               server/directory/routes.h
+//   /v1/accounts/ADDRESS/mailboxes, messages, import, export, subscriptions
+//                                                                   server/mailboxes/routes.h
 //   GET  /metrics                                                   Prometheus text
 // Shard: 0. What other shards own is read and done there, a bounded piece at a time, so that a long
 // list makes no delivery wait.
@@ -23,11 +25,22 @@
 
 namespace ringmail::server {
 
+// The body of a request that is not held whole.
+class RequestBody {
+ public:
+  virtual ~RequestBody() = default;
+  // The next piece, empty at its end. False: the client is gone, or sends no more.
+  virtual io::Task<bool> Next(std::string& piece) = 0;
+};
+
 struct ControlRequest {
   std::string_view method;
   std::string_view target;
-  std::string_view body;  // lives until the answer is made
+  std::string_view body;          // lives until the answer is made
+  RequestBody* stream = nullptr;  // in its place, where TakesStream says so
 };
+// Whether the body of such a request comes as a stream.
+bool TakesStream(std::string_view method, std::string_view target);
 
 // Where an answer goes. Order: Begin once, Send any number of times; the end follows by itself.
 class ControlResponse {
@@ -36,6 +49,8 @@ class ControlResponse {
   virtual void Begin(uint16_t status, std::string_view content_type) = 0;
   // False: the client is gone, and the rest need not be made.
   virtual io::Task<bool> Send(std::string_view piece) = 0;
+  // The answer cannot be finished: the client is to see that it was cut off.
+  virtual void Abort() = 0;
 };
 
 inline constexpr size_t kResponsePieceBytes = 16u << 10;

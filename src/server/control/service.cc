@@ -31,6 +31,8 @@ class HttpAnswer final : public ControlResponse {
     co_return good_;
   }
 
+  void Abort() override { good_ = false; }
+
   // False: the client is gone.
   bool End() {
     if (good_) connection_.EndChunked();
@@ -42,27 +44,78 @@ class HttpAnswer final : public ControlResponse {
   bool good_ = true;
 };
 
+class StreamedBody final : public RequestBody {
+ public:
+  explicit StreamedBody(session::HttpServerConnection& connection) : connection_(connection) {}
+  io::Task<bool> Next(std::string& piece) override {
+    co_return co_await connection_.ReadBody(piece, io::Now() + kControlTimeout) ==
+        session::HttpStatus::kOk;
+  }
+
+ private:
+  session::HttpServerConnection& connection_;
+};
+
+// What an answer that came early has left of the body: a client hears the answer once it has sent.
+// False: too much of it, or the client is gone.
+io::Task<bool> PassOver(session::HttpServerConnection& connection) {
+  uint64_t passed = 0;
+  while (connection.body_left() > 0) {
+    std::string piece;
+    if (passed > kDirectoryTextBytesMax) co_return false;
+    if (co_await connection.ReadBody(piece, io::Now() + kControlTimeout) !=
+        session::HttpStatus::kOk)
+      co_return false;
+    passed += piece.size();
+  }
+  co_return true;
+}
+
+void Refuse(session::HttpServerConnection& connection, uint16_t code) {
+  const std::string_view reason = session::HttpReason(code);
+  connection.Respond(code, kJsonType, "{\"error\":\"" + std::string(reason) + "\"}\n");
+}
+
+// The body, where the request does not take it as a stream. False: refused, or the client is gone.
+io::Task<bool> ReadWholeBody(session::HttpServerConnection& connection,
+                             session::HttpRequest& request) {
+  if (connection.body_left() > kDirectoryTextBytesMax) {
+    connection.ForbidKeepAlive();
+    Refuse(connection, 413);
+    co_return false;
+  }
+  while (connection.body_left() > 0) {
+    std::string piece;
+    if (co_await connection.ReadBody(piece, io::Now() + kControlTimeout) !=
+        session::HttpStatus::kOk)
+      co_return false;
+    request.body += piece;
+  }
+  co_return true;
+}
+
 io::Task<void> Converse(std::span<ShardServer* const> servers, io::Stream& stream) {
-  session::HttpServerConnection connection(stream, {.body_bytes_max = kDirectoryTextBytesMax});
+  session::HttpServerConnection connection(stream);
   while (connection.keep_alive()) {
     session::HttpRequest request;
     const session::HttpStatus status =
-        co_await connection.ReadRequest(request, io::Now() + kControlTimeout);
-    if (status == session::HttpStatus::kRefused) {
-      const std::string_view reason = session::HttpReason(request.refusal);
-      connection.Respond(request.refusal, kJsonType,
-                         "{\"error\":\"" + std::string(reason) + "\"}\n");
-      co_return;
-    }
+        co_await connection.ReadRequestHead(request, io::Now() + kControlTimeout);
+    if (status == session::HttpStatus::kRefused) Refuse(connection, request.refusal);
     if (status != session::HttpStatus::kOk) co_return;
     LogLine(io::ShardLog(), LogLevel::kDebug, "control")
         .Field("method", request.method)
         .Field("target", request.target);
+    const bool streamed = TakesStream(request.method, request.target);
+    if (!streamed && !co_await ReadWholeBody(connection, request)) co_return;
+    StreamedBody body(connection);
     HttpAnswer answer(connection);
     co_await Answer(servers,
-                    {.method = request.method, .target = request.target, .body = request.body},
+                    {.method = request.method,
+                     .target = request.target,
+                     .body = request.body,
+                     .stream = streamed ? &body : nullptr},
                     answer);
-    if (!answer.End()) co_return;
+    if (!answer.End() || !co_await PassOver(connection)) co_return;
   }
 }
 

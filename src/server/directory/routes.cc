@@ -10,7 +10,7 @@
 #include "server/control/json_writer.h"
 #include "server/control/queue_view.h"
 #include "server/directory/import.h"
-#include "server/directory/password_hash.h"
+#include "server/directory/passwords.h"
 
 namespace ringmail::server {
 namespace {
@@ -104,25 +104,6 @@ class Body {
   std::vector<std::string_view> asked_;
   std::string wrong_;
 };
-
-struct HashWork {
-  std::string password;
-  PasswordSalt salt;
-  StatusOr<std::string> hash;
-  static void Call(void* context) {
-    auto& self = *static_cast<HashWork*>(context);
-    self.hash = HashPassword(self.password, self.salt);
-    std::fill(self.password.begin(), self.password.end(), '\0');
-  }
-};
-
-io::Task<StatusOr<std::string>> Hash(std::string password) {
-  HashWork work{.password = std::move(password),
-                .salt = {io::RandomUint64(), io::RandomUint64()},
-                .hash = absl::UnknownError("")};
-  co_await io::RunBlocking(&HashWork::Call, &work);
-  co_return std::move(work.hash);
-}
 
 io::Task<Status> ApplyOne(Directory& directory, DirectoryChange change) {
   storage::DirectoryTransaction transaction;
@@ -326,14 +307,6 @@ io::Task<Status> ActOnDomain(Directory& directory, const std::string& name, std:
                               DirectoryChange::Put(entry, DirectoryChange::Expect::kAbsent));
 }
 
-void SetPassword(AccountEntry& account, std::string hash) {
-  // SCRAM keys are of the password that was; app passwords live on.
-  std::erase_if(account.credentials,
-                [](const Credential& one) { return one.kind != CredentialKind::kAppPassword; });
-  account.credentials.insert(account.credentials.begin(),
-                             {CredentialKind::kPassword, "", std::move(hash), io::WallNow()});
-}
-
 // Reads what a request says of an account; `password` is left to be hashed.
 Status TakeAccount(Body& body, AccountEntry& account, std::string& password) {
   (void)body.Text("name", account.display_name);
@@ -347,33 +320,32 @@ Status TakeAccount(Body& body, AccountEntry& account, std::string& password) {
   return storage::CheckEntry(account);
 }
 
-io::Task<Status> AddAccount(Directory& directory, const std::string& address, Body& body) {
+io::Task<Status> AddAccount(Directory& directory, const std::string& address, Body& body,
+                            PasswordMaking making) {
   AccountEntry account{.address = address, .created = io::WallNow()};
   std::string password;
   CO_RETURN_IF_ERROR(TakeAccount(body, account, password));
   if (!password.empty()) {
-    auto hash = co_await Hash(std::move(password));
-    CO_RETURN_IF_ERROR(hash.status());
-    SetPassword(account, *std::move(hash));
+    CO_RETURN_IF_ERROR(co_await SetOwnPassword(account, std::move(password), making));
   }
   co_return co_await ApplyOne(directory,
                               DirectoryChange::Put(account, DirectoryChange::Expect::kAbsent));
 }
 
-io::Task<Status> SetAccount(Directory& directory, const std::string& address, Body& body) {
+io::Task<Status> SetAccount(Directory& directory, const std::string& address, Body& body,
+                            PasswordMaking making) {
   auto found = FindAs<AccountEntry>(directory, address);
   if (!found.entry) co_return NoSuch("account", address);
   std::string password;
   CO_RETURN_IF_ERROR(TakeAccount(body, *found.entry, password));
   if (!password.empty()) {
-    auto hash = co_await Hash(std::move(password));
-    CO_RETURN_IF_ERROR(hash.status());
-    SetPassword(*found.entry, *std::move(hash));
+    CO_RETURN_IF_ERROR(co_await SetOwnPassword(*found.entry, std::move(password), making));
   }
   co_return co_await PutBack(directory, *std::move(found.entry), found.version);
 }
 
-io::Task<Status> ChangePassword(Directory& directory, const std::string& address, Body& body) {
+io::Task<Status> ChangePassword(Directory& directory, const std::string& address, Body& body,
+                                PasswordMaking making) {
   std::string password, app;
   bool revoke = false;
   (void)body.Text("password", password);
@@ -393,27 +365,30 @@ io::Task<Status> ChangePassword(Directory& directory, const std::string& address
       co_return absl::NotFoundError(app.empty() ? "there is no password" : "no such app password");
     co_return co_await PutBack(directory, *std::move(found.entry), found.version);
   }
-  auto hash = co_await Hash(std::move(password));
-  CO_RETURN_IF_ERROR(hash.status());
   if (app.empty()) {
-    SetPassword(*found.entry, *std::move(hash));
+    CO_RETURN_IF_ERROR(co_await SetOwnPassword(*found.entry, std::move(password), making));
   } else {
-    (void)std::erase_if(credentials, same);
-    credentials.push_back({CredentialKind::kAppPassword, app, *std::move(hash), io::WallNow()});
+    CO_RETURN_IF_ERROR(
+        co_await SetChosenAppPassword(*found.entry, app, std::move(password), making));
   }
-  CO_RETURN_IF_ERROR(storage::CheckEntry(*found.entry));
   co_return co_await PutBack(directory, *std::move(found.entry), found.version);
 }
 
-io::Task<Status> ActOnAccount(Directory& directory, const std::string& address,
-                              std::string_view verb, Body& body) {
-  if (verb == "add") co_return co_await AddAccount(directory, address, body);
-  if (verb == "set") co_return co_await SetAccount(directory, address, body);
-  if (verb == "passwd") co_return co_await ChangePassword(directory, address, body);
+io::Task<Status> ActOnAccount(Directory& directory, storage::Accounts& accounts,
+                              const std::string& address, std::string_view verb, Body& body,
+                              PasswordMaking making) {
+  if (verb == "add") co_return co_await AddAccount(directory, address, body, making);
+  if (verb == "set") co_return co_await SetAccount(directory, address, body, making);
+  if (verb == "passwd") co_return co_await ChangePassword(directory, address, body, making);
   const auto found = FindAs<AccountEntry>(directory, address);
   if (!found.entry) co_return NoSuch("account", address);
-  co_return co_await ApplyOne(directory,
-                              DirectoryChange::Erase(address, DirectoryChange::Expect::kPresent));
+  CO_RETURN_IF_ERROR(co_await ApplyOne(
+      directory, DirectoryChange::Erase(address, DirectoryChange::Expect::kPresent)));
+  // The number is never given again: nobody else would find what is left.
+  const Status erased = co_await accounts.Erase(AccountId(found.entry->id));
+  if (erased.ok()) co_return erased;
+  co_return Status(erased.code(), Absl(fmt::format("{} is deleted, but not its mail: {}", address,
+                                                   Std(erased.message()))));
 }
 
 // Targets are added to those that are there, and taken from them.
@@ -509,8 +484,9 @@ io::Task<void> Import(Directory& directory, const ControlRequest& request,
   (void)co_await response.Send(body + "\n");
 }
 
-io::Task<Status> Act(Directory& directory, const ControlRequest& request,
-                     const std::vector<std::string>& path) {
+io::Task<Status> Act(Directory& directory, storage::Accounts& accounts,
+                     const ControlRequest& request, const std::vector<std::string>& path,
+                     PasswordMaking making) {
   Body body(request.body);
   const std::string_view verb = path[3];
   if (path[1] == "domains" && (verb == "add" || verb == "delete")) {
@@ -522,7 +498,7 @@ io::Task<Status> Act(Directory& directory, const ControlRequest& request,
       (verb == "add" || verb == "set" || verb == "passwd" || verb == "delete")) {
     const auto address = storage::DirectoryAddress(path[2]);
     if (!address) co_return absl::InvalidArgumentError(Absl(path[2] + " is no address"));
-    co_return co_await ActOnAccount(directory, *address, verb, body);
+    co_return co_await ActOnAccount(directory, accounts, *address, verb, body, making);
   }
   if (path[1] == "aliases" && (verb == "add" || verb == "delete")) {
     const auto name = storage::DirectoryAliasName(path[2]);
@@ -530,6 +506,39 @@ io::Task<Status> Act(Directory& directory, const ControlRequest& request,
     co_return co_await ActOnAlias(directory, *name, verb, body);
   }
   co_return absl::NotFoundError("no such resource");
+}
+
+// The one answer that shows a password: it was drawn here.
+io::Task<void> AnswerAppPassword(Directory& directory, const ControlRequest& request,
+                                 const std::string& name, PasswordMaking making,
+                                 ControlResponse& response) {
+  Body body(request.body);
+  std::string app;
+  (void)body.Text("name", app);
+  const auto address = storage::DirectoryAddress(name);
+  auto found = FindAs<AccountEntry>(directory, address.value_or(""));
+  Status status = found.entry ? absl::OkStatus() : NoSuch("account", name);
+  if (const std::string wrong = body.wrong(); !wrong.empty()) {
+    status = absl::InvalidArgumentError(Absl(wrong));
+  }
+  StatusOr<std::string> password = status;
+  if (status.ok()) password = co_await DrawAppPassword(*found.entry, app, making);
+  status = password.status();
+  if (status.ok()) {
+    status = co_await PutBack(directory, *std::move(found.entry), found.version);
+  }
+  if (!status.ok()) {
+    co_await Answer(response, status, "");
+    co_return;
+  }
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject().Key("done").String("app-password").Key("name").String(app);
+  json.Key("password").String(*password).EndObject();
+  response.Begin(200, kJsonType);
+  (void)co_await response.Send(text + "\n");
+  codec::Wipe(text);
+  codec::Wipe(*password);
 }
 
 io::Task<void> Read(Directory& directory, const RequestTarget& target, ControlResponse& response) {
@@ -586,7 +595,15 @@ io::Task<void> AnswerDirectory(ShardServer& server, const ControlRequest& reques
   if (request.method == "GET") {
     co_await Read(directory, target, response);
   } else if (path.size() == 4) {
-    co_await Answer(response, co_await Act(directory, request, path), path[3]);
+    const agent::AuthenticatorOptions& options = server.config().authentication;
+    const PasswordMaking making = {.cost = options.cost,
+                                   .scram_iterations = options.scram_iterations};
+    if (path[1] == "accounts" && path[3] == "app-password") {
+      co_await AnswerAppPassword(directory, request, path[2], making, response);
+    } else {
+      co_await Answer(response, co_await Act(directory, server.accounts(), request, path, making),
+                      path[3]);
+    }
   } else if (path.size() == 3 && path[1] == "directory" && path[2] == "import") {
     co_await Import(directory, request, target, response);
   } else if (path.size() == 3 && path[1] == "directory" && path[2] == "accept") {

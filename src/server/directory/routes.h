@@ -8,6 +8,9 @@
 //                                                     "enabled": …, "quota_bytes": …,
 //                                                     "quota_messages": …}
 //   POST /v1/accounts/ADDRESS/passwd                 {"password": …, "app": NAME, "revoke": true}
+//   POST /v1/accounts/ADDRESS/app-password           {"name": …}; the answer's "password" was
+//   drawn,
+//                                                    and is shown nowhere else, ever
 //   POST /v1/accounts/ADDRESS/delete
 //   GET  /v1/aliases?domain=D
 //   POST /v1/aliases/NAME/add                        {"targets": […], "moved": true, "comment": …}
@@ -16,7 +19,8 @@
 //   GET  /v1/directory                               the text file, with the hashes
 //   POST /v1/directory/import?prune=true&dry_run=true   the text file
 //   POST /v1/directory/accept
-// Shard: 0. Hashes are shown by GET /v1/directory alone; passwords never, and never logged.
+// Shard: 0. Hashes are shown by GET /v1/directory alone; no other password is shown, none is
+// logged.
 #pragma once
 
 #include "server/control/routes.h"

@@ -17,11 +17,12 @@ constexpr uint64_t kSessionsMin = 16;
 
 // The services that have listeners: [limits] connections is for each.
 uint64_t RoomsOf(const Config& config) {
-  const bool pop3 =
-      std::any_of(config.listeners.begin(), config.listeners.end(), [](const ListenerConfig& one) {
-        return one.options.protocol == session::ListenerProtocol::kPop3;
-      });
-  return pop3 ? 2 : 1;
+  const auto is_pop3 = [](const ListenerConfig& one) {
+    return one.options.protocol == session::ListenerProtocol::kPop3;
+  };
+  const auto pop3 = std::count_if(config.listeners.begin(), config.listeners.end(), is_pop3);
+  const bool smtp = static_cast<size_t>(pop3) < config.listeners.size();
+  return pop3 > 0 && smtp ? 2 : 1;
 }
 
 }  // namespace

@@ -6,8 +6,10 @@
 #include "ringmail/base/log.h"
 #include "ringmail/io/blocking.h"
 #include "ringmail/io/shard.h"
+#include "server/config/token.h"
 #include "server/control/routes.h"
 #include "server/control/service.h"
+#include "server/serve/auth_secret.h"
 #include "server/serve/certificate_keeper.h"
 #include "server/serve/on_shard.h"
 
@@ -29,10 +31,19 @@ struct PublishWork {
   }
 };
 
+struct ServicesWork {
+  const codec::Secret* secret = nullptr;
+  io::Task<void> Run(ShardServer& server) {
+    server.MakeServices(*secret);
+    co_return;
+  }
+};
+
 struct StartWork {
   std::vector<agent::Transfer*> peers;
+  std::vector<agent::Authenticator*> authenticators;
   io::Task<void> Run(ShardServer& server) {
-    server.Start(std::move(peers));
+    server.Start(std::move(peers), std::move(authenticators));
     co_return;
   }
 };
@@ -76,6 +87,10 @@ struct StopTransferWork {
   io::Task<void> Run(ShardServer& server) { co_await server.StopTransfer(deadline); }
 };
 
+struct StopAuthenticatorWork {
+  io::Task<void> Run(ShardServer& server) { co_await server.StopAuthenticator(); }
+};
+
 struct CloseWork {
   Status status;
   io::Task<void> Run(ShardServer& server) { status = co_await server.Close(); }
@@ -98,6 +113,7 @@ struct ReadWork {
     self.result = self.boot->read_config(self.boot->config_path);
     if (self.boot->read_file != nullptr) {
       LoadTls(self.result, self.boot->read_file, self.boot->ticket_keys, self.now);
+      LoadTokenKeys(self.result, self.boot->read_file);
     }
   }
 };
@@ -174,7 +190,17 @@ io::Task<bool> Director::Open() {
         .Field("what", what);
     Fail(ExitCode::kStore, what);
   }
-  co_return good;
+  if (!good) co_return false;
+  const auto secret = co_await LoadAuthSecret(boot_.config->data_dir);
+  if (!secret.ok()) {
+    const std::string what = "auth_secret: " + std::string(Std(secret.status().message()));
+    Log(LogLevel::kError, "store_failed").Field("what", what);
+    Fail(ExitCode::kStore, what);
+    co_return false;
+  }
+  std::vector<ServicesWork> made(boot_.servers.size(), ServicesWork{&*secret});
+  co_await RunOnEach<ServicesWork>(boot_.servers, made);
+  co_return true;
 }
 
 io::Task<void> Director::HandOut(BoundListener& bound) {
@@ -193,8 +219,12 @@ io::Task<void> Director::HandOut(BoundListener& bound) {
 io::Task<void> Director::Start() {
   std::vector<agent::Transfer*> peers;
   uint64_t messages = 0;
-  for (ShardServer* server : boot_.servers) peers.push_back(&server->transfer());
-  std::vector<StartWork> starts(boot_.servers.size(), StartWork{peers});
+  std::vector<agent::Authenticator*> authenticators;
+  for (ShardServer* server : boot_.servers) {
+    peers.push_back(&server->transfer());
+    authenticators.push_back(&server->authenticator());
+  }
+  std::vector<StartWork> starts(boot_.servers.size(), StartWork{peers, authenticators});
   PublishWork publish;
   for (ShardServer* server : boot_.servers) {
     publish.directories.push_back(&server->directory());
@@ -350,6 +380,8 @@ io::Task<void> Director::Stop() {
   co_await RunOnEach<StopTransferWork>(boot_.servers, transfers);
   std::vector<StopAccountsWork> accounts(boot_.servers.size());
   co_await RunOnEach<StopAccountsWork>(boot_.servers, accounts);
+  std::vector<StopAuthenticatorWork> authenticators(boot_.servers.size());
+  co_await RunOnEach<StopAuthenticatorWork>(boot_.servers, authenticators);
 }
 
 io::Task<void> Director::Close() {

@@ -25,27 +25,17 @@ io::Task<Status> ShardServer::Open() {
                                     {.transport = local_.get(),
                                      .directory = &store_->directory(),
                                      .accounts = &store_->accounts()});
-  smtp::SmtpOptions smtp_options = ServerOptions(*config_);
-  smtp_options.sessions_max = sessions_max_;
-  authenticator_ = std::make_unique<DirectoryAuthenticator>(store_->directory(), config_->hostname,
-                                                            OfferScram::kNo);
-  smtp_options.authenticator = authenticator_.get();
-  smtp_ = smtp::SmtpService::Make(*door_, std::move(smtp_options));
-  pop3_ = pop3::Pop3Service::Make(store_->accounts(), *store_, *authenticator_, OptionsOfPop3());
-  responder_ = acme::AcmeResponder::Make(ResponderOptionsOf(*config_));
   store_->RegisterMetrics(metrics_);
   door_->RegisterMetrics(metrics_);
   transfer_->RegisterMetrics(metrics_);
   local_->RegisterMetrics(metrics_);
-  smtp_->RegisterMetrics(metrics_);
-  pop3_->RegisterMetrics(metrics_);
-  responder_->RegisterMetrics(metrics_);
   co_return absl::OkStatus();
 }
 
 agent::MailDoor::Options ShardServer::OptionsOfDoor() const {
   agent::MailDoor::Options options = DoorOptions(*config_, io::ShardCount());
   options.directory = options.identity_directory = &store_->directory();
+  options.accounts = &store_->accounts();
   return options;
 }
 
@@ -53,6 +43,22 @@ pop3::Pop3Options ShardServer::OptionsOfPop3() const {
   pop3::Pop3Options options = Pop3ServerOptions(*config_);
   options.sessions_max = std::min(options.sessions_max, sessions_max_);
   return options;
+}
+
+void ShardServer::MakeServices(const codec::Secret& secret) {
+  secret_ = secret;
+  authenticator_ =
+      agent::Authenticator::Make(store_->directory(), AuthenticatorOptionsOf(*config_, secret));
+  smtp::SmtpOptions options = ServerOptions(*config_);
+  options.sessions_max = sessions_max_;
+  options.authenticator = authenticator_.get();
+  smtp_ = smtp::SmtpService::Make(*door_, std::move(options));
+  pop3_ = pop3::Pop3Service::Make(store_->accounts(), *store_, *authenticator_, OptionsOfPop3());
+  responder_ = acme::AcmeResponder::Make(ResponderOptionsOf(*config_));
+  authenticator_->RegisterMetrics(metrics_);
+  smtp_->RegisterMetrics(metrics_);
+  pop3_->RegisterMetrics(metrics_);
+  responder_->RegisterMetrics(metrics_);
 }
 
 void ShardServer::LogRecovery(const storage::RecoveryReport& report) const {
@@ -99,6 +105,8 @@ uint32_t ShardServer::session_count() const {
 
 // All at once: each has until the deadline.
 io::Task<void> ShardServer::StopSessions(MonotonicTime deadline) {
+  // Sessions wait for them.
+  authenticator_->EndPenalties();
   io::Gate gate;
   gate.Spawn(smtp_->Stop(deadline));
   gate.Spawn(pop3_->Stop(deadline));
@@ -120,6 +128,7 @@ void ShardServer::Reconfigure(const Config& config) {
   transfer_->Reconfigure(config.transfer);
   local_->Reconfigure(config.delivery);
   store_->directory().Reconfigure(config.directory);
+  authenticator_->Reconfigure(AuthenticatorOptionsOf(config, secret_));
 }
 
 io::Task<Status> ShardServer::Close() {

@@ -2,9 +2,9 @@
 // the protocols, made and ended in order.
 //
 // Made by: the shard's main, on that shard.
-// Order: Open once; Start once all shards are open; Listen, Unlisten and Reconfigure at any time
-//   after; StopSessions, StopTransfer, StopAccounts, Close in this order, each on all shards before
-//   the next.
+// Order: Open once; MakeServices and then Start once all shards are open; Listen, Unlisten and
+//   Reconfigure at any time after; StopSessions, StopTransfer, StopAccounts, StopAuthenticator,
+//   Close in this order, each on all shards before the next.
 // Shard: its own; others reach it by RunOn (on_shard.h).
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "ringmail/agent/authenticator.h"
 #include "ringmail/agent/delivery.h"
 #include "ringmail/agent/mail_transaction.h"
 #include "ringmail/agent/transfer.h"
@@ -25,7 +26,7 @@
 #include "ringmail/protocol/smtp.h"
 #include "ringmail/storage/store.h"
 #include "server/config/config.h"
-#include "server/serve/directory_authenticator.h"
+#include "server/mailboxes/lane.h"
 
 namespace ringmail::server {
 
@@ -38,8 +39,15 @@ class ShardServer {
 
   // Opens and recovers the store, logs what recovery found, and makes the rest on top of it.
   io::Task<Status> Open();
-  // `peers[i]` is shard i's transfer.
-  void Start(std::vector<agent::Transfer*> peers) { transfer_->Start(std::move(peers)); }
+  // Once the store is open: who knows the accounts, and whom they talk to. `secret` is that of all
+  // shards.
+  void MakeServices(const codec::Secret& secret);
+  // `peers[i]` is shard i's transfer, `authenticators[i]` its authenticator.
+  void Start(std::vector<agent::Transfer*> peers,
+             std::vector<agent::Authenticator*> authenticators) {
+    transfer_->Start(std::move(peers));
+    authenticator_->Start(std::move(authenticators));
+  }
   void Listen(io::Listener listener, const ListenerConfig& config);
   void Unlisten(const io::Endpoint& local);
   // `config` outlives this. What needs a restart stays as it was.
@@ -49,14 +57,20 @@ class ShardServer {
   io::Task<void> StopTransfer(MonotonicTime deadline) { return transfer_->Stop(deadline); }
   // What accounts do between shards.
   io::Task<void> StopAccounts() { return store_->accounts().Stop(); }
+  io::Task<void> StopAuthenticator() { return authenticator_->Stop(); }
   io::Task<Status> Close();
 
   ShardIndex index() const { return index_; }
-  bool open() const { return transfer_ != nullptr; }
+  // Until the next reload.
+  const Config& config() const { return *config_; }
+  bool open() const { return pop3_ != nullptr; }
   storage::Queue& queue() { return store_->queue(); }
   storage::Directory& directory() { return store_->directory(); }
+  storage::ShardStore& store() { return *store_; }
   storage::Accounts& accounts() { return store_->accounts(); }
+  LaneSet& lanes() { return lanes_; }
   agent::Transfer& transfer() { return *transfer_; }
+  agent::Authenticator& authenticator() { return *authenticator_; }
   const MetricRegistry& metrics() const { return metrics_; }
   uint32_t session_count() const;
 
@@ -76,14 +90,16 @@ class ShardServer {
   const ShardIndex index_;
   MetricRegistry metrics_;
   std::unique_ptr<storage::ShardStore> store_;
+  std::unique_ptr<agent::Authenticator> authenticator_;
+  codec::Secret secret_;
   std::unique_ptr<agent::MailDoor> door_;
   std::unique_ptr<agent::Transport> transport_;
   std::unique_ptr<agent::LocalTransport> local_;
   std::unique_ptr<agent::Transfer> transfer_;
-  std::unique_ptr<DirectoryAuthenticator> authenticator_;
   std::unique_ptr<smtp::SmtpService> smtp_;
   std::unique_ptr<pop3::Pop3Service> pop3_;
   std::unique_ptr<acme::AcmeResponder> responder_;
+  LaneSet lanes_;
   io::Gate calls_;
   io::Event end_;
 };

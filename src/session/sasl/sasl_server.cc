@@ -198,7 +198,8 @@ SaslStep SaslServer::Succeed(const CredentialAnswer& answer) {
   if (answer.account.empty()) return SaslFailed(SaslFailure::kUnavailable);
   const std::string& wanted = question_.authorization_id;
   const bool same =
-      wanted.empty() || wanted == question_.authentication_id || wanted == answer.account;
+      wanted.empty() || wanted == question_.authentication_id ||
+      codec::AsciiEqualNoCase(wanted, answer.account);  // "Bob" and "bob" are one account
   // As a wrong password is refused: what an account may do is nobody's business.
   if (!same && options_.authorization == SaslAuthorization::kSameOnly) {
     return SaslFailed(SaslFailure::kRefused);

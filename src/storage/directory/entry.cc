@@ -307,7 +307,8 @@ std::optional<std::string> DirectoryAddress(std::string_view text) {
     const size_t at = text.rfind('@');
     if (at == text.npos || at == 0 || at > message::kLocalPartBytesMax) return std::nullopt;
     const auto domain = DirectoryDomain(text.substr(at + 1));
-    if (!domain || HasControl(text) || text.front() == '"') return std::nullopt;
+    if (!domain || HasControl(text) || text.front() == '"' || text.front() == '@')
+      return std::nullopt;
     const auto written = message::ParseMailbox(WrittenAddress(text), message::Utf8::kAllowed);
     if (!written) return std::nullopt;
     std::string out(text.substr(0, at));
@@ -322,8 +323,8 @@ std::optional<std::string> DirectoryAddress(std::string_view text) {
     if (mailbox->quoted() && local[i] == '\\' && i + 1 < local.size()) ++i;
     out += Lower(local[i]);
   }
-  if (out.empty() || out.front() == '"')
-    return std::nullopt;  // the latter: kept for WrittenAddress
+  // A quotation mark in front is kept for WrittenAddress, "@" for the catch-all.
+  if (out.empty() || out.front() == '"' || out.front() == '@') return std::nullopt;
   return out + '@' + message::NormalizedDomain(mailbox->domain);
 }
 

@@ -141,9 +141,10 @@ std::vector<MessageEntry> AccountState::TakeOut(MailboxState& mailbox, const Ste
 void AccountState::Vanish(MailboxState& mailbox, const std::vector<UidRange>& uids,
                           ModSeq mod_seq) {
   for (const UidRange& range : uids) mailbox.vanished.push_back({range, mod_seq});
-  while (mailbox.vanished.size() > AccountLimits::kVanishedRangesMax) {
-    mailbox.vanished_since = mailbox.vanished.front().mod_seq;
-    mailbox.vanished.pop_front();
+  if (mailbox.vanished.size() > AccountLimits::kVanishedRangesMax) {
+    const auto kept = mailbox.vanished.end() - AccountLimits::kVanishedRangesMax;
+    mailbox.vanished_since = (kept - 1)->mod_seq;
+    mailbox.vanished.erase(mailbox.vanished.begin(), kept);
   }
 }
 

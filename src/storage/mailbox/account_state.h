@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -42,8 +41,8 @@ struct MailboxState {
   uint32_t unseen = 0;
   uint64_t bytes = 0;
   std::vector<std::string> keywords;
-  std::deque<Vanished> vanished;  // in the order in which they left
-  ModSeq vanished_since;          // what left at or before it may be forgotten
+  std::vector<Vanished> vanished;  // in the order in which they left
+  ModSeq vanished_since;           // what left at or before it may be forgotten
 };
 
 class AccountState {

@@ -31,7 +31,7 @@ io::Task<StatusOr<AccountRef>> AccountsCore::Open(AccountId id) {
   co_return held;
 }
 
-io::Task<Status> AccountsCore::Erase(AccountId id) {
+io::Task<Status> AccountsCore::EraseHere(AccountId id) {
   auto account = co_await Open(id);
   CO_RETURN_IF_ERROR(account.status());
   co_return co_await open_.find(id)->second->Erase();

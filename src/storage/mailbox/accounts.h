@@ -33,6 +33,7 @@ class AccountsCore final : public Accounts {
   io::Task<void> Close();
 
   ShardIndex ShardOf(AccountId id) const override;
+  bool Full(AccountId id) const override;
   io::Task<StatusOr<AccountRef>> Open(AccountId id) override;
   io::Task<Status> Erase(AccountId id) override;
   io::Task<StatusOr<BorrowedContent>> Borrow(ContentId id) override;
@@ -48,6 +49,8 @@ class AccountsCore final : public Accounts {
   void Measured(uint64_t before, uint64_t now) { open_bytes_ += now - before; }
   // It has contents to release.
   void Releasable(AccountId id);
+  // Tells all shards.
+  void SetFull(AccountId id, bool full);
   // Tells who holds them, durably, then forgets them: some of what waits.
   io::Task<Status> ReleaseSome(OpenAccount& account);
 
@@ -61,19 +64,27 @@ class AccountsCore final : public Accounts {
   struct Holdings;
   struct LendCall;
   struct ReleaseCall;
+  struct EraseCall;
   struct PlaceCall;
 
   // accounts.cc
   void CloseIdle();
   void End(OpenAccount& account);
 
+  io::Task<Status> EraseHere(AccountId id);
+
   // accounts_across_shards.cc
+  static void BeginErase(io::ShardMessage& message);
+  static io::Task<void> ServeErase(EraseCall* call);
+  static void EraseAnswered(io::ShardMessage& message);
   void GiveBack(const Content& content, ShardIndex owner) override;
   static void TakeBack(io::ShardMessage& message);
   std::vector<ShardIndex> ShardsWith(LogId log) const;
   io::Task<const Content*> LendFrom(ShardIndex shard, ContentId id);
   static void ServeLend(io::ShardMessage& message);
   static io::Task<void> Answer(ShardIndex to, io::ShardMessage message);
+  void NoteFull(AccountId id, bool full);
+  static void FullHeard(io::ShardMessage& message);
   static void LendAnswered(io::ShardMessage& message);
   io::Task<Status> ReleaseAt(ShardIndex shard, AccountId account, std::vector<ContentId> contents);
   io::Task<Status> ReleaseHere(AccountId account, const std::vector<ContentId>& contents);
@@ -99,6 +110,7 @@ class AccountsCore final : public Accounts {
   std::vector<AccountsCore*> peers_;
   uint64_t lent_ = 0;  // to other shards
   io::Event returned_;
+  absl::flat_hash_map<AccountId, MonotonicTime> full_;  // until when that is believed
   absl::flat_hash_set<AccountId> releasable_;
   io::Event release_;
   io::Gate gate_;     // what goes on for our own accounts; until Stop

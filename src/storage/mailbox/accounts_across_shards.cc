@@ -11,6 +11,8 @@
 namespace ringmail::storage {
 namespace {
 
+// Accounts that are known to be full; more are found out by delivery.
+constexpr size_t kFullMax = 100'000;
 // Contents released in one go.
 constexpr size_t kReleaseMax = 1000;
 // Accounts whose contents are released at once.
@@ -166,6 +168,42 @@ void AccountsCore::Published(std::shared_ptr<const Placement> placement,
   gate_.Spawn(RunRelease(this));
 }
 
+// --- quotas ---
+
+bool AccountsCore::Full(AccountId id) const {
+  const auto found = full_.find(id);
+  return found != full_.end() && io::Now() < found->second;
+}
+
+void AccountsCore::NoteFull(AccountId id, bool full) {
+  if (!full) {
+    full_.erase(id);
+    return;
+  }
+  if (full_.size() >= kFullMax) {
+    const MonotonicTime now = io::Now();
+    absl::erase_if(full_, [now](const auto& one) { return one.second <= now; });
+  }
+  if (full_.size() < kFullMax) full_[id] = io::Now() + AccountsLimits::kFullKnown;
+}
+
+void AccountsCore::SetFull(AccountId id, bool full) {
+  NoteFull(id, full);
+  for (uint16_t i = 0; i < peers_.size(); ++i) {
+    if (ShardIndex(i) == io::ThisShard()) continue;
+    io::ShardMessage message{.run = FullHeard};
+    message.SetPointer(0, peers_[i]);
+    message.words[1] = id.value;
+    message.words[2] = full ? 1 : 0;
+    // A hint: what is not heard is found out by the delivery.
+    (void)io::TryPost(ShardIndex(i), message);
+  }
+}
+
+void AccountsCore::FullHeard(io::ShardMessage& message) {
+  message.Pointer<AccountsCore>(0)->NoteFull(AccountId(message.words[1]), message.words[2] != 0);
+}
+
 // --- lending ---
 
 io::Task<StatusOr<BorrowedContent>> AccountsCore::Borrow(ContentId id) {
@@ -226,6 +264,44 @@ void AccountsCore::TakeBack(io::ShardMessage& message) {
   auto* const owner = message.Pointer<AccountsCore>(1);
   Return(*message.Pointer<Content>(0));
   if (--owner->lent_ == 0) owner->returned_.Notify();
+}
+
+// --- erasing ---
+
+struct AccountsCore::EraseCall {
+  AccountsCore* owner;
+  AccountId account;
+  ShardIndex from;
+  Status status;
+  io::Event done;
+};
+
+io::Task<Status> AccountsCore::Erase(AccountId id) {
+  const ShardIndex shard = ShardOf(id);
+  if (shard == io::ThisShard()) co_return co_await EraseHere(id);
+  CHECK(placement_ != nullptr);
+  EraseCall call{.owner = peers_[shard.value], .account = id, .from = io::ThisShard()};
+  io::ShardMessage message{.run = BeginErase};
+  message.SetPointer(0, &call);
+  co_await io::Post(shard, message);
+  (void)co_await call.done.Wait(kNever);
+  co_return std::move(call.status);
+}
+
+void AccountsCore::BeginErase(io::ShardMessage& message) {
+  auto* const call = message.Pointer<EraseCall>(0);
+  call->owner->serving_.Spawn(ServeErase(call));
+}
+
+io::Task<void> AccountsCore::ServeErase(EraseCall* call) {
+  call->status = co_await call->owner->EraseHere(call->account);
+  io::ShardMessage answer{.run = EraseAnswered};
+  answer.SetPointer(0, call);
+  co_await io::Post(call->from, answer);
+}
+
+void AccountsCore::EraseAnswered(io::ShardMessage& message) {
+  message.Pointer<EraseCall>(0)->done.Notify();
 }
 
 // --- releasing ---

@@ -146,6 +146,9 @@ io::Task<StatusOr<std::vector<ChangeResult>>> OpenAccount::ApplyWithContent(
 }
 
 io::Task<Status> OpenAccount::Forget(std::vector<ContentId> released) {
+  // Two may have released the same.
+  std::erase_if(released, [this](ContentId one) { return !state_.released().contains(one); });
+  if (released.empty()) co_return absl::OkStatus();
   AccountTransaction transaction;
   transaction.changes.push_back(ForgetReleased{std::move(released)});
   co_return (co_await Write(std::move(transaction), {}, Caller::kStore)).status();
@@ -219,7 +222,7 @@ io::Task<StatusOr<std::vector<ChangeResult>>> OpenAccount::Write(AccountTransact
   under_way_.push_back(&change);
   const Log::Committed committed = co_await log.Commit();
   CHECK(under_way_.front() == &change);  // commits return in the order of the log
-  under_way_.pop_front();
+  under_way_.erase(under_way_.begin());
   CO_RETURN_IF_ERROR(committed.status);
   for (Deposit& deposit : deposits) KeepDeposit(deposit, committed);
   Applied(change, committed);
@@ -287,9 +290,29 @@ void OpenAccount::Applied(Change& change, const Log::Committed& committed) {
                                     change.releases);
   store_.metrics().account_changes.Add();
   Measure();
+  JudgeQuota(change);
   if (!state_.released().empty()) accounts_.Releasable(id_);
   if (CheckpointDue()) BeginCheckpoint();
   TellWatchers();
+}
+
+// Those who let mail in hear of it, so that the sender hears it from them.
+void OpenAccount::JudgeQuota(const Change& change) {
+  bool refused = false;
+  for (size_t i = 0; i < change.results.size(); ++i) {
+    const auto* const append = std::get_if<Append>(&change.transaction.changes[i]);
+    if (append == nullptr) continue;
+    quota_bytes_ = append->quota_bytes;
+    quota_messages_ = append->quota_messages;
+    refused = refused || change.results[i].status == ChangeStatus::kOverQuota;
+  }
+  const bool used_up = (quota_bytes_ != 0 && state_.bytes() >= quota_bytes_) ||
+                       (quota_messages_ != 0 && state_.messages() >= quota_messages_);
+  const bool full = refused || used_up;
+  // A refusal is said again, since it is only believed for a while.
+  if (!full && !full_) return;
+  full_ = full;
+  accounts_.SetFull(id_, full);
 }
 
 // Any of them may end meanwhile.
@@ -336,11 +359,18 @@ io::Task<Status> OpenAccount::EraseAlone() {
   CO_RETURN_IF_ERROR(co_await Empty());
   while (!state_.released().empty()) CO_RETURN_IF_ERROR(co_await accounts_.ReleaseSome(*this));
   while (checkpointing_) (void)co_await checkpointed_.Wait(kNever);
-  if (last_number_ > 0) {
-    Log& log = store_.log();
-    const size_t bytes = RecordBytes(kAccountMetaBytes, 0);
+  Log& log = store_.log();
+  const size_t bytes = RecordBytes(kAccountMetaBytes, 0);
+  do {
+    // What the release worker has begun; it finds nothing more to do. Durable together with what
+    // was ours, it is resumed behind us: in a later turn.
+    while (!under_way_.empty()) {
+      CO_RETURN_IF_ERROR((co_await log.Commit()).status);
+      co_await io::Yield();
+    }
     if (!log.HasRoom(bytes)) CO_RETURN_IF_ERROR(co_await log.Room(bytes));
-    if (!under_way_.empty()) co_return absl::UnavailableError("the account is being changed");
+  } while (!under_way_.empty());
+  if (last_number_ > 0) {
     std::string& meta = store_.meta_scratch();
     meta.clear();
     EncodeAccountMeta({.account = id_,

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -109,6 +108,7 @@ class OpenAccount final : public Account, public ListHook<class IdleTag> {
   void KeepDeposit(Deposit& deposit, const Log::Committed& committed);
   void Applied(Change& change, const Log::Committed& committed);
   void Measure();
+  void JudgeQuota(const Change& change);
   void TellWatchers();
   io::Task<Status> Empty();
   io::Task<Status> EraseAlone();
@@ -127,13 +127,17 @@ class OpenAccount final : public Account, public ListHook<class IdleTag> {
   const AccountId id_;
   AccountState state_;
   uint64_t last_number_ = 0;  // of what was appended to the log
-  std::deque<Change*> under_way_;
+  std::vector<Change*> under_way_;
   IntrusiveList<AccountWatcher, AccountWatcherTag> watchers_;
   uint32_t refs_ = 0;
   bool loading_ = false, erasing_ = false;
   Status loaded_;
   std::vector<io::Event*> waiting_;  // for loading
   uint64_t memory_bytes_ = 0;
+  bool full_ = false;  // all shards were told so
+  // As the last Append named them.
+  uint64_t quota_bytes_ = 0;
+  uint32_t quota_messages_ = 0;
   MonotonicTime idle_since_{};
 
   bool checkpointing_ = false;

@@ -36,7 +36,9 @@ enum class DiskOperation : uint8_t {
   kList,
   kRename,
   kRemove,
-  kSyncDirectory
+  kSyncDirectory,
+  kExamine,
+  kSetModified
 };
 
 struct DiskRequest {
@@ -76,6 +78,7 @@ struct Inode {
   using Names = std::map<std::string, std::shared_ptr<Inode>>;
 
   bool directory = false;
+  WallTime modified{};  // what SetModified said; nothing else changes it
   bool linked = true;
   uint32_t open_handles = 0;
   SparseBytes content, durable_content;
@@ -153,6 +156,8 @@ class Disk {
   int List(const std::string& path, std::vector<std::string>& names);
   int Rename(const std::string& from, const std::string& to);
   int Remove(const std::string& path);
+  // Null: there is none.
+  std::shared_ptr<Inode> FindAny(const std::string& path) { return Find(path); }
   std::shared_ptr<Inode> FindDirectory(const std::string& path);
   uint64_t free_bytes() const;
 

@@ -391,6 +391,32 @@ Task<StatusOr<std::vector<std::string>>> ListDirectory(std::string path) {
   co_return names;
 }
 
+Task<StatusOr<FileFacts>> Examine(std::string path) {
+  sim::Shard& here = Here();
+  const auto verdict = Ask({.operation = sim::DiskOperation::kExamine, .path = path});
+  if (verdict.never) co_await Never();
+  co_await AtLeisure(verdict);
+  if (verdict.fault.error != 0) co_return ErrnoStatus(verdict.fault.error, "examine " + path);
+  const auto inode = here.node().disk().FindAny(path);
+  if (inode == nullptr) co_return ErrnoStatus(ENOENT, "examine " + path);
+  co_return FileFacts{
+      .kind = inode->directory ? FileFacts::Kind::kDirectory : FileFacts::Kind::kFile,
+      .bytes = inode->content.size(),
+      .modified = inode->modified};
+}
+
+Task<Status> SetModified(std::string path, WallTime when) {
+  sim::Shard& here = Here();
+  const auto verdict = Ask({.operation = sim::DiskOperation::kSetModified, .path = path});
+  if (verdict.never) co_await Never();
+  co_await AtLeisure(verdict);
+  const auto inode = here.node().disk().FindAny(path);
+  int error = verdict.fault.error;
+  if (error == 0 && inode == nullptr) error = ENOENT;
+  if (error == 0) inode->modified = when;
+  co_return Result(error, "date", path);
+}
+
 Task<Status> Rename(std::string from, std::string to) {
   sim::Shard& here = Here();
   const auto verdict = Ask({.operation = sim::DiskOperation::kRename, .path = from});

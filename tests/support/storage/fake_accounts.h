@@ -80,6 +80,7 @@ class FakeAccounts final : public Accounts {
     if (!open_fails.ok()) co_return open_fails;
     co_return AccountRef(&account);
   }
+  bool Full(AccountId) const override { return false; }
   io::Task<Status> Erase(AccountId) override { co_return absl::OkStatus(); }
   io::Task<StatusOr<BorrowedContent>> Borrow(ContentId) override {
     co_return absl::NotFoundError("no log has it");

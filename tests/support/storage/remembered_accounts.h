@@ -114,6 +114,7 @@ class RememberedAccounts final : public storage::Accounts {
   ShardIndex ShardOf(AccountId id) const override {
     return ShardIndex(static_cast<uint16_t>(id.value % shards_));
   }
+  bool Full(AccountId id) const override { return full.contains(id); }
   io::Task<StatusOr<storage::AccountRef>> Open(AccountId id) override {
     EXPECT_EQ(ShardOf(id), io::ThisShard());
     ++books_.opens;
@@ -129,6 +130,8 @@ class RememberedAccounts final : public storage::Accounts {
   }
   uint64_t open_count() const override { return open_.size(); }
   io::Task<void> Stop() override { co_return; }
+
+  std::set<AccountId> full;
   io::Task<void> Publish(std::vector<storage::Accounts*>) override { co_return; }
 
  private:

@@ -149,6 +149,43 @@ TEST(Door, CountsWhomAnAccountNamesNotThoseAnAliasMeans) {
   }));
 }
 
+TEST(Door, AFullMailboxIsPutOffAtTheDoorUnlessAnAliasLeadsThere) {
+  Village office;
+  office.people.push_back(Alias("all@example.org", {"ann@example.org", "bob@example.org"}));
+  ASSERT_TRUE(office.Run([](Office&, Desk& desk) -> Task<void> {
+    desk.accounts->full.insert(kAnn);
+    const Reply reply = co_await Send(desk, {"ann@example.org"});
+    EXPECT_EQ(reply.code, 452);
+    EXPECT_EQ(reply.status, (message::EnhancedStatus{4, 2, 2}));
+    EXPECT_EQ((co_await Send(desk, {"all@example.org"})).code, 250);
+    desk.accounts->full.clear();
+    EXPECT_EQ((co_await Send(desk, {"ann@example.org"})).code, 250);
+  }));
+}
+
+TEST(Door, TellsWhoLivesHereOnlyToWhomItMay) {
+  Village office;
+  office.door.disclosure = Disclosure::kTrusted;
+  office.door.relay.networks = {*IpNetwork::Parse("192.0.2.0/24")};
+  office.people.push_back(Alias("all@example.org", {"ann@example.org", "x@away.example"}));
+  ASSERT_TRUE(office.Run([](Office&, Desk& desk) -> Task<void> {
+    const MailSource stranger{.client = *IpAddress::Parse("198.51.100.1")};
+    const MailSource known{.client = *IpAddress::Parse("192.0.2.7")};
+    const MailDoor& door = *desk.door;
+    EXPECT_EQ(door.Verify(stranger, "ann@example.org").code, 252);
+    EXPECT_EQ(door.Expand(stranger, "all@example.org").code, 502);
+    EXPECT_EQ(door.Verify(known, "Ann+x@Example.org").text, "<ann@example.org>");
+    EXPECT_EQ(door.Verify(known, "<ann@example.org>").code, 250);
+    EXPECT_EQ(door.Verify(known, "nobody@example.org").code, 550);
+    EXPECT_EQ(door.Verify(known, "ann").code, 252);
+    EXPECT_EQ(door.Verify(known, "x@away.example").code, 252);
+    EXPECT_EQ(door.Expand(known, "all@example.org").text, "<ann@example.org>\n<x@away.example>");
+    EXPECT_EQ(door.Expand(known, "ann@example.org").text, "<ann@example.org>");
+    EXPECT_EQ(door.Expand(known, "x@away.example").code, 550);
+    co_return;
+  }));
+}
+
 TEST(Door, AnAliasToADomainThatNobodyRoutesIsPutOff) {
   Village office;
   office.door.routes = RouteTable({}, std::nullopt);

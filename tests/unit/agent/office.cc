@@ -193,6 +193,7 @@ io::Task<void> Office::Serve(Desk& desk) {
     desk.local = MakeLocalTransport(*desk.accounts, desk.store->directory(), delivery);
     desk.local->RegisterMetrics(desk.metrics);
     door_options.directory = &desk.store->directory();
+    door_options.accounts = desk.accounts.get();
     local = {desk.local.get(), &desk.store->directory(), desk.accounts.get()};
   }
   desk.door = std::make_unique<MailDoor>(desk.queue(), std::move(door_options));

@@ -269,6 +269,29 @@ TEST(File, AReadThatTheKernelCutsShortIsFinished) {
   });
 }
 
+TEST(File, AnExaminedPathSaysWhatItIsAndHoldsItsDate) {
+  TemporaryDirectory directory;
+  RunOnShards(
+      TestOptions(),
+      [](void* context) -> Task<void> {
+        const auto& dir = *static_cast<TemporaryDirectory*>(context);
+        auto file = co_await File::Open(dir / "one", OpenMode::kCreate, Access::kBuffered);
+        CO_ASSERT_TRUE(file.ok());
+        EXPECT_TRUE((co_await file->Write(0, "12345", Durability::kNone)).ok());
+        const WallTime when = FromUnixSeconds(951782399) + std::chrono::nanoseconds(7);
+        EXPECT_TRUE((co_await SetModified(dir / "one", when)).ok());
+        const auto facts = co_await Examine(dir / "one");
+        CO_ASSERT_TRUE(facts.ok());
+        EXPECT_EQ(facts->kind, FileFacts::Kind::kFile);
+        EXPECT_EQ(facts->bytes, 5u);
+        EXPECT_EQ(facts->modified, when);
+        EXPECT_EQ((co_await Examine(dir / "."))->kind, FileFacts::Kind::kDirectory);
+        EXPECT_TRUE(absl::IsNotFound((co_await Examine(dir / "two")).status()));
+        EXPECT_TRUE(absl::IsNotFound(co_await SetModified(dir / "two", when)));
+      },
+      &directory);
+}
+
 TEST(File, MoreBuffersThanCanBeRegisteredAreStillGoodForWriting) {
   TemporaryDirectory directory;
   RunOnShards(

@@ -222,6 +222,15 @@ TEST(DowngradeTest, EncodesEachPartThatNeedsIt) {
   }
 }
 
+// The "From " line of a mailbox file is one only where no field is before it.
+TEST(DowngradeTest, LeavesTheSeparatorOfMailboxesInFront) {
+  const auto down = DowngradeTo7Bit(Message(">From x\r\nSubject: s\r\n\r\n\xE9\r\n").view());
+  ASSERT_TRUE(down);
+  EXPECT_TRUE(down->starts_with(">From x\r\nContent-Transfer-Encoding: base64\r\nSubject:"))
+      << *down;
+  EXPECT_FALSE(DowngradeTo7Bit(Message(">From x\r\n\r\n\xE9\r\n").view()));
+}
+
 TEST(DowngradeTest, KeepsAMessageOfOnePart) {
   for (const std::string_view body : {"caf\u00E9\r\n", "caf\u00E9", "\r\n\xE9\xE9\xE9\xE9\r\n"}) {
     const Message message(

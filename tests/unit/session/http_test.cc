@@ -20,13 +20,22 @@ struct Requests {
   std::vector<HttpRequest> seen;
   HttpStatus status = HttpStatus::kOk;
   HttpLimits limits;
+  bool streamed = false;  // bodies come in pieces
+  size_t pieces = 0;
 };
 
 io::Task<void> ServeAll(Requests* requests) {
   HttpServerConnection connection(*requests->stream, requests->limits);
   do {
     HttpRequest request;
-    requests->status = co_await connection.ReadRequest(request, kNever);
+    requests->status = requests->streamed ? co_await connection.ReadRequestHead(request, kNever)
+                                          : co_await connection.ReadRequest(request, kNever);
+    while (requests->status == HttpStatus::kOk && connection.body_left() > 0) {
+      std::string piece;
+      requests->status = co_await connection.ReadBody(piece, kNever);
+      request.body += piece;
+      ++requests->pieces;
+    }
     if (requests->status == HttpStatus::kEnd) break;
     if (requests->status == HttpStatus::kRefused) {
       connection.Respond(request.refusal, "", "");
@@ -157,6 +166,20 @@ TEST(HttpServerTest, HoldsARequestToEachLimitAndNotToOneLess) {
   const std::string wide = "A: " + std::string(32, 'a') + "\r\n";  // 37 octets; the start has 26
   EXPECT_EQ(Refusal(start + wide + "B: " + std::string(30, 'b') + "\r\n\r\n", limits), 0);
   EXPECT_EQ(Refusal(start + wide + "B: " + std::string(31, 'b') + "\r\n\r\n", limits), 431);
+}
+
+TEST(HttpServerTest, ABodyThatIsStreamedComesInPiecesAndHasNoLimit) {
+  Requests requests{.limits = {.body_bytes_max = 4}, .streamed = true};
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n";
+  Serve({{.bytes = head + "\r\nabc"},
+         {.bytes = "defghi" + head + "Expect: 100-continue\r\n\r\n"},
+         {.bytes = "123456789"}},
+        requests);
+  EXPECT_EQ(requests.status, HttpStatus::kEnd);
+  ASSERT_EQ(requests.seen.size(), 2u);
+  EXPECT_EQ(requests.seen[0].body, "abcdefghi");
+  EXPECT_EQ(requests.seen[1].body, "123456789");
+  EXPECT_EQ(requests.pieces, 3u);
 }
 
 TEST(HttpServerTest, TellsAConnectionThatEndsWithinARequestFromOneThatEndsBetween) {

@@ -124,6 +124,9 @@ TEST(DirectoryName, IsOneForAllWaysToWriteAnAddress) {
   EXPECT_EQ(DirectoryAddress("\"b\\ob\"@example.org"), "bob@example.org");
   EXPECT_EQ(DirectoryAddress("\"john doe\"@example.org"), "john doe@example.org");
   EXPECT_EQ(DirectoryAddress("john doe@example.org"), "john doe@example.org");
+  // "@" in front is the catch-all's.
+  EXPECT_FALSE(DirectoryAddress("\"@x\"@example.org").has_value());
+  EXPECT_FALSE(DirectoryAddress("@x@example.org").has_value());
   EXPECT_EQ(DirectoryAddress("b\xc3\xb6"
                              "b@example.org"),
             "b\xc3\xb6"

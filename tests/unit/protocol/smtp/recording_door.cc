@@ -62,6 +62,12 @@ namespace ringmail::agent {
 
 MailDoor::MailDoor(storage::Queue& queue, Options options)
     : queue_(queue), hostname_(options.hostname), options_(std::move(options)) {}
+message::Reply MailDoor::Verify(const MailSource&, std::string_view) const {
+  return {252, {2, 0, 0}, "Not verified; RCPT will tell"};
+}
+message::Reply MailDoor::Expand(const MailSource&, std::string_view) const {
+  return {502, {5, 5, 1}, "Members of lists are not disclosed"};
+}
 void MailDoor::Reconfigure(Options options) { options_ = std::move(options); }
 
 MailTransaction::MailTransaction(MailDoor& door, const MailSource& source)

@@ -322,10 +322,10 @@ constexpr Wrong kWrong[] = {
      "f.toml:3:1: error: [[listener]] has no address: write address = \"0.0.0.0:25\"\n"},
     {"protocol = \"imap\"\n",
      "f.toml:3:12: error: [[listener]] protocol \"imap\" is not in this version yet: \"smtp\", "
-     "\"submission\", \"lmtp\" and \"pop3\" are\n"},
+     "\"submission\", \"lmtp\", \"pop3\" and \"acme\" are\n"},
     {"protocol = \"gopher\"\n",
      "f.toml:3:12: error: [[listener]] protocol \"gopher\" is no protocol: \"smtp\", "
-     "\"submission\", \"lmtp\" and \"pop3\" are\n"},
+     "\"submission\", \"lmtp\", \"pop3\" and \"acme\" are\n"},
     {"protocol = \"pop3\"\nauth = \"none\"\n",
      "f.toml:1:1: error: [[listener]] auth \"none\" lets nobody log in: take it out\n"},
     {"protocol = \"pop3\"\nauth = \"always\"\nbare_newline = \"refused\"\n",
@@ -341,7 +341,7 @@ constexpr Wrong kWrong[] = {
      "f.toml:6:15: error: [pop3] utf8_header \"x\" must be one of \"surrogate\", \"refused\"\n"},
     {"tls = \"starttls\"\n",
      "f.toml:3:7: error: [[listener]] tls needs a certificate: write [tls] with certificate and "
-     "private_key\n"},
+     "private_key, or [acme]\n"},
     {"tls = \"ssl\"\n",
      "f.toml:3:7: error: [[listener]] tls \"ssl\" must be one of \"none\", \"starttls\", "
      "\"implicit\"\n"},

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "server/directory/password_hash.h"
-
 namespace ringmail::server {
 namespace {
 
@@ -75,17 +73,6 @@ TEST(DirectoryText, TimesAreRealOnes) {
   for (std::string_view wrong : {"", "2026-02-30T00:00:00Z", "2026-11-23 16:19:24Z",
                                  "2026-11-23T24:00:00Z", "1969-12-31T23:59:59Z"})
     EXPECT_FALSE(ParseTime(wrong).has_value()) << wrong;
-}
-
-TEST(PasswordHash, IsOneThatCryptKnowsAndSaltsApart) {
-  const auto first = HashPassword("secret", {1, 2}), second = HashPassword("secret", {3, 4});
-  ASSERT_TRUE(first.ok() && second.ok());
-  EXPECT_TRUE(first->starts_with("{SHA512-CRYPT}$6$"));
-  EXPECT_NE(*first, *second);
-  EXPECT_EQ(*HashPassword("secret", {1, 2}), *first);
-  EXPECT_FALSE(HashPassword("", {1, 2}).ok());
-  EXPECT_FALSE(HashPassword(std::string(kPasswordBytesMax + 1, 'x'), {1, 2}).ok());
-  EXPECT_TRUE(HashPassword(std::string(kPasswordBytesMax - 1, 'x'), {1, 2}).ok());
 }
 
 }  // namespace

@@ -27,6 +27,10 @@ TEST(CapacityTest, EachServiceThatListensHasItsConnections) {
   config.smtp.sessions_max = 5000;
   EXPECT_FALSE(PlanCapacity(config, 1, 11'407).enough);
   EXPECT_TRUE(PlanCapacity(config, 1, 11'408).enough);
+  // Where POP3 alone listens, no descriptors wait for SMTP.
+  config.listeners[0].options.protocol = session::ListenerProtocol::kPop3;
+  EXPECT_FALSE(PlanCapacity(config, 1, 6407).enough);
+  EXPECT_TRUE(PlanCapacity(config, 1, 6408).enough);
 }
 
 TEST(CapacityTest, ADefaultIsLoweredToWhatFits) {

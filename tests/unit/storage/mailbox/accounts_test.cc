@@ -62,6 +62,33 @@ TEST(Accounts, UploadsComeInOneGroupWithTheirContents) {
   EXPECT_EQ(world.w.Check().contents, 2u);
 }
 
+TEST(Accounts, EveryShardKnowsWhoseMailboxIsFullUntilThereIsRoom) {
+  AccountWorld world;
+  static int turn;
+  turn = 0;
+  ASSERT_TRUE(world.Run(2, [](AccountWorld& self, ShardStore& store) -> Task<void> {
+    if (io::ThisShard() == ShardIndex(1)) {
+      while (turn < 1) co_await Pause();
+      co_await Pause();
+      EXPECT_TRUE(store.accounts().Full(kAnn));
+      turn = 2;
+      while (turn < 3) co_await Pause();
+      co_await Pause();
+      EXPECT_FALSE(store.accounts().Full(kAnn));
+      co_return;
+    }
+    EXPECT_TRUE((co_await self.Upload(store, kAnn, Text("one", 1), 2)).ok());
+    EXPECT_FALSE(store.accounts().Full(kAnn));
+    EXPECT_TRUE((co_await self.Upload(store, kAnn, Text("two", 2), 2)).ok());
+    EXPECT_TRUE(store.accounts().Full(kAnn));
+    turn = 1;
+    while (turn < 2) co_await Pause();
+    EXPECT_TRUE((co_await self.Expunge(store, kAnn, Text("one", 1))).ok());
+    EXPECT_FALSE(store.accounts().Full(kAnn));
+    turn = 3;
+  }));
+}
+
 TEST(Accounts, WhatIsExpungedLeavesTheLog) {
   AccountWorld world;
   ASSERT_TRUE(world.Run(1, [](AccountWorld& self, ShardStore& store) -> Task<void> {
@@ -191,6 +218,23 @@ TEST(Accounts, AnErasedAccountIsEmptyForWhoHoldsItAndAfterARestart) {
     EXPECT_EQ((*account)->Find(kInbox)->uid_validity, 5000u);
   }));
   world.Verify(1);
+}
+
+TEST(Accounts, ErasingWaitsForTheReleaseThatIsUnderWay) {
+  AccountWorld world;
+  ASSERT_TRUE(world.Run(1, [](AccountWorld& self, ShardStore& store) -> Task<void> {
+    for (size_t round = 0; round < 30; ++round) {
+      for (size_t i = 0; i < 3; ++i)
+        EXPECT_TRUE((co_await self.Deliver(store, kAnn, Text("ann", 10 * round + i))).ok());
+      // What it lets go is being released when the erasing begins, sooner or later.
+      EXPECT_TRUE((co_await self.Expunge(store, kAnn, Text("ann", 10 * round))).ok());
+      co_await io::SleepUntil(io::Now() + std::chrono::microseconds(37 * round));
+      const Status erased = co_await store.accounts().Erase(kAnn);
+      EXPECT_TRUE(erased.ok()) << erased;
+      self.books.erase(kAnn.value);
+    }
+  }));
+  EXPECT_EQ(world.w.Check().contents, 0u);
 }
 
 class Bell : public AccountWatcher {

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Mail for accounts, from the door to the mailbox and out of it again, by programs of others.
+
+RINGMAIL names the program.
+"""
+
+import poplib
+import signal
+import smtplib
+import socket
+import sys
+import unittest
+
+from ports import free_port
+from server_test import OK, WAIT_SECONDS, ServerCase, eventually
+
+PEOPLE = ("ann", "bob", "cid", "dan")
+
+
+class Delivery(ServerCase):
+    def setUp(self):
+        super().setUp()
+        self.pop, self.lmtp = free_port(), free_port()
+        self.configure()
+        self.server = self.serve()
+        for name in PEOPLE:
+            self.run_ok("account", "add", f"{name}@example.org", stdin=b"secret\n")
+
+    def configure(self, shards=2):
+        self.write_config(shards=shards, extra=f"""
+[[domain]]
+name = "example.org"
+[[listener]]
+address = "127.0.0.1:{self.pop}"
+protocol = "pop3"
+auth = "always"
+[[listener]]
+address = "127.0.0.1:{self.lmtp}"
+protocol = "lmtp"
+[directory]
+disclosed_to = "trusted"
+""")
+
+    def run_ok(self, *arguments, stdin=b""):
+        done = self.run_program(*arguments, "--config", self.config, stdin=stdin)
+        self.assertEqual(done.returncode, OK, (arguments, done.stdout, done.stderr))
+        return done.stdout.decode()
+
+    def fsck(self):
+        done = self.run_program("fsck", self.dir / "data")
+        self.assertEqual(done.returncode, OK, (done.stdout, done.stderr))
+        return done.stdout.decode()
+
+    def box(self, name):
+        box = poplib.POP3("127.0.0.1", self.pop, timeout=WAIT_SECONDS)
+        box.user(f"{name}@example.org")
+        box.pass_("secret")
+        return box
+
+    def messages(self, name):
+        box = self.box(name)
+        try:
+            return [b"\r\n".join(box.retr(number)[1]) for number in range(1, box.stat()[0] + 1)]
+        finally:
+            box.quit()
+
+    def deliver(self, to, text, port=None):
+        with smtplib.SMTP("127.0.0.1", port or self.port, timeout=WAIT_SECONDS) as client:
+            return client.sendmail("friend@elsewhere.example", to, text)
+
+    def test_each_recipient_gets_one_and_the_content_is_kept_once(self):
+        self.run_ok("alias", "add", "all@example.org", *(f"{name}@example.org" for name in PEOPLE))
+        self.deliver(["all@example.org", "ann+x@example.org"], "Subject: to all\r\n\r\n.dot\r\nbody\r\n")
+        for name in PEOPLE:
+            [one] = eventually(lambda: self.messages(name), f"{name} has it")
+            self.assertTrue(one.startswith(b"Return-Path: <friend@elsewhere.example>\r\nDelivered-To: "), one)
+            self.assertTrue(one.endswith(b"\r\n\r\n.dot\r\nbody"), one)
+        self.stop(self.server)
+        self.assertRegex(self.fsck(), r"(?m)^1 contents")
+
+    def test_nobody_is_refused_and_who_is_full_is_put_off_until_there_is_room(self):
+        self.assertEqual(self.refusal("nobody@example.org"), (550, b"5.1.1"))
+        self.run_ok("account", "set", "ann@example.org", "--quota-messages", "1")
+        self.deliver(["ann@example.org"], "Subject: one\r\n\r\nbody\r\n")
+        eventually(lambda: self.messages("ann"), "ann has it")
+        eventually(lambda: self.refusal("ann@example.org") == (452, b"4.2.2"), "the door knows")
+        box = self.box("ann")
+        box.dele(1)
+        box.quit()
+        eventually(lambda: self.refusal("ann@example.org") is None, "there is room again")
+
+    def refusal(self, to):
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=WAIT_SECONDS) as client:
+            client.ehlo()
+            client.mail("friend@elsewhere.example")
+            code, text = client.rcpt(to)
+            return None if code == 250 else (code, text.split()[0])
+
+    def test_what_was_acknowledged_is_there_after_a_kill_and_on_another_number_of_shards(self):
+        for number in range(10):
+            self.deliver([f"{name}@example.org" for name in PEOPLE], f"Subject: {number}\r\n\r\nbody\r\n")
+        for shards in (2, 3, 1):
+            self.server.send_signal(signal.SIGKILL)
+            self.server.wait()
+            self.configure(shards)
+            self.server = self.serve()
+            for name in PEOPLE:
+                eventually(lambda: len(self.messages(name)) == 10, f"{name} has ten")
+        self.assertEqual(sorted(one.split(b"Subject: ")[1][:1] for one in self.messages("cid")),
+                         [b"%d" % number for number in range(10)])
+
+    def test_mail_comes_by_lmtp_with_a_reply_for_each(self):
+        with socket.create_connection(("127.0.0.1", self.lmtp), WAIT_SECONDS) as peer:
+            lines = peer.makefile("rb")
+
+            def say(line):
+                peer.sendall(line + b"\r\n")
+                while True:
+                    reply = lines.readline()
+                    if reply[3:4] != b"-":
+                        return reply
+
+            lines.readline()
+            say(b"LHLO store.example")
+            say(b"MAIL FROM:<friend@elsewhere.example>")
+            self.assertTrue(say(b"RCPT TO:<ann@example.org>").startswith(b"250"))
+            self.assertTrue(say(b"RCPT TO:<nobody@example.org>").startswith(b"550 5.1.1"))
+            self.assertTrue(say(b"RCPT TO:<bob@example.org>").startswith(b"250"))
+            self.assertTrue(say(b"DATA").startswith(b"354"))
+            self.assertTrue(say(b"Subject: l\r\n\r\nbody\r\n.").startswith(b"250"))
+            self.assertTrue(lines.readline().startswith(b"250"))
+        for name in ("ann", "bob"):
+            eventually(lambda: self.messages(name), f"{name} has it")
+
+    def test_an_account_that_is_deleted_leaves_no_mail_behind(self):
+        for name in ("ann", "bob"):
+            for number in range(3):
+                self.deliver([f"{name}@example.org"], f"Subject: {number}\r\n\r\nbody\r\n")
+            eventually(lambda: len(self.messages(name)) == 3, f"{name} has three")
+            self.run_ok("account", "delete", f"{name}@example.org")
+        self.assertEqual(self.refusal("ann@example.org"), (550, b"5.1.1"))
+        self.stop(self.server)
+        self.assertRegex(self.fsck(), r"(?m)^0 contents")
+
+    def test_vrfy_and_expn_tell_whom_they_may(self):
+        self.run_ok("alias", "add", "team@example.org", "ann@example.org", "bob@example.org")
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=WAIT_SECONDS) as client:
+            client.ehlo()
+            self.assertEqual(client.verify("ann@example.org"), (250, b"2.1.5 <ann@example.org>"))
+            self.assertEqual(client.verify("nobody@example.org")[0], 550)
+            self.assertEqual(client.expn("team@example.org"),
+                             (250, b"2.1.5 <ann@example.org>\n2.1.5 <bob@example.org>"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2, argv=sys.argv[:1] + sys.argv[1:])
