@@ -8,6 +8,7 @@
 #include "ringmail/io/blocking.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/io/stream.h"
+#include "ringmail/io/timer.h"
 
 namespace ringmail::session {
 namespace {
@@ -17,7 +18,8 @@ constexpr size_t kAddressesMax = 4;
 
 class Client final : public HttpClient {
  public:
-  explicit Client(HttpClientOptions options) : options_(std::move(options)) {}
+  explicit Client(HttpClientOptions options)
+      : options_(std::move(options)), idle_(&Client::Drop, this) {}
 
   io::Task<HttpReply> Call(HttpCall call, MonotonicTime deadline) override;
   void Stop() override {
@@ -40,8 +42,12 @@ class Client final : public HttpClient {
   io::Task<HttpReply> OpenTls(io::Stream stream, const HttpUrl* url, MonotonicTime deadline);
   io::Task<HttpReply> Exchange(const HttpCall* call, MonotonicTime deadline);
 
+  // Nobody came in time: what the other side has closed meanwhile holds no descriptor.
+  static void Drop(void* self) { static_cast<Client*>(self)->kept_.reset(); }
+
   const HttpClientOptions options_;
   std::unique_ptr<Kept> kept_;
+  io::Timer idle_;
   bool stopped_ = false;
 };
 
@@ -71,6 +77,7 @@ std::string Sentence(HttpStatus status, const std::string& who) {
 
 io::Task<HttpReply> Client::Call(HttpCall call, MonotonicTime deadline) {
   if (stopped_) co_return Problem(HttpStatus::kCancelled, "stopped");
+  idle_.Disarm();
   const bool reused = kept_ != nullptr && kept_->url.SameOrigin(call.url) && io::Now() < kept_->until;
   if (reused) {
     HttpReply reply = co_await Exchange(&call, deadline);
@@ -160,6 +167,7 @@ io::Task<HttpReply> Client::Exchange(const HttpCall* call, MonotonicTime deadlin
     kept_.reset();
   } else {
     kept_->until = io::Now() + options_.idle_timeout;
+    idle_.Arm(kept_->until);
   }
   co_return reply;
 }

@@ -18,7 +18,8 @@ inline constexpr size_t kProblemBytesMax = 1024;
 // Names of one certificate.
 inline constexpr size_t kNamesMax = 100;
 
-// RFC 8555 §6.5: "badNonce" is to be tried again; an authority that says nothing else is broken.
+// RFC 8555 §6.5: "badNonce" is to be tried again; an authority that says nothing else to one
+// request is broken.
 inline constexpr uint32_t kBadNoncesMax = 8;
 // Looks at what is not decided yet, of one order; with the pauses below some ten minutes.
 inline constexpr uint32_t kPollsMax = 60;

@@ -134,6 +134,8 @@ void Order::Took(const Reply& reply, WallTime now) {
   if (reply.code < 200 || reply.code > 299) {
     TakeProblem(reply, now);
   } else {
+    // A fresh nonce does not count: only a new nonce refused again and again is a fault.
+    if (state_ != State::kNonce) bad_nonces_ = 0;
     switch (state_) {
       case State::kDirectory:
         TakeDirectory(reply);

@@ -76,8 +76,15 @@ struct AcmeConfig {
 
 // [token]: bearer tokens (RFC 7628).
 struct TokenConfig {
-  credential::TokenPolicy policy;  // issuer "": there is no such section
-  FileConfig key_set;              // read by LoadTokenKeys (token.h)
+  bool on = false;  // the table is there
+  uint32_t line = 0, column = 0;
+  credential::TokenPolicy policy;
+  // One of these, or policy.keys. The files are read by LoadTokenKeys (token.h).
+  FileConfig key_set;
+  agent::TokenServerOptions server;  // a URL "": there is none
+  FileConfig client_secret;
+  // Who vouches for that server.
+  FileConfig authorities{.path = "/etc/ssl/certs/ca-certificates.crt"};
 };
 
 struct LogConfig {
@@ -105,7 +112,7 @@ struct Config {
   pop3::Pop3Options pop3;
   TlsConfig tls;
   AcmeConfig acme;
-  // `tokens` is made of `token` by LoadTokenKeys.
+  // `tokens` and `token_server` are made of `token` by LoadTokenKeys.
   agent::AuthenticatorOptions authentication;
   TokenConfig token;
   LogConfig log;

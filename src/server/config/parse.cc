@@ -334,14 +334,28 @@ void Reader::CheckAuth(const ListenerConfig& one) {
 void Reader::ReadToken(const Section& section, const toml::table& table) {
   ReadTable(section, table, Target{.config = result_.config});
   TokenConfig& token = result_.config.token;
+  token.on = true;
+  token.line = table.source().begin.line;
+  token.column = table.source().begin.column;
   PlaceOf(table, "key_set", token.key_set);
+  PlaceOf(table, "client_secret", token.client_secret);
+  PlaceOf(table, "authorities", token.authorities);
+  // Who judges each token for us need not say for whom it is (RFC 7662 §2.2).
+  const bool judged = table.contains("introspection_url");
   for (const std::string_view name : {"issuer", "audience"}) {
-    if (!table.contains(name)) {
+    if (!judged && !table.contains(name)) {
       Report(table.source(), "[token] " + std::string(name) + " is missing: tokens are held to it");
     }
   }
-  if (table.contains("key_set") == table.contains("keys")) {
-    Report(table.source(), "[token] needs key_set, a file, or keys, and not both");
+  const int ways = table.contains("key_set") + table.contains("keys") +
+                   table.contains("jwks_url") + (judged ? 1 : 0);
+  if (ways != 1) {
+    Report(table.source(),
+           "[token] needs one of jwks_url, key_set, keys and introspection_url, and no other");
+  }
+  if (table.contains("client_id") != judged || table.contains("client_secret") != judged) {
+    Report(table.source(),
+           "[token] introspection_url, client_id and client_secret go together (RFC 7662 §2.1)");
   }
 }
 

@@ -168,6 +168,19 @@ TEST(AcmeOrder, TriesEveryRequestAgainAfterBadNonce) {
   EXPECT_EQ(order.Next().request.nonce, "n3");
 }
 
+// Each request begins anew: an authority that refuses a third of all nonces is not broken.
+TEST(AcmeOrder, CountsBadNoncesOfOneRequestAlone) {
+  const std::vector<Turn> whole = Whole();
+  std::vector<Turn> turns;
+  for (size_t at = 0; at < whole.size(); ++at) {
+    for (uint32_t i = 0; at >= 2 && i < kBadNoncesMax; ++i)
+      turns.push_back({whole[at].url, Bad(400, "badNonce")});
+    turns.push_back(whole[at]);
+  }
+  Order order(Options());
+  EXPECT_EQ(Run(order, turns).kind, Kind::kCertificate);
+}
+
 TEST(AcmeOrder, GivesUpOnAnAuthorityThatTakesNoNonce) {
   std::vector<Turn> turns(UpToOrder().begin(), UpToOrder().begin());
   const std::vector<Turn> begin = UpToOrder();
