@@ -217,6 +217,24 @@ authorities = "{self.dir}/ca.pem"
         self.installed()
         self.assertNotEqual(self.served(self.trusting()), first)
 
+    def test_while_the_authority_is_gone_the_old_certificate_is_shown_and_it_is_tried_again(self):
+        authority = self.pebble(validity=15)
+        child = self.serve()
+        self.installed()
+        first = self.served()
+        for one in authority:
+            self.finish(one)
+        eventually(lambda: self.count("event=certificate_failed"), "the renewal has failed")
+        [line] = [one for one in self.log.read_text().splitlines() if "event=certificate_failed" in one]
+        self.assertIn("no connection to 127.0.0.1", line)
+        self.assertIn("next_try=", line)
+        self.assertEqual(self.served(), first)
+        # It has forgotten the account too: a new one is made with the key that there is.
+        self.pebble()
+        child.send_signal(signal.SIGHUP)
+        self.installed(count=2)
+        self.assertNotEqual(self.served(self.trusting()), first)
+
     def test_who_is_told_no_says_why_and_waits_longer(self):
         nobody = free_port()
         self.pebble(http_port=nobody)

@@ -6,6 +6,7 @@ import poplib
 import re
 import shutil
 import smtplib
+import socket
 import ssl
 import stat
 import subprocess
@@ -17,6 +18,26 @@ from server_test import FAILED, OK, USAGE, WAIT_SECONDS, ServerCase, eventually,
 DOMAIN = "init.test.invalid"
 
 
+class Submissions(smtplib.SMTP):
+    """smtplib has one name for whom it calls and whom it expects."""
+
+    def __init__(self, host, port, context):
+        self.context = context
+        super().__init__(host, port, timeout=WAIT_SECONDS)
+
+    def _get_socket(self, host, port, timeout):
+        return self.context.wrap_socket(socket.create_connection((host, port), timeout), server_hostname="mx." + DOMAIN)
+
+
+class Pop3s(poplib.POP3):
+    def __init__(self, host, port, context):
+        self.context = context
+        super().__init__(host, port, timeout=WAIT_SECONDS)
+
+    def _create_socket(self, timeout):
+        return self.context.wrap_socket(super()._create_socket(timeout), server_hostname="mx." + DOMAIN)
+
+
 class Init(ServerCase):
     def setUp(self):
         super().setUp()
@@ -24,7 +45,7 @@ class Init(ServerCase):
         self.offset = free_port()
 
     def init(self, *more, directory=None):
-        return self.run_program("init", DOMAIN, "--dir", directory or self.made, "--port-offset", self.offset, *more)
+        return self.run_program("init", "--domain", DOMAIN, "--data", directory or self.made, "--port-offset", self.offset, *more)
 
     def test_what_it_writes_is_good_and_serves(self):
         done = self.init()
@@ -45,8 +66,27 @@ class Init(ServerCase):
         client.host = "mx." + DOMAIN
         client.stls(context=context)
         client.quit()
-        added = self.run_program("account", "add", f"postmaster@{DOMAIN}", "--config", config, stdin=b"secret-of-mine\n")
+        # Mail from one account holder to another, sent and fetched inside TLS.
+        postmaster = re.search(rf"made  the account (postmaster@{re.escape(DOMAIN)}), password (\S+) ", done.stdout.decode())
+        bob = f"bob@{DOMAIN}"
+        added = self.run_program("account", "add", bob, "--config", config, stdin=b"secret-of-mine\n")
         self.assertEqual(added.returncode, OK, added.stderr)
+        with Submissions("127.0.0.1", self.offset + 465, context) as client:
+            client.login(bob, "secret-of-mine")
+            client.sendmail(bob, [postmaster[1]], f"From: {bob}\r\nSubject: hello\r\n\r\nfrom init\r\n")
+
+        def fetched():
+            client = Pop3s("127.0.0.1", self.offset + 995, context)
+            try:
+                client.user(postmaster[1])
+                client.pass_(postmaster[2])
+                return client.retr(1)[1] if client.stat()[0] else None
+            finally:
+                client.quit()
+
+        self.assertIn(b"from init", eventually(fetched, "the message is there"))
+        # The operator's directory and what is in it are nobody else's.
+        self.assertEqual(stat.S_IMODE(self.made.stat().st_mode), 0o700)
 
     def test_it_prints_what_to_publish(self):
         done = self.init("--ip", "192.0.2.7", "--ip", "2001:db8::7")
@@ -72,14 +112,17 @@ class Init(ServerCase):
 
     def test_nothing_that_exists_is_overwritten(self):
         self.assertEqual(self.init().returncode, OK)
-        before = {path: path.read_bytes() for path in self.made.rglob("*") if path.is_file()}
+        before = {path: path.read_bytes() for path in self.made.rglob("*") if path.suffix in (".pem", ".toml")}
         again = self.init("--hostname", "other." + DOMAIN)
         self.assertEqual(again.returncode, FAILED)
         self.assertIn(b"is there already", again.stderr)
-        # A certificate that is there is used.
+        # A certificate that is there is used, and the account keeps its password.
         (self.made / "ringmail.toml").unlink()
-        self.assertEqual(self.init().returncode, OK)
-        after = {path: path.read_bytes() for path in self.made.rglob("*") if path.is_file()}
+        again = self.init()
+        self.assertEqual(again.returncode, OK, again.stderr)
+        self.assertIn(b"kept  the account", again.stdout)
+        self.assertNotIn(b"password", again.stdout)
+        after = {path: path.read_bytes() for path in self.made.rglob("*") if path.suffix in (".pem", ".toml")}
         self.assertEqual(after, before)
 
     def test_half_a_certificate_is_no_certificate(self):
@@ -87,7 +130,7 @@ class Init(ServerCase):
         (self.made / "tls/key.pem").write_text("no key\n")
         done = self.init()
         self.assertEqual(done.returncode, FAILED)
-        self.assertEqual([path.name for path in self.made.rglob("*") if path.is_file()], ["key.pem"])
+        self.assertEqual([path.name for path in self.made.rglob("*") if path.suffix in (".pem", ".toml")], ["key.pem"])
 
     def test_with_acme_it_listens_for_the_authority_and_names_it(self):
         done = self.init("--acme", "--contact", "admin@" + DOMAIN)
@@ -101,11 +144,11 @@ class Init(ServerCase):
 
     def test_what_makes_no_sense_is_said(self):
         for arguments in (("--hostname", "a b"), ("--ip", "1.2.3"), ("--certificate", "/x"), ("--contact", "a@b.c"),
-                          ("--port-offset", "70000"), ("--data", "relative")):
+                          ("--port-offset", "70000"), ("--dir", "relative")):
             done = self.init(*arguments)
             self.assertEqual(done.returncode, USAGE, arguments)
             self.assertFalse(self.made.exists())
-        self.assertEqual(self.run_program("init", "no domain").returncode, USAGE)
+        self.assertEqual(self.run_program("init", "--domain", "no domain").returncode, USAGE)
         self.assertEqual(self.run_program("init").returncode, USAGE)
 
 

@@ -14,18 +14,20 @@
 #include "ringmail/message/path.h"
 #include "server/commands/arguments.h"
 #include "server/commands/command.h"
+#include "server/commands/init_store.h"
 #include "server/config/tls.h"
 
 namespace ringmail::server {
 namespace {
 
 constexpr Option kOptions[] = {
+    {.name = "--domain", .value_name = "DOMAIN", .about = "whose mail this host is for"},
+    {.name = "--data",
+     .value_name = "DIR",
+     .about = "where mail will be (default /var/lib/ringmail); alone, everything else goes there too"},
     {.name = "--dir",
      .value_name = "DIR",
      .about = "where the configuration and the certificate go (default /etc/ringmail)"},
-    {.name = "--data",
-     .value_name = "DIR",
-     .about = "where mail will be (default /var/lib/ringmail, or DIR/data with --dir)"},
     {.name = "--hostname",
      .value_name = "NAME",
      .about = "what this host is called (default mx.DOMAIN)"},
@@ -49,14 +51,13 @@ constexpr Option kOptions[] = {
 constexpr ExitCode kExitCodes[] = {ExitCode::kOk, ExitCode::kFailed, ExitCode::kUsage};
 constexpr Usage kUsage = {
     .name = "init",
-    .operands = "DOMAIN",
-    .operands_min = 1,
-    .operands_max = 1,
+    .operands = "",
     .about = "Writes a configuration with which this host takes the mail of DOMAIN, lets its "
              "account holders send and fetch\n"
-             "theirs, and prints the DNS records to publish, as lines of a zone file. Where there "
-             "is no certificate a\n"
-             "self-signed one is made. Nothing that exists is overwritten.\n",
+             "theirs, makes the account of its postmaster, and prints the DNS records to publish, "
+             "as lines of a zone\n"
+             "file. Where there is no certificate a self-signed one is made. Nothing that exists is "
+             "overwritten.\n",
     .options = kOptions,
     .exit_codes = kExitCodes};
 
@@ -120,15 +121,20 @@ bool TakeHost(std::string_view text, std::string& out) {
 
 // "": good.
 std::string TakePlan(const Arguments& given, InitPlan& plan) {
-  if (!TakeHost(given.operands().front(), plan.domain))
-    return fmt::format("{} is no domain in ASCII: write example.org, and xn--… for others",
-                       given.operands().front());
+  const std::string_view domain = given.GetOr("--domain", "");
+  if (domain.empty()) return "--domain is missing (see ringmail init --help)";
+  if (!TakeHost(domain, plan.domain)) {
+    return fmt::format("{} is no domain in ASCII: write example.org, and xn--… for others", domain);
+  }
   if (!TakeHost(given.GetOr("--hostname", "mx." + plan.domain), plan.hostname))
     return "--hostname is no host name: letters, digits and hyphens, with dots between";
-  plan.directory = given.GetOr("--dir", "/etc/ringmail");
-  while (plan.directory.size() > 1 && plan.directory.ends_with('/')) plan.directory.pop_back();
-  plan.data_dir = given.Has("--dir") ? plan.directory + "/data" : "/var/lib/ringmail";
-  plan.data_dir = given.GetOr("--data", plan.data_dir);
+  // Who names one place means it for all.
+  plan.data_dir = given.GetOr("--data", "/var/lib/ringmail");
+  plan.directory = given.GetOr("--dir", given.Has("--data") ? plan.data_dir : "/etc/ringmail");
+  if (given.Has("--dir") && !given.Has("--data")) plan.data_dir = plan.directory + "/data";
+  for (std::string* path : {&plan.directory, &plan.data_dir}) {
+    while (path->size() > 1 && path->ends_with('/')) path->pop_back();
+  }
   for (const std::string* path : {&plan.directory, &plan.data_dir}) {
     if (!path->starts_with('/') || path->find('\0') != std::string::npos)
       return fmt::format("{} must be an absolute path", *path);
@@ -272,6 +278,18 @@ int InitCommand(std::span<const std::string_view> arguments, std::string& out,
                 fmt::format("{} is there already, and nothing was changed", plan.config_path()),
                 errors);
   }
+  // First, since it makes the data directory, which nobody else may look into.
+  const StatusOr<FirstAccount> first = MakeFirstAccount(judged.config, plan.domain);
+  if (!first.ok()) {
+    return Fail(ExitCode::kStore,
+                fmt::format("{}: {}", plan.data_dir, Std(first.status().message())), errors);
+  }
+  if (first->password.empty()) {
+    out += fmt::format("kept  the account {}\n", first->address);
+  } else {
+    out += fmt::format("made  the account {}, password {} (shown this once)\n", first->address,
+                       first->password);
+  }
   const StatusOr<std::string> certificate = Certificate(plan, given.Has("--certificate"), out);
   if (!certificate.ok()) {
     return Fail(ExitCode::kFailed,
@@ -292,7 +310,7 @@ int InitCommand(std::span<const std::string_view> arguments, std::string& out,
   out += InitRecords(plan, hex);
   out += fmt::format(
       "\nnext:\n  ringmail check --config {0}\n  ringmail serve --config {0}\n  ringmail account add "
-      "postmaster@{1} --config {0}\n",
+      "you@{1} --config {0}\n",
       plan.config_path(), plan.domain);
   return Number(ExitCode::kOk);
 }

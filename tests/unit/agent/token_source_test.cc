@@ -20,7 +20,7 @@
 namespace ringmail::agent {
 namespace {
 
-using namespace io::testing_tls;
+using namespace testing_tls;
 using io::Task;
 using std::chrono::seconds;
 
@@ -114,7 +114,7 @@ struct Scene {
     world.SetHost("mx.example.org", std::vector{*IpAddress::Parse("127.0.0.1")});
     sim::Node& node = world.AddNode({.shards = 1});
     node.Start(&Scene::Main, this);
-    ASSERT_TRUE(world.RunUntil([&] { return !node.running(); }));
+    ASSERT_TRUE(world.RunUntil([&] { return !node.running(); }, std::chrono::hours(72)));
   }
 
   // The account, or what became of it.

@@ -18,7 +18,7 @@
 namespace ringmail::session {
 namespace {
 
-using namespace io::testing_tls;
+using namespace testing_tls;
 using std::chrono::seconds;
 
 // What the other side does with connections and requests.
@@ -26,9 +26,10 @@ struct Host {
   bool tls = true;
   size_t requests_per_connection = 100;  // then it closes, and does not say so
   size_t body_bytes = 5;
+  size_t head_bytes = 0;  // of a field beside, by the connection's own hands
   bool silent = false;
 
-  size_t connections = 0;
+  size_t connections = 0, open = 0;
   std::vector<HttpRequest> requests;
 };
 
@@ -42,6 +43,7 @@ io::Task<void> ServeOne(io::Stream stream, Host* host) {
     const io::TlsResult shaken = co_await stream.StartTlsServer(*context, io::Now() + seconds(20));
     if (!shaken.ok()) co_return;
   }
+  ++host->open;
   HttpServerConnection http(stream);
   for (size_t i = 0; i < host->requests_per_connection; ++i) {
     HttpRequest request;
@@ -51,9 +53,18 @@ io::Task<void> ServeOne(io::Stream stream, Host* host) {
       co_await io::SleepUntil(io::Now() + seconds(30));
       break;
     }
+    if (host->head_bytes != 0) {
+      // Lines of 100 octets, so that it is the head that is too long and no line of it.
+      std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n";
+      while (head.size() < host->head_bytes) head += "x: " + std::string(95, 'y') + "\r\n";
+      stream.Write(head + "\r\n");
+      if (co_await stream.Flush(io::Now() + seconds(5)) != io::StreamStatus::kOk) break;
+      continue;
+    }
     http.Respond(200, "text/plain", std::string(host->body_bytes, 'x'));
   }
   co_await stream.Close(io::Now() + seconds(1));
+  --host->open;
 }
 
 io::Task<void> ServeAll(io::Listener* listener, Host* host, io::Gate* gate) {
@@ -190,6 +201,32 @@ TEST(HttpClient, TakesAnAnswerOfTheLargestSizeAndNoneBeyond) {
     ASSERT_EQ(scene.replies.size(), 1u);
     EXPECT_EQ(scene.replies[0].ok(), beyond == 0) << scene.replies[0].problem;
   }
+}
+
+TEST(HttpClient, TakesNoHeadWithoutEnd) {
+  for (const bool beyond : {false, true}) {
+    Scene scene{.play = Once};
+    scene.host.head_bytes = beyond ? 60'000 : 5'000;
+    scene.Run();
+    ASSERT_EQ(scene.replies.size(), 1u);
+    EXPECT_EQ(scene.replies[0].status, beyond ? HttpStatus::kRefused : HttpStatus::kOk);
+  }
+}
+
+io::Task<void> OnceAndLater(HttpClient& client, Scene& scene) {
+  co_await Once(client, scene);
+  EXPECT_EQ(scene.host.open, 1u);
+  co_await io::SleepUntil(io::Now() + seconds(20));
+  EXPECT_EQ(scene.host.open, 0u);
+  co_await Once(client, scene);
+}
+
+TEST(HttpClient, KeepsNoConnectionThatNobodyUsed) {
+  Scene scene{.play = OnceAndLater};
+  scene.Run();
+  ASSERT_EQ(scene.replies.size(), 2u);
+  EXPECT_TRUE(scene.replies[1].ok()) << scene.replies[1].problem;
+  EXPECT_EQ(scene.host.connections, 2u);
 }
 
 TEST(HttpClient, WaitsNoLongerThanTheDeadline) {

@@ -58,7 +58,7 @@ struct Turn {
 };
 
 // Runs `turns`, and does by the way whatever needs no answer. Returns the step behind them.
-Step Run(Order& order, const std::vector<Turn>& turns) {
+Step Play(Order& order, const std::vector<Turn>& turns) {
   size_t at = 0;
   for (int i = 0; i < 1000; ++i) {
     Step step = order.Next();
@@ -106,7 +106,7 @@ std::vector<Turn> Whole() {
 
 TEST(AcmeOrder, GoesFromTheDirectoryToTheCertificate) {
   Order order(Options());
-  const Step end = Run(order, Whole());
+  const Step end = Play(order, Whole());
   EXPECT_EQ(end.kind, Kind::kCertificate);
   EXPECT_EQ(end.certificate_pem, "PEM");
   EXPECT_EQ(order.account_url(), "https://ca/acct/1");
@@ -159,7 +159,7 @@ TEST(AcmeOrder, TriesEveryRequestAgainAfterBadNonce) {
     turns.insert(turns.begin() + static_cast<std::ptrdiff_t>(at),
                  {whole[at].url, Bad(400, "badNonce")});
     Order order(Options());
-    EXPECT_EQ(Run(order, turns).kind, Kind::kCertificate) << "at " << whole[at].url;
+    EXPECT_EQ(Play(order, turns).kind, Kind::kCertificate) << "at " << whole[at].url;
   }
   Order order(Options());
   for (size_t i = 0; i < 2; ++i) order.Took(whole[i].reply, {});
@@ -178,7 +178,7 @@ TEST(AcmeOrder, CountsBadNoncesOfOneRequestAlone) {
     turns.push_back(whole[at]);
   }
   Order order(Options());
-  EXPECT_EQ(Run(order, turns).kind, Kind::kCertificate);
+  EXPECT_EQ(Play(order, turns).kind, Kind::kCertificate);
 }
 
 TEST(AcmeOrder, GivesUpOnAnAuthorityThatTakesNoNonce) {
@@ -188,7 +188,7 @@ TEST(AcmeOrder, GivesUpOnAnAuthorityThatTakesNoNonce) {
   for (uint32_t i = 0; i <= kBadNoncesMax; ++i)
     turns.push_back({"https://ca/account", Bad(400, "badNonce")});
   Order order(Options());
-  const Step end = Run(order, turns);
+  const Step end = Play(order, turns);
   ASSERT_EQ(end.kind, Kind::kFailed);
   EXPECT_EQ(end.failure.outcome, Outcome::kLater);
 }
@@ -198,7 +198,7 @@ TEST(AcmeOrder, FetchesANonceWhereAnAnswerBroughtNone) {
   turns[4].reply.nonce.clear();
   turns.insert(turns.begin() + 5, {"https://ca/nonce", {.code = 204, .nonce = "n9"}});
   Order order(Options());
-  EXPECT_EQ(Run(order, turns).kind, Kind::kCertificate);
+  EXPECT_EQ(Play(order, turns).kind, Kind::kCertificate);
 }
 
 TEST(AcmeOrder, TakesUpTheOrderThatARestartInterrupted) {
@@ -219,7 +219,7 @@ TEST(AcmeOrder, TakesUpTheOrderThatARestartInterrupted) {
     turns.insert(turns.end(), rest.begin(), rest.end());
     turns.push_back(download);
     Order order(options);
-    EXPECT_EQ(Run(order, turns).kind, Kind::kCertificate);
+    EXPECT_EQ(Play(order, turns).kind, Kind::kCertificate);
   }
 }
 
@@ -243,7 +243,7 @@ TEST(AcmeOrder, BeginsAnewWhereWhatWasKeptIsGone) {
     turns.insert(turns.end(), one.turns.begin(), one.turns.end());
     turns.insert(turns.end(), whole.begin() + one.from, whole.end());
     Order order(options);
-    EXPECT_EQ(Run(order, turns).kind, Kind::kCertificate);
+    EXPECT_EQ(Play(order, turns).kind, Kind::kCertificate);
   }
 }
 
@@ -268,7 +268,7 @@ TEST(AcmeOrder, KnowsWhatMayComeRightLaterAndWhatMustBeLookedAt) {
     std::vector<Turn> turns = UpToOrder();
     turns.back().reply = one.reply;
     Order order(Options());
-    const Step end = Run(order, turns);
+    const Step end = Play(order, turns);
     ASSERT_EQ(end.kind, Kind::kFailed) << one.name;
     EXPECT_EQ(end.failure.outcome, one.outcome) << one.name;
     EXPECT_EQ(end.failure.retry_after.count(), one.retry_after) << one.name;
@@ -284,7 +284,7 @@ TEST(AcmeOrder, SaysWhyANameWasNotProvedAndForgetsTheOrder) {
       "token":"tokenA","status":"invalid","error":{"type":"urn:ietf:params:acme:error:connection",
       "detail":"Connection refused"}}]})")});
   Order order(Options());
-  const Step end = Run(order, turns);
+  const Step end = Play(order, turns);
   ASSERT_EQ(end.kind, Kind::kFailed);
   EXPECT_EQ(end.failure.outcome, Outcome::kRefused);
   EXPECT_NE(end.failure.problem.find("Connection refused"), std::string::npos);
@@ -297,7 +297,7 @@ TEST(AcmeOrder, WaitsAsLongAsItIsToldWithinReason) {
     std::vector<Turn> turns(Whole());
     turns.resize(7);
     Order order(Options());
-    (void)Run(order, turns);
+    (void)Play(order, turns);
     Reply pending = Good(kAuthorizationJson);
     pending.retry_after = retry_after;
     order.Took(pending, {});
@@ -311,7 +311,7 @@ TEST(AcmeOrder, DoesNotLookForEver) {
   std::vector<Turn> turns(Whole());
   turns.resize(7);
   Order order(Options());
-  (void)Run(order, turns);
+  (void)Play(order, turns);
   for (uint32_t i = 0; i < kPollsMax; ++i) {
     ASSERT_EQ(order.Next().kind, Kind::kSend);
     order.Took(Good(kAuthorizationJson), {});
@@ -332,7 +332,7 @@ TEST(AcmeOrder, BelievesNothingThatIsNotAcme) {
       std::vector<Turn> turns(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(at) + 1);
       turns.back().reply.body = body;
       Order order(Options());
-      EXPECT_EQ(Run(order, turns).kind, Kind::kFailed) << whole[at].url << " " << body;
+      EXPECT_EQ(Play(order, turns).kind, Kind::kFailed) << whole[at].url << " " << body;
     }
   }
 }

@@ -17,7 +17,7 @@
 namespace ringmail::acme {
 namespace {
 
-using namespace io::testing_tls;
+using namespace testing_tls;
 using std::chrono::seconds;
 
 struct Scene {
