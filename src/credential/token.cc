@@ -127,8 +127,8 @@ bool Signed(const TokenKey& key, std::string_view text, std::string_view signatu
                           digest.view(), signature);
 }
 
-// "" or what is wrong with header and signature. `unknown_key`: another set of keys may have the one
-// that it is of.
+// "" or what is wrong with header and signature. `unknown_key`: another set of keys may have the
+// one that it is of.
 std::string JudgeSignature(const TokenKeys& keys, const Parts& parts, bool& unknown_key) {
   const auto header_octets = Octets(parts.header), signature = Octets(parts.signature);
   if (!header_octets || !signature) return "no base64url";

@@ -383,8 +383,7 @@ HttpClientConnection::HttpClientConnection(io::Stream& stream, const HttpLimits&
 
 void HttpClientConnection::WriteRequest(std::string_view method, std::string_view target,
                                         std::string_view host, std::string_view content_type,
-                                        std::string_view body,
-                                        std::span<const HttpField> fields) {
+                                        std::string_view body, std::span<const HttpField> fields) {
   CHECK(Token(method));
   CHECK(!target.empty() && std::all_of(target.begin(), target.end(), TargetChar));
   CHECK(std::all_of(host.begin(), host.end(), TargetChar));

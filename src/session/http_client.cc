@@ -30,8 +30,7 @@ class Client final : public HttpClient {
  private:
   // A connection, and to whom.
   struct Kept {
-    Kept(io::Stream from, const HttpUrl& to)
-        : stream(std::move(from)), http(stream), url(to) {}
+    Kept(io::Stream from, const HttpUrl& to) : stream(std::move(from)), http(stream), url(to) {}
     io::Stream stream;
     HttpClientConnection http;
     HttpUrl url;
@@ -78,12 +77,14 @@ std::string Sentence(HttpStatus status, const std::string& who) {
 io::Task<HttpReply> Client::Call(HttpCall call, MonotonicTime deadline) {
   if (stopped_) co_return Problem(HttpStatus::kCancelled, "stopped");
   idle_.Disarm();
-  const bool reused = kept_ != nullptr && kept_->url.SameOrigin(call.url) && io::Now() < kept_->until;
+  const bool reused =
+      kept_ != nullptr && kept_->url.SameOrigin(call.url) && io::Now() < kept_->until;
   if (reused) {
     HttpReply reply = co_await Exchange(&call, deadline);
     // RFC 9112 §9.3.1: it may have been closed since, and the request never read.
-    const bool unheard = (reply.status == HttpStatus::kEnd || reply.status == HttpStatus::kFailed) &&
-                         reply.head.code == 0;
+    const bool unheard =
+        (reply.status == HttpStatus::kEnd || reply.status == HttpStatus::kFailed) &&
+        reply.head.code == 0;
     if (!unheard || !call.repeatable || stopped_) co_return reply;
   }
   kept_.reset();
@@ -137,10 +138,10 @@ io::Task<HttpReply> Client::OpenTls(io::Stream stream, const HttpUrl* url, Monot
     co_return Problem(HttpStatus::kTimedOut, Sentence(HttpStatus::kTimedOut, who));
   if (result.outcome == io::TlsOutcome::kCancelled)
     co_return Problem(HttpStatus::kCancelled, Sentence(HttpStatus::kCancelled, who));
-  co_return Problem(HttpStatus::kFailed,
-                    "no TLS with " + who + ": " +
-                        (result.problem.empty() ? std::string(io::ToString(result.outcome))
-                                                : result.problem));
+  co_return Problem(
+      HttpStatus::kFailed,
+      "no TLS with " + who + ": " +
+          (result.problem.empty() ? std::string(io::ToString(result.outcome)) : result.problem));
 }
 
 io::Task<HttpReply> Client::Exchange(const HttpCall* call, MonotonicTime deadline) {

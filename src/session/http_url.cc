@@ -16,7 +16,8 @@ bool HostChar(char c) {
 
 // RFC 3986 §2, without what §2.2 and §2.3 do not name, and without the fragment's sign.
 bool UrlChar(char c) {
-  return c > ' ' && c < '\x7F' && std::string_view("\"#<>\\^`{|}").find(c) == std::string_view::npos;
+  return c > ' ' && c < '\x7F' &&
+         std::string_view("\"#<>\\^`{|}").find(c) == std::string_view::npos;
 }
 
 bool TakePort(std::string_view text, uint16_t& port) {

@@ -99,7 +99,7 @@ failure_delay_max = "0s"
 failures_per_network = 0
 [token]
 authorities = "{self.dir}/cert.pem"
-timeout = "5s"
+server_timeout = "5s"
 {token.replace("URL", f"https://{host}:{self.web_port}")}
 [log]
 path = "{self.log}"

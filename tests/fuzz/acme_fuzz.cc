@@ -73,7 +73,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     const auto head = static_cast<uint8_t>(rest.front());
     const size_t end = std::min(rest.find('\0'), rest.size());
-    const std::string_view body = rest.substr(std::min<size_t>(1, end), end - std::min<size_t>(1, end));
+    const std::string_view body =
+        rest.substr(std::min<size_t>(1, end), end - std::min<size_t>(1, end));
     constexpr uint16_t kCodes[] = {200, 201, 400, 403, 404, 429, 500, 503};
     order.Took({.code = kCodes[head % 8],
                 .body = std::string(body),

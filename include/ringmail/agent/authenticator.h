@@ -28,8 +28,8 @@
 //   PasswordCost of memory on a thread of the pool: checks_max of a shard at a time, of which the
 //   others wait in order; checks_waiting_max of them, and beyond: kUnavailable.
 // Errors: SaslFailure: kMalformed, the client's fault; kRefused; kUnavailable: the directory or the
-//   server of tokens cannot tell, there is no memory, too many wait, or the client is banned. Whatever is refused is a log
-//   line "auth_failed" with its reason, and never with a password.
+//   server of tokens cannot tell, there is no memory, too many wait, or the client is banned.
+//   Whatever is refused is a log line "auth_failed" with its reason, and never with a password.
 #pragma once
 
 #include <chrono>

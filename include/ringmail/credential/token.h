@@ -65,12 +65,13 @@ TokenResult VerifyToken(const TokenPolicy& policy, std::string_view token, WallT
 
 // What an authority answers who is asked about a token (RFC 7662 §2.2).
 struct Introspection {
-  bool understood = false;  // it is such an answer; otherwise `result.why` says what is wrong with it
+  bool understood =
+      false;  // it is such an answer; otherwise `result.why` says what is wrong with it
   TokenResult result;
   WallTime ends = WallTime::max();  // exp, where it tells one
 };
-// As VerifyToken, but that the authority vouches for the token itself. It need not tell `iss`, `aud`
-// and `exp`: an issuer and audiences are held to where the policy has them.
+// As VerifyToken, but that the authority vouches for the token itself. It need not tell `iss`,
+// `aud` and `exp`: an issuer and audiences are held to where the policy has them.
 Introspection ReadIntrospection(const TokenPolicy& policy, std::string_view json, WallTime now);
 
 }  // namespace ringmail::credential

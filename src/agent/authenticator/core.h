@@ -32,7 +32,7 @@ enum class AuthReason : uint8_t {
   kNameBanned,
   kDirectory,  // it cannot tell
   kMemory,
-  kBusy,  // too many checks wait
+  kBusy,         // too many checks wait
   kTokenServer,  // who is asked about tokens cannot tell
 };
 inline constexpr size_t kAuthReasons = 15;

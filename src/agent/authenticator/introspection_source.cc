@@ -88,11 +88,11 @@ IntrospectionSource::IntrospectionSource(std::shared_ptr<const credential::Token
                                          TokenMetrics& metrics)
     : policy_(std::move(policy)), server_(std::move(server)), metrics_(metrics) {
   for (uint32_t i = 0; i < kTokenCallsMax; ++i) {
-    clients_.push_back(session::HttpClient::Make(
-        {.tls = server_->tls,
-         .user_agent = server_->user_agent,
-         .body_bytes_max = credential::kTokenIntrospectionBytesMax,
-         .connect_timeout = server_->timeout}));
+    clients_.push_back(
+        session::HttpClient::Make({.tls = server_->tls,
+                                   .user_agent = server_->user_agent,
+                                   .body_bytes_max = credential::kTokenIntrospectionBytesMax,
+                                   .connect_timeout = server_->timeout}));
     free_.push_back(clients_.back().get());
   }
 }

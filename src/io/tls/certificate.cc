@@ -19,7 +19,7 @@ namespace {
 using tls::Octets;
 using tls::TakeErrors;
 
-constexpr int kPointBytes = 32;  // of P-256
+constexpr int kPointBytes = 32;                              // of P-256
 constexpr char kAcmeIdentifierOid[] = "1.3.6.1.5.5.7.1.31";  // id-pe-acmeIdentifier, RFC 8737 §6.1
 
 Status Wrong(std::string_view what) { return absl::InvalidArgumentError(Absl(what)); }
@@ -31,8 +31,7 @@ StatusOr<bssl::UniquePtr<EVP_PKEY>> ReadP256(std::string_view pem) {
   ASSIGN_OR_RETURN(bssl::UniquePtr<EVP_PKEY> key, tls::ReadPrivateKey(pem));
   const EC_KEY* ec = EVP_PKEY_get0_EC_KEY(key.get());
   ERR_clear_error();
-  if (ec == nullptr ||
-      EC_GROUP_get_curve_name(EC_KEY_get0_group(ec)) != NID_X9_62_prime256v1)
+  if (ec == nullptr || EC_GROUP_get_curve_name(EC_KEY_get0_group(ec)) != NID_X9_62_prime256v1)
     return Wrong("holds a key that is not on P-256");
   return key;
 }
@@ -82,9 +81,8 @@ Status AddAcmeIdentifier(X509& certificate, std::string_view digest) {
   const bssl::UniquePtr<ASN1_OCTET_STRING> value(ASN1_OCTET_STRING_new());
   CHECK(oid != nullptr && value != nullptr);
   CHECK(ASN1_OCTET_STRING_set(value.get(), Octets(der), static_cast<int>(der.size())) == 1);
-  return AddExtension(certificate,
-                      bssl::UniquePtr<X509_EXTENSION>(X509_EXTENSION_create_by_OBJ(
-                          nullptr, oid.get(), /*crit=*/1, value.get())));
+  return AddExtension(certificate, bssl::UniquePtr<X509_EXTENSION>(X509_EXTENSION_create_by_OBJ(
+                                       nullptr, oid.get(), /*crit=*/1, value.get())));
 }
 
 Status SetTimes(X509& certificate, const CertificateOptions& options) {
@@ -146,16 +144,16 @@ StatusOr<std::string> MakeSelfSignedCertificate(std::string_view private_key_pem
   SetSerial(*certificate);
   RETURN_IF_ERROR(SetNames(*certificate, options.names.front()));
   RETURN_IF_ERROR(SetTimes(*certificate, options));
-  if (X509_set_pubkey(certificate.get(), key.get()) != 1) return Failed("the key cannot be written");
-  RETURN_IF_ERROR(AddExtension(*certificate, bssl::UniquePtr<X509_EXTENSION>(X509V3_EXT_nconf_nid(
-                                                 nullptr, nullptr, NID_basic_constraints,
-                                                 "critical,CA:FALSE"))));
-  RETURN_IF_ERROR(AddExtension(*certificate, bssl::UniquePtr<X509_EXTENSION>(X509V3_EXT_nconf_nid(
-                                                 nullptr, nullptr, NID_key_usage,
-                                                 "critical,digitalSignature"))));
+  if (X509_set_pubkey(certificate.get(), key.get()) != 1)
+    return Failed("the key cannot be written");
   RETURN_IF_ERROR(AddExtension(*certificate,
-                               bssl::UniquePtr<X509_EXTENSION>(X509V3_EXT_i2d(
-                                   NID_subject_alt_name, /*crit=*/0, names.get()))));
+                               bssl::UniquePtr<X509_EXTENSION>(X509V3_EXT_nconf_nid(
+                                   nullptr, nullptr, NID_basic_constraints, "critical,CA:FALSE"))));
+  RETURN_IF_ERROR(AddExtension(*certificate,
+                               bssl::UniquePtr<X509_EXTENSION>(X509V3_EXT_nconf_nid(
+                                   nullptr, nullptr, NID_key_usage, "critical,digitalSignature"))));
+  RETURN_IF_ERROR(AddExtension(*certificate, bssl::UniquePtr<X509_EXTENSION>(X509V3_EXT_i2d(
+                                                 NID_subject_alt_name, /*crit=*/0, names.get()))));
   if (!options.acme_identifier.empty())
     RETURN_IF_ERROR(AddAcmeIdentifier(*certificate, options.acme_identifier));
   if (X509_sign(certificate.get(), key.get(), EVP_sha256()) == 0)

@@ -56,7 +56,9 @@ std::string ServerName(const SSL_CLIENT_HELLO& hello) {
 
 // RFC 8737 §6.2, as a list of one (RFC 7301 §3.1).
 constexpr std::string_view kAcmeAlpn = "acme-tls/1";
-constexpr std::string_view kAcmeAlpnWire = "\x0a" "acme-tls/1";
+constexpr std::string_view kAcmeAlpnWire =
+    "\x0a"
+    "acme-tls/1";
 
 bool OffersAcmeAlone(const SSL_CLIENT_HELLO& hello) {
   const uint8_t* data = nullptr;

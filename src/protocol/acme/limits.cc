@@ -6,7 +6,8 @@ namespace ringmail::acme {
 namespace {
 
 constexpr FixedLimit kLimits[] = {
-    {"ACME answer of an authority", kAnswerBytesMax, "octets", "", "the order is tried again later"},
+    {"ACME answer of an authority", kAnswerBytesMax, "octets", "",
+     "the order is tried again later"},
     {"ACME names of one certificate", kNamesMax, "names", "", "the configuration is refused"},
     {"ACME requests refused with badNonce", kBadNoncesMax, "of one order", "RFC 8555 §6.5",
      "the order is tried again later"},

@@ -173,8 +173,8 @@ void Order::Took(const Reply& reply, WallTime now) {
     }
   }
   // Whatever is sent next needs a nonce; where this answer brought none, one is fetched.
-  const bool sends = state_ != State::kDirectory && state_ != State::kNonce &&
-                     Next().kind == Step::Kind::kSend;
+  const bool sends =
+      state_ != State::kDirectory && state_ != State::kNonce && Next().kind == Step::Kind::kSend;
   if (sends && nonce_.empty()) {
     after_wait_ = state_;
     state_ = State::kNonce;
@@ -191,7 +191,7 @@ void Order::TakeDirectory(const Reply& reply) {
                 "this authority wants an external account (RFC 8555 §7.3.4), which is not "
                 "supported: choose another");
   }
-  state_ = account_url_.empty()  ? State::kAccount
+  state_ = account_url_.empty() ? State::kAccount
            : order_url_.empty() ? State::kNewOrder
                                 : State::kReadOrder;
 }
@@ -267,8 +267,7 @@ void Order::TakeAuthorization(const Reply& reply) {
   if (authorization->status == AuthorizationStatus::kInvalid) {
     const bool again = resumed_;
     Forget();
-    if (!again)
-      return Fail(Outcome::kRefused, authorization->name + " is not authorized any more");
+    if (!again) return Fail(Outcome::kRefused, authorization->name + " is not authorized any more");
     state_ = State::kNewOrder;
     return;
   }
@@ -279,13 +278,13 @@ void Order::TakeAuthorization(const Reply& reply) {
     return Fail(Outcome::kLater, "the authority asks about a name that was not ordered");
   for (const ChallengeObject& challenge : authorization->challenges) {
     if (challenge.type != ToString(options_.challenge)) continue;
-    pending_.push_back({.authorization_url = url,
-                        .challenge_url = challenge.url,
-                        .begun = challenge.begun,
-                        .answer = {.name = authorization->name,
-                                   .token = challenge.token,
-                                   .key_authorization =
-                                       KeyAuthorization(challenge.token, options_.thumbprint)}});
+    pending_.push_back(
+        {.authorization_url = url,
+         .challenge_url = challenge.url,
+         .begun = challenge.begun,
+         .answer = {.name = authorization->name,
+                    .token = challenge.token,
+                    .key_authorization = KeyAuthorization(challenge.token, options_.thumbprint)}});
     return NextAuthorization();
   }
   Fail(Outcome::kRefused, "the authority does not offer " +

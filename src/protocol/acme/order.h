@@ -127,7 +127,7 @@ class Order {
   DirectoryObject directory_;
   std::string nonce_;
   std::string account_url_, order_url_;
-  bool resumed_ = false;       // the order was begun before
+  bool resumed_ = false;        // the order was begun before
   bool account_known_ = false;  // the account was made before
   OrderObject order_;
   size_t at_ = 0;  // in order_.authorizations, or in pending_

@@ -41,12 +41,11 @@ StatusOr<io::TlsIdentity> ChallengeIdentity(const ChallengeAnswer& answer, WallT
   const codec::DigestValue digest =
       codec::Digest(codec::DigestKind::kSha256, {answer.key_authorization});
   ASSIGN_OR_RETURN(identity.certificate_pem,
-                   io::MakeSelfSignedCertificate(
-                       identity.private_key_pem,
-                       {.names = {answer.name},
-                        .not_before = now - std::chrono::hours(24),
-                        .not_after = now + std::chrono::hours(7 * 24),
-                        .acme_identifier = std::string(digest.view())}));
+                   io::MakeSelfSignedCertificate(identity.private_key_pem,
+                                                 {.names = {answer.name},
+                                                  .not_before = now - std::chrono::hours(24),
+                                                  .not_after = now + std::chrono::hours(7 * 24),
+                                                  .acme_identifier = std::string(digest.view())}));
   return identity;
 }
 
@@ -190,8 +189,8 @@ io::Task<AcmeResult> Client::Send(const Request* request, const AcmeState* state
   if (request->method == Method::kPost) {
     const auto point = io::PublicPointOf(state->account_key);
     if (!point.ok()) co_return OurFault(point.status());
-    const Envelope envelope = MakeEnvelope(request->url, request->nonce, request->account_url,
-                                           *point, request->payload);
+    const Envelope envelope =
+        MakeEnvelope(request->url, request->nonce, request->account_url, *point, request->payload);
     const auto signature = io::SignEs256(state->account_key, envelope.SigningInput());
     if (!signature.ok()) co_return OurFault(signature.status());
     call.content_type = "application/jose+json";  // §6.2
@@ -218,10 +217,9 @@ AcmeResult Client::Judge(const AcmeState& state, std::string certificate_pem) co
   result.certificate = {.directory_url = options_.directory_url,
                         .certificate_pem = std::move(certificate_pem),
                         .private_key_pem = state.certificate_key};
-  const auto facts =
-      io::ExamineTlsIdentity({.certificate_pem = result.certificate.certificate_pem,
-                              .private_key_pem = result.certificate.private_key_pem,
-                              .ocsp_response = {}});
+  const auto facts = io::ExamineTlsIdentity({.certificate_pem = result.certificate.certificate_pem,
+                                             .private_key_pem = result.certificate.private_key_pem,
+                                             .ocsp_response = {}});
   if (!facts.ok()) {
     return Ended(Outcome::kLater,
                  "what the authority gave " + std::string(Std(facts.status().message())));

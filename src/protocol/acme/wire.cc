@@ -289,10 +289,8 @@ std::string FinalizePayload(std::string_view request_der) {
 }
 
 std::string KeyObject(const io::PublicPoint& point) {
-  return TextObject({{"crv", "P-256"},
-                     {"kty", "EC"},
-                     {"x", Base64Url(point.x)},
-                     {"y", Base64Url(point.y)}});
+  return TextObject(
+      {{"crv", "P-256"}, {"kty", "EC"}, {"x", Base64Url(point.x)}, {"y", Base64Url(point.y)}});
 }
 
 std::string Thumbprint(const io::PublicPoint& point) {
@@ -304,15 +302,13 @@ std::string KeyAuthorization(std::string_view token, std::string_view thumbprint
 }
 
 std::string Envelope::Sealed(std::string_view signature) const {
-  return TextObject({{"protected", protected_header},
-                     {"payload", payload},
-                     {"signature", Base64Url(signature)}});
+  return TextObject(
+      {{"protected", protected_header}, {"payload", payload}, {"signature", Base64Url(signature)}});
 }
 
 Envelope MakeEnvelope(std::string_view url, std::string_view nonce, std::string_view account_url,
                       const io::PublicPoint& point, std::string_view payload) {
-  std::string header =
-      TextObject({{"alg", "ES256"}, {"nonce", nonce}, {"url", url}});
+  std::string header = TextObject({{"alg", "ES256"}, {"nonce", nonce}, {"url", url}});
   header.pop_back();
   if (account_url.empty()) {
     header += ",\"jwk\":" + KeyObject(point) + "}";

@@ -24,7 +24,7 @@ struct DirectoryObject {  // §7.1.1
 };
 std::optional<DirectoryObject> ParseDirectoryObject(std::string_view json);
 
-struct Problem {  // §6.7, RFC 7807
+struct Problem {       // §6.7, RFC 7807
   std::string type;    // without "urn:ietf:params:acme:error:"; "" where it is of another kind
   std::string detail;  // for the log: without controls, and cut
 };

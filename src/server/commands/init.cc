@@ -24,7 +24,8 @@ constexpr Option kOptions[] = {
     {.name = "--domain", .value_name = "DOMAIN", .about = "whose mail this host is for"},
     {.name = "--data",
      .value_name = "DIR",
-     .about = "where mail will be (default /var/lib/ringmail); alone, everything else goes there too"},
+     .about =
+         "where mail will be (default /var/lib/ringmail); alone, everything else goes there too"},
     {.name = "--dir",
      .value_name = "DIR",
      .about = "where the configuration and the certificate go (default /etc/ringmail)"},
@@ -52,12 +53,13 @@ constexpr ExitCode kExitCodes[] = {ExitCode::kOk, ExitCode::kFailed, ExitCode::k
 constexpr Usage kUsage = {
     .name = "init",
     .operands = "",
-    .about = "Writes a configuration with which this host takes the mail of DOMAIN, lets its "
-             "account holders send and fetch\n"
-             "theirs, makes the account of its postmaster, and prints the DNS records to publish, "
-             "as lines of a zone\n"
-             "file. Where there is no certificate a self-signed one is made. Nothing that exists is "
-             "overwritten.\n",
+    .about =
+        "Writes a configuration with which this host takes the mail of DOMAIN, lets its "
+        "account holders send and fetch\n"
+        "theirs, makes the account of its postmaster, and prints the DNS records to publish, "
+        "as lines of a zone\n"
+        "file. Where there is no certificate a self-signed one is made. Nothing that exists is "
+        "overwritten.\n",
     .options = kOptions,
     .exit_codes = kExitCodes};
 
@@ -167,20 +169,20 @@ StatusOr<std::string> Certificate(const InitPlan& plan, bool given, std::string&
   if (given || certificate.ok() || key.ok()) {
     RETURN_IF_ERROR(certificate.status());
     RETURN_IF_ERROR(key.status());
-    ASSIGN_OR_RETURN(const io::TlsIdentityFacts facts,
-                     io::ExamineTlsIdentity({.certificate_pem = *certificate,
-                                             .private_key_pem = *key,
-                                             .ocsp_response = {}}));
+    ASSIGN_OR_RETURN(
+        const io::TlsIdentityFacts facts,
+        io::ExamineTlsIdentity(
+            {.certificate_pem = *certificate, .private_key_pem = *key, .ocsp_response = {}}));
     out += fmt::format("uses  {}: {}\n", plan.certificate, DescribeCertificate(facts));
     return *certificate;
   }
   const WallTime now = io::SystemTime();
   const std::string made_key = io::MakePrivateKey();
-  ASSIGN_OR_RETURN(std::string made,
-                   io::MakeSelfSignedCertificate(made_key, {.names = {plan.hostname},
-                                                            .not_before = now - std::chrono::hours(1),
-                                                            .not_after = now + kSelfSignedLife,
-                                                            .acme_identifier = {}}));
+  ASSIGN_OR_RETURN(std::string made, io::MakeSelfSignedCertificate(
+                                         made_key, {.names = {plan.hostname},
+                                                    .not_before = now - std::chrono::hours(1),
+                                                    .not_after = now + kSelfSignedLife,
+                                                    .acme_identifier = {}}));
   RETURN_IF_ERROR(io::MakeDirectories(plan.directory + "/tls"));
   RETURN_IF_ERROR(io::CreateFile(plan.private_key, made_key, io::FileReaders::kOwner));
   RETURN_IF_ERROR(io::CreateFile(plan.certificate, made, io::FileReaders::kEverybody));
@@ -196,9 +198,9 @@ std::string InitConfiguration(const InitPlan& plan) {
       "# ringmail for {}. `ringmail check` judges this file; SIGHUP makes a running server read it "
       "again.\n\nhostname = \"{}\"\ndata_dir = {}\n\n",
       plan.domain, plan.hostname, Quoted(plan.data_dir));
-  const bool v6 = std::any_of(
-      plan.addresses.begin(), plan.addresses.end(),
-      [](const IpAddress& one) { return one.family == IpAddress::Family::kV6; });
+  const bool v6 =
+      std::any_of(plan.addresses.begin(), plan.addresses.end(),
+                  [](const IpAddress& one) { return one.family == IpAddress::Family::kV6; });
   for (const PortPlan& port : kPorts) {
     out += Listener(port, "0.0.0.0", plan);
     if (v6) out += Listener(port, "[::]", plan);
@@ -211,7 +213,8 @@ std::string InitConfiguration(const InitPlan& plan) {
   out += fmt::format("[tls]\ncertificate = {}\nprivate_key = {}\n", Quoted(plan.certificate),
                      Quoted(plan.private_key));
   if (plan.acme) {
-    out += "\n[acme]                          # shown in the place of [tls] as soon as it is there\n";
+    out +=
+        "\n[acme]                          # shown in the place of [tls] as soon as it is there\n";
     out += "agree_to_terms = true\n";
     if (!plan.contact.empty()) out += fmt::format("contact = [{}]\n", Quoted(plan.contact));
   }
@@ -242,16 +245,17 @@ std::string InitRecords(const InitPlan& plan, std::string_view key_digest) {
   };
   for (const Service& one : {Service{"_submissions", 0, 465}, Service{"_submission", 10, 587},
                              Service{"_pop3s", 0, 995}, Service{"_pop3", 10, 110}}) {
-    out += Record(fmt::format("{}._tcp.{}", one.name, plan.domain), "SRV",
-                  fmt::format("{} 1 {} {}.", one.priority, one.port + plan.port_offset,
-                              plan.hostname));
+    out += Record(
+        fmt::format("{}._tcp.{}", one.name, plan.domain), "SRV",
+        fmt::format("{} 1 {} {}.", one.priority, one.port + plan.port_offset, plan.hostname));
   }
   if (plan.acme) {
     out += "; who may give certificates (RFC 8659)\n";
     out += Record(plan.hostname, "CAA", "0 issue \"letsencrypt.org\"");
   } else {
     // By ACME every certificate has a new key, and this would forbid mail after the first renewal.
-    out += "; only in a zone signed by DNSSEC: the key to expect (RFC 7672); change it with the key\n";
+    out +=
+        "; only in a zone signed by DNSSEC: the key to expect (RFC 7672); change it with the key\n";
     out += Record(fmt::format("_{}._tcp.{}", 25 + plan.port_offset, plan.hostname), "TLSA",
                   fmt::format("3 1 1 {}", key_digest));
   }
@@ -298,8 +302,7 @@ int InitCommand(std::span<const std::string_view> arguments, std::string& out,
                 errors);
   }
   Status written = io::MakeDirectories(plan.directory);
-  if (written.ok())
-    written = io::CreateFile(plan.config_path(), text, io::FileReaders::kEverybody);
+  if (written.ok()) written = io::CreateFile(plan.config_path(), text, io::FileReaders::kEverybody);
   if (!written.ok()) return Fail(ExitCode::kFailed, Std(written.message()), errors);
   out += fmt::format("wrote {}\n\n", plan.config_path());
   const StatusOr<std::string> key = io::PublicKeyInfoOf(*certificate);
@@ -309,7 +312,8 @@ int InitCommand(std::span<const std::string_view> arguments, std::string& out,
   (void)codec::HexEncode(digest.view(), codec::HexCase::kLower, hex.data());
   out += InitRecords(plan, hex);
   out += fmt::format(
-      "\nnext:\n  ringmail check --config {0}\n  ringmail serve --config {0}\n  ringmail account add "
+      "\nnext:\n  ringmail check --config {0}\n  ringmail serve --config {0}\n  ringmail account "
+      "add "
       "you@{1} --config {0}\n",
       plan.config_path(), plan.domain);
   return Number(ExitCode::kOk);

@@ -1,5 +1,5 @@
-// ringmail init: a configuration that works for one domain, a certificate to begin with, the account
-// of its postmaster, and the DNS records to publish.
+// ringmail init: a configuration that works for one domain, a certificate to begin with, the
+// account of its postmaster, and the DNS records to publish.
 #pragma once
 
 #include <cstdint>

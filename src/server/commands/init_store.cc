@@ -51,8 +51,7 @@ io::Task<Status> Work::Fill(storage::ShardStore* store) {
     const PasswordMaking making{.cost = config->authentication.cost,
                                 .scram_iterations = config->authentication.scram_iterations};
     CO_RETURN_IF_ERROR(co_await SetOwnPassword(account, made.password, making));
-    transaction.changes.push_back(
-        DirectoryChange::Put(account, DirectoryChange::Expect::kAbsent));
+    transaction.changes.push_back(DirectoryChange::Put(account, DirectoryChange::Expect::kAbsent));
   }
   if (transaction.changes.empty()) co_return absl::OkStatus();
   co_return (co_await directory.Apply(std::move(transaction))).status();

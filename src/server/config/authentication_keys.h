@@ -41,21 +41,21 @@ namespace ringmail::server {
   }
 
 // A token is a password for whoever sees it.
-#define TOKEN_URL(member)                                                     \
-  .set = [](const Value& v, Target& t) -> std::string {                       \
-    const auto url = session::HttpUrl::Parse(v.text);                         \
-    if (!url || !url->tls) return "is no URL that begins with \"https://\"";  \
-    t.config.token.server.member = v.text;                                    \
-    return {};                                                                \
+#define TOKEN_URL(member)                                                    \
+  .set = [](const Value& v, Target& t) -> std::string {                      \
+    const auto url = session::HttpUrl::Parse(v.text);                        \
+    if (!url || !url->tls) return "is no URL that begins with \"https://\""; \
+    t.config.token.server.member = v.text;                                   \
+    return {};                                                               \
   }
-#define TOKEN_SECONDS(member)                                                          \
-  .set = [](const Value& v, Target& t) -> std::string {                                \
-    t.config.token.server.member =                                                     \
-        std::chrono::seconds(static_cast<std::chrono::seconds::rep>(v.number));        \
-    return {};                                                                         \
-  },                                                                                   \
-  .now = [](const Config& c) -> uint64_t {                                             \
-    return static_cast<uint64_t>(c.token.server.member.count());                       \
+#define TOKEN_SECONDS(member)                                                   \
+  .set = [](const Value& v, Target& t) -> std::string {                         \
+    t.config.token.server.member =                                              \
+        std::chrono::seconds(static_cast<std::chrono::seconds::rep>(v.number)); \
+    return {};                                                                  \
+  },                                                                            \
+  .now = [](const Config& c) -> uint64_t {                                      \
+    return static_cast<uint64_t>(c.token.server.member.count());                \
   }
 
 inline constexpr Key kAuthentication[] = {
@@ -229,8 +229,9 @@ inline constexpr Key kToken[] = {
      .max = 86'400,
      TOKEN_SECONDS(refresh),
      .rfc = "RFC 7517 §5",
-     .reached = "the keys of jwks_url are fetched anew by the next token; until it works, at most a "
-                "day long, the old ones count"},
+     .reached =
+         "the keys of jwks_url are fetched anew by the next token; until it works, at most a "
+         "day long, the old ones count"},
     {.name = "introspection_url", .type = KeyType::kText, TOKEN_URL(introspection_url)},
     {.name = "client_id",
      .type = KeyType::kText,
@@ -252,7 +253,7 @@ inline constexpr Key kToken[] = {
      TOKEN_SECONDS(cache_time),
      .rfc = "RFC 7662 §4",
      .reached = "introspection_url is asked about the token again"},
-    {.name = "timeout",
+    {.name = "server_timeout",
      .type = KeyType::kSeconds,
      .min = 1,
      .max = 60,

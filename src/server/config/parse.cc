@@ -293,8 +293,8 @@ void Reader::CheckAcme() {
            " first (RFC 8555 §7.3)");
   }
   const bool http = acme.challenge == acme::ChallengeKind::kHttp01;
-  const bool answered = std::any_of(
-      config.listeners.begin(), config.listeners.end(), [&](const ListenerConfig& one) {
+  const bool answered =
+      std::any_of(config.listeners.begin(), config.listeners.end(), [&](const ListenerConfig& one) {
         return http ? one.options.protocol == session::ListenerProtocol::kAcme &&
                           one.options.tls == smtp::ListenerTls::kNone
                     : one.options.tls == smtp::ListenerTls::kImplicit;
@@ -347,8 +347,8 @@ void Reader::ReadToken(const Section& section, const toml::table& table) {
       Report(table.source(), "[token] " + std::string(name) + " is missing: tokens are held to it");
     }
   }
-  const int ways = table.contains("key_set") + table.contains("keys") +
-                   table.contains("jwks_url") + (judged ? 1 : 0);
+  const int ways = table.contains("key_set") + table.contains("keys") + table.contains("jwks_url") +
+                   (judged ? 1 : 0);
   if (ways != 1) {
     Report(table.source(),
            "[token] needs one of jwks_url, key_set, keys and introspection_url, and no other");

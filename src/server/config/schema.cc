@@ -4,8 +4,8 @@
 #include <array>
 #include <charconv>
 
-#include "ringmail/io/shard.h"
 #include "ringmail/io/certificate.h"
+#include "ringmail/io/shard.h"
 #include "ringmail/message/path.h"
 #include "ringmail/session/http_client.h"
 #include "server/config/authentication_keys.h"
@@ -112,7 +112,8 @@ std::string SetProtocol(const Value& value, Target& target) {
   if (SetNamed(value.text, kListenerProtocols, protocol).empty()) return {};
   for (std::string_view later : {"imap", "managesieve", "http"}) {
     if (value.text == later)
-      return "is not in this version yet: \"smtp\", \"submission\", \"lmtp\", \"pop3\" and \"acme\" "
+      return "is not in this version yet: \"smtp\", \"submission\", \"lmtp\", \"pop3\" and "
+             "\"acme\" "
              "are";
   }
   return "is no protocol: \"smtp\", \"submission\", \"lmtp\", \"pop3\" and \"acme\" are";
@@ -640,10 +641,8 @@ constexpr Key kAcme[] = {
                Target& t) { return SetNamed(v.text, kChallenges, t.config.acme.challenge); }},
     {.name = "authorities",
      .type = KeyType::kText,
-     .set =
-         [](const Value& v, Target& t) {
-           return SetAbsolutePath(v.text, t.config.acme.authorities.path);
-         }},
+     .set = [](const Value& v,
+               Target& t) { return SetAbsolutePath(v.text, t.config.acme.authorities.path); }},
 };
 
 constexpr Key kLog[] = {

@@ -59,8 +59,8 @@ void TokenLoader::LoadAuthorities(TokenConfig& token) {
   if (!text.ok()) return Wrong(file, "cannot be read: ", Std(text.status().message()));
   const StatusOr<size_t> count = io::ExamineTlsAuthorities(*text);
   if (!count.ok()) return Wrong(file, "", Std(count.status().message()));
-  auto made = io::TlsContext::MakeClient(
-      {.authorities_pem = *text, .alpn = {"http/1.1"}, .identity = {}});
+  auto made =
+      io::TlsContext::MakeClient({.authorities_pem = *text, .alpn = {"http/1.1"}, .identity = {}});
   if (!made.ok()) return Wrong(file, "", Std(made.status().message()));
   token.server.tls = *std::move(made);
 }

@@ -161,7 +161,9 @@ std::string SetField(AliasEntry& entry, const Word& word, Fields&) {
   return {};
 }
 
-std::string SetField(storage::KeptEntry&, const Word& word, Fields&) { return Unknown(word.key, {}); }
+std::string SetField(storage::KeptEntry&, const Word& word, Fields&) {
+  return Unknown(word.key, {});
+}
 
 std::string SetField(MovedEntry& entry, const Word& word, Fields&) {
   if (word.key == "comment") return entry.comment = word.value, "";

@@ -114,9 +114,8 @@ void CertificateKeeper::Compose(Config& config) {
     // Something must be shown until the authority has spoken: encryption without a name is better
     // than none (RFC 7435).
     if (!stand_in_) {
-      io::TlsIdentity made{.certificate_pem = {},
-                           .private_key_pem = io::MakePrivateKey(),
-                           .ocsp_response = {}};
+      io::TlsIdentity made{
+          .certificate_pem = {}, .private_key_pem = io::MakePrivateKey(), .ocsp_response = {}};
       const auto certificate = io::MakeSelfSignedCertificate(
           made.private_key_pem, {.names = config.acme.names,
                                  .not_before = io::WallNow() - std::chrono::hours(1),
@@ -154,12 +153,11 @@ io::Task<void> CertificateKeeper::Stop() {
 
 // Now, where there is none that fits.
 WallTime CertificateKeeper::Due() const {
-  const bool fits = facts_ && certificate_.directory_url == config_.directory_url &&
-                    std::all_of(config_.names.begin(), config_.names.end(),
-                                [&](const std::string& name) {
-                                  return std::find(facts_->names.begin(), facts_->names.end(),
-                                                   name) != facts_->names.end();
-                                });
+  const bool fits =
+      facts_ && certificate_.directory_url == config_.directory_url &&
+      std::all_of(config_.names.begin(), config_.names.end(), [&](const std::string& name) {
+        return std::find(facts_->names.begin(), facts_->names.end(), name) != facts_->names.end();
+      });
   return std::max(fits ? renew_at_ : WallTime{}, retry_at_);
 }
 

@@ -31,8 +31,8 @@ inline constexpr std::chrono::seconds kAcmeLaterPauseMax{3600};
 inline constexpr std::chrono::seconds kAcmeRefusedPauseMin{15 * 60};
 inline constexpr std::chrono::seconds kAcmeRefusedPauseMax{12 * 3600};
 
-// When a certificate is to be renewed: at two thirds of its life, and up to a twentieth of it later,
-// so that what was ordered together is not renewed together. `chance` is any number. Pure.
+// When a certificate is to be renewed: at two thirds of its life, and up to a twentieth of it
+// later, so that what was ordered together is not renewed together. `chance` is any number. Pure.
 WallTime RenewalTime(WallTime not_before, WallTime not_after, uint64_t chance);
 // How long to wait after `failures` of them. Pure.
 std::chrono::seconds RetryPause(acme::AcmeResult::Outcome outcome, uint32_t failures,

@@ -180,8 +180,7 @@ TEST(TokenKeys, AreFetchedOnceForAllWhoWait) {
   scene.Run([](Scene& s) -> Task<void> {
     std::vector<std::string> ended;
     io::Gate gate;
-    for (int i = 0; i < 10; ++i)
-      gate.Spawn(CheckInto(&s, std::string(credential::kEs256), &ended));
+    for (int i = 0; i < 10; ++i) gate.Spawn(CheckInto(&s, std::string(credential::kEs256), &ended));
     co_await gate.Close();
     EXPECT_EQ(ended, std::vector<std::string>(10, kTim));
     EXPECT_EQ(s.requests.size(), 1u);
@@ -224,11 +223,12 @@ TEST(TokenKeys, AreTakenOfTheLargestSizeAndNotBeyond) {
   for (const size_t beyond : {0u, 1u}) {
     Scene scene;
     scene.body.resize(credential::kTokenKeySetBytesMax + beyond, ' ');
-    scene.Run(beyond == 0 ? [](Scene& s) -> Task<void> {
-      EXPECT_EQ(co_await s.Check(credential::kEs256), kTim);
-    } : [](Scene& s) -> Task<void> {
-      EXPECT_TRUE((co_await s.Check(credential::kEs256)).ends_with("is too long"));
-    });
+    scene.Run(
+        beyond == 0
+        ? [](Scene& s) -> Task<void> { EXPECT_EQ(co_await s.Check(credential::kEs256), kTim); }
+        : [](Scene& s) -> Task<void> {
+            EXPECT_TRUE((co_await s.Check(credential::kEs256)).ends_with("is too long"));
+          });
   }
 }
 
@@ -311,8 +311,7 @@ TEST(TokenIntrospection, IsRememberedNoLongerThanTheTokenLives) {
   scene.policy->skew = seconds(0);
   scene.Run([](Scene& s) -> Task<void> {
     s.body = kActive;
-    s.body.insert(s.body.size() - 1,
-                  ",\"exp\":" + std::to_string(UnixSeconds(io::WallNow()) + 10));
+    s.body.insert(s.body.size() - 1, ",\"exp\":" + std::to_string(UnixSeconds(io::WallNow()) + 10));
     EXPECT_EQ(co_await s.Check("token"), kTim);
     co_await io::SleepUntil(io::Now() + seconds(5));
     EXPECT_EQ(co_await s.Check("token"), kTim);

@@ -184,9 +184,8 @@ TEST(TokenIntrospectionTest, TellsWhenTheTokenEnds) {
 }
 
 TEST(TokenIntrospectionTest, IsNotUnderstoodWhereItIsNoneAndRefusesWhatIsNotActive) {
-  for (const std::string_view json :
-       {"", "[]", "{}", R"({"active":1})", R"({"active":"true"})", R"({"active":true,"active":true})",
-        R"({"active":true)"}) {
+  for (const std::string_view json : {"", "[]", "{}", R"({"active":1})", R"({"active":"true"})",
+                                      R"({"active":true,"active":true})", R"({"active":true)"}) {
     const Introspection read = ReadIntrospection({}, json, kNow);
     EXPECT_FALSE(read.understood || read.result.accepted) << json;
   }

@@ -149,8 +149,7 @@ TEST(HttpClient, AsksInsideTlsAndUsesTheConnectionAgain) {
     ASSERT_EQ(scene.host.requests.size(), 2u);
     EXPECT_EQ(scene.host.requests[0].target, "/a?b");
     EXPECT_EQ(*scene.host.requests[0].Find("user-agent"), "ringmail");
-    EXPECT_EQ(*scene.host.requests[0].Find("host"),
-              "mx.example.org:" + std::to_string(scene.port));
+    EXPECT_EQ(*scene.host.requests[0].Find("host"), "mx.example.org:" + std::to_string(scene.port));
   }
 }
 

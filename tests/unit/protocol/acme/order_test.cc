@@ -83,10 +83,11 @@ std::vector<Turn> UpToOrder() {
   return {{"https://ca/dir", {.code = 200, .body = std::string(kDirectoryJson)}},
           {"https://ca/nonce", {.code = 200, .nonce = "n1"}},
           {"https://ca/account", {.code = 201, .nonce = "n2", .location = "https://ca/acct/1"}},
-          {"https://ca/new", {.code = 201,
-                              .body = std::string(kNewOrderJson),
-                              .nonce = "n2",
-                              .location = "https://ca/o/1"}}};
+          {"https://ca/new",
+           {.code = 201,
+            .body = std::string(kNewOrderJson),
+            .nonce = "n2",
+            .location = "https://ca/o/1"}}};
 }
 
 std::vector<Turn> Whole() {
@@ -182,9 +183,8 @@ TEST(AcmeOrder, CountsBadNoncesOfOneRequestAlone) {
 }
 
 TEST(AcmeOrder, GivesUpOnAnAuthorityThatTakesNoNonce) {
-  std::vector<Turn> turns(UpToOrder().begin(), UpToOrder().begin());
   const std::vector<Turn> begin = UpToOrder();
-  turns.assign(begin.begin(), begin.begin() + 2);
+  std::vector<Turn> turns(begin.begin(), begin.begin() + 2);
   for (uint32_t i = 0; i <= kBadNoncesMax; ++i)
     turns.push_back({"https://ca/account", Bad(400, "badNonce")});
   Order order(Options());
@@ -210,11 +210,10 @@ TEST(AcmeOrder, TakesUpTheOrderThatARestartInterrupted) {
   const Turn download{"https://ca/cert", Good("PEM")};
   const std::vector<Turn> whole = Whole();
   // Wherever it stands by now.
-  for (const std::vector<Turn>& rest :
-       {std::vector<Turn>{{"https://ca/o/1", Good(kValidJson)}},
-        std::vector<Turn>{{"https://ca/o/1", Good(kReadyJson)},
-                          {"https://ca/o/1/f", Good(kValidJson)}},
-        std::vector<Turn>(whole.begin() + 4, whole.end() - 1)}) {
+  for (const std::vector<Turn>& rest : {std::vector<Turn>{{"https://ca/o/1", Good(kValidJson)}},
+                                        std::vector<Turn>{{"https://ca/o/1", Good(kReadyJson)},
+                                                          {"https://ca/o/1/f", Good(kValidJson)}},
+                                        std::vector<Turn>(whole.begin() + 4, whole.end() - 1)}) {
     std::vector<Turn> turns = {directory, nonce};
     turns.insert(turns.end(), rest.begin(), rest.end());
     turns.push_back(download);
@@ -339,8 +338,7 @@ TEST(AcmeOrder, BelievesNothingThatIsNotAcme) {
 
 TEST(AcmeOrder, AsksNoExternalAccountOfAnybody) {
   Order order(Options());
-  order.Took({.code = 200,
-              .body = R"({"newNonce":"https://ca/n","newAccount":"https://ca/a",
+  order.Took({.code = 200, .body = R"({"newNonce":"https://ca/n","newAccount":"https://ca/a",
                   "newOrder":"https://ca/o","meta":{"externalAccountRequired":true}})"},
              {});
   ASSERT_EQ(order.Next().kind, Kind::kFailed);

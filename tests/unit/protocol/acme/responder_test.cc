@@ -114,8 +114,7 @@ TEST(AcmeResponder, SaysNothingElse) {
     std::string_view code;
   };
   for (const Case& one : {Case{Get("/.well-known/acme-challenge/tokenB"), "404"},
-                          Case{Get("/.well-known/acme-challenge/"), "404"},
-                          Case{Get("/"), "404"},
+                          Case{Get("/.well-known/acme-challenge/"), "404"}, Case{Get("/"), "404"},
                           Case{Get("/.well-known/acme-challenge/tokenA", "POST"), "405"},
                           Case{"GET / HTTP/1.1\r\n\r\n", "400"},
                           Case{"GET /" + std::string(5000, 'x') + " HTTP/1.1\r\n", "431"}}) {
@@ -142,12 +141,10 @@ TEST(AcmeResponder, ShowsTheCertificateToEverybodyElse) {
     std::vector<std::string> alpn;
     std::string_view name;
   };
-  for (const Case& one : {Case{{}, "mx.example.org"},
-                          Case{{"h2", "acme-tls/1"}, "mx.example.org"},
+  for (const Case& one : {Case{{}, "mx.example.org"}, Case{{"h2", "acme-tls/1"}, "mx.example.org"},
                           Case{{"acme-tls/1"}, "other.example.org"}}) {
-    Scene scene{.tls = ResponderTls::kImplicit,
-                .alpn = one.alpn,
-                .server_name = std::string(one.name)};
+    Scene scene{
+        .tls = ResponderTls::kImplicit, .alpn = one.alpn, .server_name = std::string(one.name)};
     scene.Run();
     ASSERT_TRUE(scene.shaken.ok()) << scene.shaken.problem;
     EXPECT_EQ(scene.shaken.alpn, "");

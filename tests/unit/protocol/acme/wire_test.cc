@@ -14,8 +14,7 @@ namespace ringmail::acme {
 namespace {
 
 std::string Decoded(std::string_view text) {
-  const auto octets =
-      codec::FromBase64(text, codec::Base64Form::kUrl, codec::Base64Padding::kNone);
+  const auto octets = codec::FromBase64(text, codec::Base64Form::kUrl, codec::Base64Padding::kNone);
   EXPECT_TRUE(octets.has_value()) << text;
   return octets.value_or("");
 }
@@ -39,8 +38,7 @@ TEST(AcmeWire, SignsAsRfc7515Says) {
 TEST(AcmeWire, NamesTheAccountOnceThereIsOneAndReadsWithAnEmptyPayload) {
   const auto point = io::PublicPointOf(io::MakePrivateKey());
   ASSERT_TRUE(point.ok());
-  const Envelope envelope =
-      MakeEnvelope("https://ca/o/1", "n1", "https://ca/acct/1", *point, "");
+  const Envelope envelope = MakeEnvelope("https://ca/o/1", "n1", "https://ca/acct/1", *point, "");
   EXPECT_EQ(Decoded(envelope.protected_header),
             R"({"alg":"ES256","nonce":"n1","url":"https://ca/o/1","kid":"https://ca/acct/1"})");
   EXPECT_EQ(envelope.payload, "");

@@ -62,8 +62,7 @@ TEST(ConfigTest, AcmeIsReadAndBringsTheNamesAndTheListenersDefaults) {
 }
 
 TEST(ConfigTest, AcmeWithoutWhatItNeedsIsRefused) {
-  const std::string listener =
-      "[[listener]]\naddress = \"0.0.0.0:80\"\nprotocol = \"acme\"\n";
+  const std::string listener = "[[listener]]\naddress = \"0.0.0.0:80\"\nprotocol = \"acme\"\n";
   const auto said = [&](std::string_view text) { return Said(listener + std::string(text)); };
   EXPECT_EQ(said("[acme]\nagree_to_terms = true\n"), "");
   EXPECT_NE(said("[acme]\n").find("4:1: error: [acme] needs agree_to_terms = true"),
@@ -73,11 +72,10 @@ TEST(ConfigTest, AcmeWithoutWhatItNeedsIsRefused) {
   EXPECT_NE(said("[acme]\nagree_to_terms = true\nchallenge = \"tls-alpn-01\"\n")
                 .find("\"tls-alpn-01\" needs a listener"),
             std::string::npos);
-  for (std::string_view wrong :
-       {"domains = [\"*.example.org\"]", "domains = [\"a b\"]",
-        "domains = [\"a.example\", \"A.example\"]", "contact = [\"nobody\"]",
-        "directory = \"http://ca.example/dir\"", "challenge = \"dns-01\"",
-        "authorities = \"ca.pem\""}) {
+  for (std::string_view wrong : {"domains = [\"*.example.org\"]", "domains = [\"a b\"]",
+                                 "domains = [\"a.example\", \"A.example\"]",
+                                 "contact = [\"nobody\"]", "directory = \"http://ca.example/dir\"",
+                                 "challenge = \"dns-01\"", "authorities = \"ca.pem\""}) {
     EXPECT_NE(said("[acme]\nagree_to_terms = true\n" + std::string(wrong) + "\n"), "") << wrong;
   }
   EXPECT_NE(said("tls = \"starttls\"\n[acme]\nagree_to_terms = true\n"), "");
@@ -439,6 +437,30 @@ TEST(ConfigTest, AWarningDoesNotMakeItUnusable) {
   EXPECT_TRUE(Parse(std::string(kSmallest) + "[limits]\ncommand_timeout = \"1m\"\n").ok());
 }
 
+TEST(ConfigTest, TokensComeWithOneWayToJudgeThem) {
+  constexpr std::string_view kWays =
+      "[token] needs one of jwks_url, key_set, keys and introspection_url, and no other";
+  constexpr std::string_view kTogether =
+      "[token] introspection_url, client_id and client_secret go together (RFC 7662 §2.1)";
+  const std::string jwt = "[token]\nissuer = \"https://id\"\naudience = [\"a\"]\n";
+  const std::string asked =
+      "[token]\nintrospection_url = \"https://id/i\"\nclient_id = \"m\"\nclient_secret = \"/s\"\n";
+  EXPECT_EQ(SaidAfter(jwt + "jwks_url = \"https://id/jwks\"\nrefresh = \"5m\"\n"), "");
+  EXPECT_EQ(SaidAfter(asked + "cache_time = \"0s\"\nserver_timeout = \"3s\"\n"), "");
+  EXPECT_NE(SaidAfter(jwt).find(kWays), std::string::npos);
+  EXPECT_NE(SaidAfter(jwt + "jwks_url = \"https://id/jwks\"\nkey_set = \"/k\"\n").find(kWays),
+            std::string::npos);
+  EXPECT_NE(SaidAfter(asked + "jwks_url = \"https://id/jwks\"\n").find(kWays), std::string::npos);
+  EXPECT_NE(SaidAfter("[token]\nintrospection_url = \"https://id/i\"\n").find(kTogether),
+            std::string::npos);
+  EXPECT_NE(SaidAfter(jwt + "jwks_url = \"https://id/j\"\nclient_id = \"m\"\n").find(kTogether),
+            std::string::npos);
+  EXPECT_NE(SaidAfter(jwt + "jwks_url = \"http://id/jwks\"\n").find("is no URL that begins with"),
+            std::string::npos);
+  EXPECT_NE(SaidAfter("[token]\njwks_url = \"https://id/j\"\n").find("[token] issuer is missing"),
+            std::string::npos);
+}
+
 TEST(ConfigTest, ControlCharactersOfAValueAreShownEscaped) {
   EXPECT_NE(SaidAfter("[relay]\nnext_hop = \"a\\u0007\\n b\"\n").find("\"a\\x07\\x0a b\""),
             std::string::npos);
@@ -477,7 +499,9 @@ TEST(ConfigTest, WhatTheExampleCallsDefaultsAreTheDefaults) {
     const bool key =
         line.starts_with("# [") || (line.starts_with("# ") && line.find(" = ") != line.npos &&
                                     line.find("ringmail check") == line.npos);
-    for (std::string_view no_value : {"user", "shards", "postmaster", "source_address", "path "}) {
+    for (std::string_view no_value :
+         {"user", "shards", "postmaster", "source_address", "path ", "jwks_url",
+          "introspection_url", "client_id", "client_secret"}) {
       if (line.starts_with("# " + std::string(no_value))) line = "#";
     }
     uncommented += (key && line != "#" ? line.substr(2) : line) + "\n";
