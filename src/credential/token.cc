@@ -127,8 +127,9 @@ bool Signed(const TokenKey& key, std::string_view text, std::string_view signatu
                           digest.view(), signature);
 }
 
-// "" or what is wrong with header and signature.
-std::string JudgeSignature(const TokenKeys& keys, const Parts& parts) {
+// "" or what is wrong with header and signature. `unknown_key`: another set of keys may have the
+// one that it is of.
+std::string JudgeSignature(const TokenKeys& keys, const Parts& parts, bool& unknown_key) {
   const auto header_octets = Octets(parts.header), signature = Octets(parts.signature);
   if (!header_octets || !signature) return "no base64url";
   simdjson::dom::parser parser;
@@ -144,14 +145,23 @@ std::string JudgeSignature(const TokenKeys& keys, const Parts& parts) {
   const Has named = TakeText(header, "kid", id);
   if (named == Has::kOther) return "kid is no string";
   bool tried = false;
+  unknown_key = true;
   for (const TokenKey& key : keys.keys) {
     if (NameOf(key.algorithm) != alg) continue;
     if (named == Has::kText && !key.id.empty() && key.id != id) continue;
     tried = true;
-    if (Signed(key, parts.signed_text, *signature)) return "";
+    if (Signed(key, parts.signed_text, *signature)) {
+      unknown_key = false;
+      return "";
+    }
+    // A key that it names by its kid is the one that it means.
+    if (named == Has::kText && !key.id.empty()) unknown_key = false;
   }
   return tried ? "the signature does not hold" : "no key of its kid and alg";
 }
+
+// A JWT, or what introspection tells of a token.
+enum class TokenForm : uint8_t { kJwt, kIntrospected };
 
 bool HoldsAudience(const object& claims, const std::vector<std::string>& wanted) {
   const auto is = [&](std::string_view one) {
@@ -182,15 +192,19 @@ bool HoldsScope(std::string_view scopes, std::string_view wanted) {
 }
 
 // "" or what is wrong with the times. RFC 7519 §4.1.4, §4.1.5, §4.1.6.
-std::string JudgeTimes(const object& claims, std::chrono::seconds skew, WallTime now) {
+std::string JudgeTimes(const object& claims, std::chrono::seconds skew, WallTime now,
+                       TokenForm form) {
   const auto present = static_cast<double>(UnixSeconds(now));
   const auto slack = static_cast<double>(skew.count());
   element claim;
   double at = 0;
-  // RFC 9068 §2.2 has it required: a token for ever is none.
-  if (claims.at_key("exp").get(claim) != simdjson::SUCCESS) return "no exp";
-  if (claim.get(at) != simdjson::SUCCESS) return "exp is no number";
-  if (!(present < at + slack)) return "it has expired";
+  // RFC 9068 §2.2 has it required: a token for ever is none. RFC 7662 §2.2: "active" stands for it.
+  if (claims.at_key("exp").get(claim) == simdjson::SUCCESS) {
+    if (claim.get(at) != simdjson::SUCCESS) return "exp is no number";
+    if (!(present < at + slack)) return "it has expired";
+  } else if (form == TokenForm::kJwt) {
+    return "no exp";
+  }
   for (const std::string_view name : {"nbf", "iat"}) {
     if (claims.at_key(name).get(claim) != simdjson::SUCCESS) continue;
     if (claim.get(at) != simdjson::SUCCESS) return std::string(name) + " is no number";
@@ -200,11 +214,16 @@ std::string JudgeTimes(const object& claims, std::chrono::seconds skew, WallTime
 }
 
 std::string JudgeClaims(const TokenPolicy& policy, const object& claims, WallTime now,
-                        std::string& account) {
+                        TokenForm form, std::string& account) {
   std::string_view text;
-  if (TakeText(claims, "iss", text) != Has::kText || text != policy.issuer) return "another issuer";
-  if (!HoldsAudience(claims, policy.audiences)) return "for another audience";
-  if (std::string why = JudgeTimes(claims, policy.skew, now); !why.empty()) return why;
+  const bool jwt = form == TokenForm::kJwt;
+  if (jwt || !policy.issuer.empty()) {
+    if (TakeText(claims, "iss", text) != Has::kText || text != policy.issuer)
+      return "another issuer";
+  }
+  if ((jwt || !policy.audiences.empty()) && !HoldsAudience(claims, policy.audiences))
+    return "for another audience";
+  if (std::string why = JudgeTimes(claims, policy.skew, now, form); !why.empty()) return why;
   if (!policy.scope.empty() &&
       (TakeText(claims, "scope", text) != Has::kText || !HoldsScope(text, policy.scope))) {
     return "without the scope";
@@ -265,7 +284,7 @@ TokenResult VerifyToken(const TokenPolicy& policy, std::string_view token, WallT
     return result;
   }
   // RFC 8725 §3.1: nothing of what it says counts before its signature holds.
-  result.why = JudgeSignature(policy.keys, *parts);
+  result.why = JudgeSignature(policy.keys, *parts, result.unknown_key);
   if (!result.why.empty()) return result;
   const auto payload = Octets(parts->payload);
   simdjson::dom::parser parser;
@@ -274,10 +293,41 @@ TokenResult VerifyToken(const TokenPolicy& policy, std::string_view token, WallT
     result.why = "the claims are no JSON object";
     return result;
   }
-  result.why = JudgeClaims(policy, claims, now, result.account);
+  result.why = JudgeClaims(policy, claims, now, TokenForm::kJwt, result.account);
   result.accepted = result.why.empty();
   if (!result.accepted) result.account.clear();
   return result;
+}
+
+Introspection ReadIntrospection(const TokenPolicy& policy, std::string_view json, WallTime now) {
+  Introspection read;
+  TokenResult& result = read.result;
+  simdjson::dom::parser parser;
+  object claims;
+  element active;
+  bool is_active = false;
+  if (json.size() > kTokenIntrospectionBytesMax || !Parse(parser, json, claims) ||
+      claims.at_key("active").get(active) != simdjson::SUCCESS ||
+      active.get(is_active) != simdjson::SUCCESS) {
+    result.why = "no answer as RFC 7662 §2.2 has it";
+    return read;
+  }
+  read.understood = true;
+  if (!is_active) {
+    // It may be of somebody else, or never have been: the authority does not say.
+    result.why = "the authority says that it is not active";
+    return read;
+  }
+  element exp;
+  double at = 0;
+  if (claims.at_key("exp").get(exp) == simdjson::SUCCESS && exp.get(at) == simdjson::SUCCESS &&
+      at >= 0 && at < static_cast<double>(UnixSeconds(WallTime::max()))) {
+    read.ends = FromUnixSeconds(static_cast<int64_t>(at));
+  }
+  result.why = JudgeClaims(policy, claims, now, TokenForm::kIntrospected, result.account);
+  result.accepted = result.why.empty();
+  if (!result.accepted) result.account.clear();
+  return read;
 }
 
 }  // namespace ringmail::credential

@@ -383,7 +383,7 @@ HttpClientConnection::HttpClientConnection(io::Stream& stream, const HttpLimits&
 
 void HttpClientConnection::WriteRequest(std::string_view method, std::string_view target,
                                         std::string_view host, std::string_view content_type,
-                                        std::string_view body) {
+                                        std::string_view body, std::span<const HttpField> fields) {
   CHECK(Token(method));
   CHECK(!target.empty() && std::all_of(target.begin(), target.end(), TargetChar));
   CHECK(std::all_of(host.begin(), host.end(), TargetChar));
@@ -398,6 +398,10 @@ void HttpClientConnection::WriteRequest(std::string_view method, std::string_vie
   if (!content_type.empty()) head.append("Content-Type: ").append(content_type).append("\r\n");
   if (!body.empty() || method == "POST" || method == "PUT") {
     head.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n");
+  }
+  for (const HttpField& field : fields) {
+    CHECK(Token(field.name) && std::all_of(field.value.begin(), field.value.end(), FieldChar));
+    head.append(field.name).append(": ").append(field.value).append("\r\n");
   }
   head.append("\r\n");
   stream_.Write(head);

@@ -27,11 +27,12 @@
 // Limits: AuthenticatorOptions; session/auth_limiter.h; session/sasl.h. A check of a password takes
 //   PasswordCost of memory on a thread of the pool: checks_max of a shard at a time, of which the
 //   others wait in order; checks_waiting_max of them, and beyond: kUnavailable.
-// Errors: SaslFailure: kMalformed, the client's fault; kRefused; kUnavailable: the directory cannot
-//   tell, there is no memory, too many wait, or the client is banned. Whatever is refused is a log
-//   line "auth_failed" with its reason, and never with a password.
+// Errors: SaslFailure: kMalformed, the client's fault; kRefused; kUnavailable: the directory or the
+//   server of tokens cannot tell, there is no memory, too many wait, or the client is banned.
+//   Whatever is refused is a log line "auth_failed" with its reason, and never with a password.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -47,6 +48,7 @@
 #include "ringmail/credential/password.h"
 #include "ringmail/credential/token.h"
 #include "ringmail/io/task.h"
+#include "ringmail/io/tls.h"
 #include "ringmail/session/auth_limiter.h"
 #include "ringmail/session/sasl.h"
 
@@ -55,6 +57,25 @@ class Directory;
 }  // namespace ringmail::storage
 
 namespace ringmail::agent {
+
+// Who is asked about tokens: a URL of keys (RFC 7517 §5), or one that judges (RFC 7662). Each shard
+// asks by itself, and keeps what it was told.
+struct TokenServerOptions {
+  // Fetched when the first token comes, again when it is older than `refresh`, and when a token is
+  // of a key that is not in it, though no more often than every kTokenKeysPause (token_source.h).
+  // "": none. REQUIRES: a URL of https, as the other.
+  std::string key_set_url;
+  // RFC 7662 §2.1, and how we prove who we are there (RFC 6749 §2.3.1).
+  std::string introspection_url;
+  std::string client_id;
+  codec::Secret client_secret;
+  std::shared_ptr<const io::TlsContext> tls;
+  std::chrono::seconds timeout{10};  // of one answer, with all that it waits for
+  std::chrono::seconds refresh{3600};
+  // What introspection said of a token holds so long, and no longer than the token; 0: not at all.
+  std::chrono::seconds cache_time{60};
+  std::string user_agent = "ringmail";
+};
 
 struct AuthenticatorOptions {
   std::string hostname;  // in CRAM-MD5's challenge
@@ -77,6 +98,9 @@ struct AuthenticatorOptions {
   session::AuthLimiterOptions limiter;
   // Null: no tokens. Shared by all shards, replaced at reload.
   std::shared_ptr<const credential::TokenPolicy> tokens;
+  // Null: nobody is asked, TokenPolicy::keys are all there are. Shared and replaced likewise; a new
+  // one forgets what the one before had kept.
+  std::shared_ptr<const TokenServerOptions> token_server;
 };
 
 // Who speaks.

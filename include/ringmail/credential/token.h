@@ -1,5 +1,5 @@
-// Access tokens that are JWTs (RFC 7519, RFC 9068): whether one was signed by a key that we trust,
-// for us, and for whom it stands.
+// Access tokens: those that are JWTs (RFC 7519, RFC 9068), whether one was signed by a key that we
+// trust, for us, and for whom it stands; and what the authority says of one (RFC 7662).
 //
 // Promise: nothing but RS256, ES256 and EdDSA with Ed25519 is accepted, each with a key of its own
 //   kind (RFC 8725 §3.1, §3.2); "none" and whatever names a secret or a URL of a key are not.
@@ -23,6 +23,7 @@ namespace ringmail::credential {
 inline constexpr size_t kTokenBytesMax = 8192;
 inline constexpr size_t kTokenKeysMax = 64;
 inline constexpr size_t kTokenKeySetBytesMax = 256u << 10;
+inline constexpr size_t kTokenIntrospectionBytesMax = 64u << 10;
 inline constexpr size_t kTokenRsaBitsMin = 2048;  // RFC 7518 §3.3
 inline constexpr size_t kTokenJsonDepthMax = 16;
 
@@ -56,8 +57,21 @@ struct TokenResult {
   bool accepted = false;
   std::string account;  // the claim
   std::string why;      // where it is not accepted
+  // No key that we have fits what it says of its own: the issuer may have a new one.
+  bool unknown_key = false;
 };
 
 TokenResult VerifyToken(const TokenPolicy& policy, std::string_view token, WallTime now);
+
+// What an authority answers who is asked about a token (RFC 7662 §2.2).
+struct Introspection {
+  bool understood =
+      false;  // it is such an answer; otherwise `result.why` says what is wrong with it
+  TokenResult result;
+  WallTime ends = WallTime::max();  // exp, where it tells one
+};
+// As VerifyToken, but that the authority vouches for the token itself. It need not tell `iss`,
+// `aud` and `exp`: an issuer and audiences are held to where the policy has them.
+Introspection ReadIntrospection(const TokenPolicy& policy, std::string_view json, WallTime now);
 
 }  // namespace ringmail::credential

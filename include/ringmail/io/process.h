@@ -19,6 +19,11 @@ StatusOr<std::string> ReadWholeFile(const std::string& path, size_t bytes_max);
 StatusOr<std::string> AbsolutePath(const std::string& path);
 // Puts `text` in the place of the file, whole or not at all; nobody but the owner can read it.
 Status WriteSecretFile(const std::string& path, std::string_view text);
+enum class FileReaders : uint8_t { kOwner, kEverybody };
+// Makes the file, durably, with `text` in it. kAlreadyExists: it is there, and stays as it is.
+Status CreateFile(const std::string& path, std::string_view text, FileReaders readers);
+// Makes the directory and those above it where they are missing.
+Status MakeDirectories(const std::string& path);
 std::string HostName();
 std::optional<std::string> Environment(const char* name);
 

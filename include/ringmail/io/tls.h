@@ -95,6 +95,9 @@ struct TlsServerOptions {
   // By SNI (RFC 6066 §3): those whose names fit, exactly before "*."; otherwise the first. Of two
   // that fit as well, ECDSA where the client can.
   std::vector<TlsIdentity> identities;
+  // What answers an authority that asks, by SNI and the ALPN protocol "acme-tls/1" alone, whether a
+  // name is ours (RFC 8737 §3). Such a handshake ends in kEnd: nothing is spoken behind it.
+  std::vector<TlsIdentity> challenges;
   // Protocols by preference (RFC 7301); empty: what a client offers is ignored.
   std::vector<std::string> alpn;
   TlsVersion version_min = TlsVersion::k12;

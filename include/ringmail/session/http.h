@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -111,9 +112,11 @@ class HttpClientConnection {
  public:
   explicit HttpClientConnection(io::Stream& stream, const HttpLimits& limits = {});
 
-  // REQUIRES: `method`, `target`, `host` and `content_type` hold no space and no control.
+  // REQUIRES: `method`, `target`, `host` and `content_type` hold no space and no control, and
+  // `fields` (in their own letters) are what RFC 9110 §5 lets them be.
   void WriteRequest(std::string_view method, std::string_view target, std::string_view host,
-                    std::string_view content_type = {}, std::string_view body = {});
+                    std::string_view content_type = {}, std::string_view body = {},
+                    std::span<const HttpField> fields = {});
   // The head of the answer; those of 1xx are passed over.
   io::Task<HttpStatus> ReadResponse(HttpResponse& response, MonotonicTime deadline);
   // The next piece of the body, never empty but at its end.

@@ -15,6 +15,7 @@ enum class ListenerProtocol : uint8_t {
   // here, and a queue stands behind who is.
   kLmtp,
   kPop3,  // account holders fetch their mail (RFC 1939)
+  kAcme,  // an authority looks whether a name is ours (RFC 8555 §8.3, RFC 8737)
 };
 
 }  // namespace ringmail::session

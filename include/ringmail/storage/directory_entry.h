@@ -1,4 +1,5 @@
-// What the directory holds, as values: domains, accounts, aliases, addresses that moved; and their
+// What the directory holds, as values: domains, accounts, aliases, addresses that moved, and what
+// the server keeps for itself; and their
 // encoding, which is what the log keeps. Pure, fuzzed.
 //
 // Names are normalized, and only that form is stored and compared:
@@ -8,6 +9,8 @@
 //            has local parts case-sensitive for everybody but the host that owns the mailbox; we
 //            are it, and "Bob" and "bob" are one person here. Octets beyond ASCII compare as they
 //            are.
+//   "=name"    is what the server keeps for itself, such as the key of its ACME account: no address
+//            and no domain can begin so, and no text file of the directory shows it.
 //   "@domain"  is the catch-all of the domain: an alias for whatever else is not known there.
 // Limits: below; each refusal names the limit.
 #pragma once
@@ -35,6 +38,8 @@ inline constexpr size_t kCredentialSecretBytesMax = 1024;
 inline constexpr size_t kDisplayNameBytesMax = 256;
 inline constexpr size_t kDirectoryCommentBytesMax = 1024;
 inline constexpr size_t kAliasTargetsMax = 5000;
+inline constexpr size_t kKeptNameBytesMax = 64;
+inline constexpr size_t kKeptValueBytesMax = 128u << 10;
 
 enum class CredentialKind : uint8_t {
   kPassword = 1,     // the account's own; any number while one is being replaced by another
@@ -87,9 +92,17 @@ struct MovedEntry {
   friend bool operator==(const MovedEntry&, const MovedEntry&) = default;
 };
 
-using DirectoryEntry = std::variant<DomainEntry, AccountEntry, AliasEntry, MovedEntry>;
+// Of the server itself, not of its operator: what must outlive a restart and belongs to no account.
+struct KeptEntry {
+  std::string name;   // "=acme/account"
+  std::string value;  // opaque here
+  WallTime created{};
+  friend bool operator==(const KeptEntry&, const KeptEntry&) = default;
+};
 
-enum class DirectoryKind : uint8_t { kDomain = 1, kAccount = 2, kAlias = 3, kMoved = 4 };
+using DirectoryEntry = std::variant<DomainEntry, AccountEntry, AliasEntry, MovedEntry, KeptEntry>;
+
+enum class DirectoryKind : uint8_t { kDomain = 1, kAccount = 2, kAlias = 3, kMoved = 4, kKept = 5 };
 std::string_view KindName(DirectoryKind kind);  // "account"
 inline DirectoryKind KindOf(const DirectoryEntry& entry) {
   return static_cast<DirectoryKind>(entry.index() + 1);

@@ -27,12 +27,24 @@ constexpr FixedLimit kLimits[] = {
     {"password in an authentication exchange", credential::kPasswordBytesMax, "octets", "",
      "refused"},
     {"access token", credential::kTokenBytesMax, "octets", "", "refused"},
+    {"key set of tokens by URL", credential::kTokenKeySetBytesMax, "octets", "RFC 7517 §5",
+     "the keys before stay"},
+    {"pause between fetches of a key set", kTokenKeysPause.count(), "seconds, of one shard", "",
+     "a token of an unknown key is refused"},
+    {"age of a key set that cannot be fetched", kTokenKeysAgeMax.count(), "seconds", "",
+     "454 4.7.0"},
+    {"answer of an introspection", credential::kTokenIntrospectionBytesMax, "octets",
+     "RFC 7662 §2.2", "454 4.7.0"},
+    {"introspections at once", kTokenCallsMax, "of one shard", "", "the others wait in order"},
+    {"introspections that wait", kTokenCallsWaitingMax, "of one shard", "", "454 4.7.0"},
+    {"introspections that are kept", kTokensKept, "tokens of one shard", "",
+     "the oldest is forgotten"},
 };
 
 constexpr std::string_view kReasonNames[kAuthReasons] = {
     "none",        "name",          "no_account", "disabled",      "no_credential",
     "wrong",       "unusable_hash", "token",      "authorization", "network_banned",
-    "name_banned", "directory",     "memory",     "busy",
+    "name_banned", "directory",     "memory",     "busy",          "token_server",
 };
 
 // The limiter's key: of the secret, but not it.
@@ -79,7 +91,8 @@ std::unique_ptr<Authenticator> Authenticator::Make(storage::Directory& directory
 AuthenticatorCore::AuthenticatorCore(storage::Directory& directory, AuthenticatorOptions options)
     : directory_(directory),
       options_(std::move(options)),
-      limiter_(options_.limiter, LimiterKey(options_.server_secret.view())) {}
+      limiter_(options_.limiter, LimiterKey(options_.server_secret.view())),
+      token_source_(TokenSource::Make(options_.tokens, options_.token_server, metrics_.tokens)) {}
 
 AuthenticatorCore::~AuthenticatorCore() { CHECK(running_ == 0 && waiting_ == 0); }
 
@@ -103,7 +116,11 @@ bool AuthenticatorCore::Banned(const IpAddress& client) const {
 void AuthenticatorCore::Reconfigure(AuthenticatorOptions options) {
   // The secret is that of the start: salts of unknown names stay as they are.
   options.server_secret = options_.server_secret;
+  const bool other =
+      options.tokens != options_.tokens || options.token_server != options_.token_server;
   options_ = std::move(options);
+  if (other && !ending_)
+    token_source_ = TokenSource::Make(options_.tokens, options_.token_server, metrics_.tokens);
   limiter_.Reconfigure(options_.limiter);
 }
 
@@ -160,6 +177,7 @@ session::SaslFailure AuthenticatorCore::FailureOf(AuthReason reason) const {
     case AuthReason::kDirectory:
     case AuthReason::kMemory:
     case AuthReason::kBusy:
+    case AuthReason::kTokenServer:
       return session::SaslFailure::kUnavailable;
     default:
       // Where names were lost, a refusal of those that are left would tell which these are.
@@ -195,7 +213,7 @@ io::Task<CredentialAnswer> AuthenticatorCore::Answer(const CredentialQuestion& q
     co_return answer;
   }
   if (question.kind == credential::CredentialKind::kToken) {
-    AnswerToken(question, trial, answer);
+    co_await AnswerToken(question, trial, answer);
     co_return answer;
   }
   Found found = Find(question.authentication_id);
@@ -251,27 +269,39 @@ void AuthenticatorCore::AnswerScram(const Found& found, codec::DigestKind kind,
   }
 }
 
-void AuthenticatorCore::AnswerToken(const CredentialQuestion& question, AuthTrial& trial,
-                                    CredentialAnswer& answer) const {
+io::Task<void> AuthenticatorCore::AnswerToken(const CredentialQuestion& question, AuthTrial& trial,
+                                              CredentialAnswer& answer) const {
   const auto tokens = options_.tokens;
   if (tokens == nullptr) {
     trial.reason = AuthReason::kNoCredential;
-    return;
+    co_return;
   }
   answer.oauth_scope = tokens->scope;
   answer.oauth_configuration_url = tokens->configuration_url;
-  const credential::TokenResult result =
-      credential::VerifyToken(*tokens, question.token.view(), io::WallNow());
+  const auto source = token_source_;
+  credential::TokenResult result;
+  if (source == nullptr) {
+    result = credential::VerifyToken(*tokens, question.token.view(), io::WallNow());
+  } else {
+    TokenAnswer asked = co_await source->Check(question.token);
+    result = std::move(asked.result);
+    if (!asked.told) {
+      trial.reason = AuthReason::kTokenServer;
+      trial.detail = result.why;
+      answer.verdict = CredentialVerdict::kUnavailable;
+      co_return;
+    }
+  }
   if (!result.accepted) {
     trial.reason = AuthReason::kToken;
     trial.detail = result.why;
-    return;
+    co_return;
   }
   const Found found = Find(result.account);
   trial.reason = found.reason;
   if (trial.name.empty()) trial.name = result.account;
   if (found.reason == AuthReason::kDirectory) answer.verdict = CredentialVerdict::kUnavailable;
-  if (found.reason != AuthReason::kNone) return;
+  if (found.reason != AuthReason::kNone) co_return;
   answer.account = found.address;
   answer.verdict = CredentialVerdict::kAccepted;
 }
@@ -423,6 +453,7 @@ io::Task<void> AuthenticatorCore::Penalize(AuthTrial& trial) {
     case AuthReason::kDirectory:
     case AuthReason::kMemory:
     case AuthReason::kBusy:
+    case AuthReason::kTokenServer:
       Refuse(trial, options_.limiter.delay_min);
       co_await Wait(trial.began + options_.limiter.delay_min);
       co_return;
@@ -477,6 +508,7 @@ io::Task<void> AuthenticatorCore::Wait(MonotonicTime until) {
 
 void AuthenticatorCore::EndPenalties() {
   ending_ = true;
+  if (token_source_ != nullptr) token_source_->Stop();
   while (!penalties_.empty()) penalties_.PopFront().event.Notify();
 }
 
@@ -628,6 +660,11 @@ void AuthenticatorCore::RegisterMetrics(MetricRegistry& registry) {
                &m.upgrade_failed);
   registry.Add("ringmail_auth_news_lost_total", "Failures that another shard was not told of",
                &m.news_lost);
+  registry.Add("ringmail_auth_token_calls_total", "Calls to the server of tokens", &m.tokens.calls);
+  registry.Add("ringmail_auth_token_call_failures_total", "Calls that brought no answer",
+               &m.tokens.failures);
+  registry.Add("ringmail_auth_tokens_kept_total", "Tokens whose introspection was still known",
+               &m.tokens.kept);
   registry.Add("ringmail_auth_checks_running", "Passwords being checked", &m.checks_running);
   registry.Add("ringmail_auth_checks_waiting", "Passwords that wait to be", &m.checks_waiting);
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/authenticator/check.h"
+#include "agent/authenticator/token_source.h"
 #include "ringmail/agent/authenticator.h"
 #include "ringmail/base/intrusive_list.h"
 #include "ringmail/io/gate.h"
@@ -31,15 +32,17 @@ enum class AuthReason : uint8_t {
   kNameBanned,
   kDirectory,  // it cannot tell
   kMemory,
-  kBusy,  // too many checks wait
+  kBusy,         // too many checks wait
+  kTokenServer,  // who is asked about tokens cannot tell
 };
-inline constexpr size_t kAuthReasons = 14;
+inline constexpr size_t kAuthReasons = 15;
 std::string_view AuthReasonName(AuthReason reason);
 
 struct AuthMetrics {
   Counter accepted, malformed, upgraded, upgrade_failed, news_lost, network_bans, name_bans;
   Counter refused[kAuthReasons];
   Gauge checks_waiting, checks_running;
+  TokenMetrics tokens;
 };
 
 // A failure, as the log tells it.
@@ -110,8 +113,8 @@ class AuthenticatorCore final : public Authenticator {
       const credential::CredentialQuestion& question, Found found, AuthTrial& trial);
   static void AnswerScram(const Found& found, codec::DigestKind kind,
                           credential::CredentialAnswer& answer);
-  void AnswerToken(const credential::CredentialQuestion& question, AuthTrial& trial,
-                   credential::CredentialAnswer& answer) const;
+  io::Task<void> AnswerToken(const credential::CredentialQuestion& question, AuthTrial& trial,
+                             credential::CredentialAnswer& answer) const;
   io::Task<bool> RunCheck(PasswordCheck& check);
   void Refuse(AuthTrial& trial, Nanoseconds delay);
   void NoteFailure(AuthTrial& trial, session::AuthPenalty& penalty);
@@ -130,6 +133,8 @@ class AuthenticatorCore final : public Authenticator {
   AuthenticatorOptions options_;
   session::AuthLimiter limiter_;
   AuthMetrics metrics_;
+  // Null: the policy has all keys. shared_ptr: a reload replaces it while exchanges wait for it.
+  std::shared_ptr<TokenSource> token_source_;
   std::vector<AuthenticatorCore*> peers_;
   IntrusiveList<Waiter, struct AuthWaiterTag> penalties_, queue_;
   uint32_t running_ = 0, waiting_ = 0, upgrading_ = 0;

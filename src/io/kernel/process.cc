@@ -88,19 +88,47 @@ StatusOr<std::string> AbsolutePath(const std::string& path) {
   return absolute;
 }
 
-Status WriteSecretFile(const std::string& path, std::string_view text) {
-  const std::string made = path + ".tmp";
-  unlink(made.c_str());
-  const int fd = open(made.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) return ErrnoStatus(errno, made);
+namespace {
+
+// A file that was not there before.
+Status WriteNew(const std::string& path, std::string_view text, mode_t mode) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+  if (fd < 0) return ErrnoStatus(errno, path);
   Status status;
   while (status.ok() && !text.empty()) {
     const ssize_t written = write(fd, text.data(), text.size());
     if (written > 0) text.remove_prefix(static_cast<size_t>(written));
-    if (written < 0 && errno != EINTR) status = ErrnoStatus(errno, made);
+    if (written < 0 && errno != EINTR) status = ErrnoStatus(errno, path);
   }
-  if (status.ok() && fsync(fd) != 0) status = ErrnoStatus(errno, made);
+  if (status.ok() && fsync(fd) != 0) status = ErrnoStatus(errno, path);
   close(fd);
+  return status;
+}
+
+}  // namespace
+
+Status CreateFile(const std::string& path, std::string_view text, FileReaders readers) {
+  // The name comes last, so that nobody finds half of it.
+  const std::string made = path + ".new";
+  unlink(made.c_str());
+  Status status = WriteNew(made, text, readers == FileReaders::kOwner ? 0600 : 0644);
+  if (status.ok() && link(made.c_str(), path.c_str()) != 0) status = ErrnoStatus(errno, path);
+  unlink(made.c_str());
+  return status;
+}
+
+Status MakeDirectories(const std::string& path) {
+  for (size_t at = path.find('/', 1);; at = path.find('/', at + 1)) {
+    const std::string part = path.substr(0, at);
+    if (mkdir(part.c_str(), 0755) != 0 && errno != EEXIST) return ErrnoStatus(errno, part);
+    if (at == std::string::npos) return absl::OkStatus();
+  }
+}
+
+Status WriteSecretFile(const std::string& path, std::string_view text) {
+  const std::string made = path + ".tmp";
+  unlink(made.c_str());
+  Status status = WriteNew(made, text, 0600);
   if (status.ok() && rename(made.c_str(), path.c_str()) != 0) status = ErrnoStatus(errno, path);
   if (!status.ok()) unlink(made.c_str());
   return status;

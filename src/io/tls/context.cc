@@ -54,6 +54,24 @@ std::string ServerName(const SSL_CLIENT_HELLO& hello) {
   return lower;
 }
 
+// RFC 8737 §6.2, as a list of one (RFC 7301 §3.1).
+constexpr std::string_view kAcmeAlpn = "acme-tls/1";
+constexpr std::string_view kAcmeAlpnWire =
+    "\x0a"
+    "acme-tls/1";
+
+bool OffersAcmeAlone(const SSL_CLIENT_HELLO& hello) {
+  const uint8_t* data = nullptr;
+  size_t bytes = 0;
+  if (SSL_early_callback_ctx_extension_get(
+          &hello, TLSEXT_TYPE_application_layer_protocol_negotiation, &data, &bytes) != 1)
+    return false;
+  CBS extension, list;
+  CBS_init(&extension, data, bytes);
+  return CBS_get_u16_length_prefixed(&extension, &list) && CBS_len(&extension) == 0 &&
+         CBS_mem_equal(&list, Octets(kAcmeAlpnWire), kAcmeAlpnWire.size());
+}
+
 bool Lists(const SSL_CLIENT_HELLO& hello, std::initializer_list<uint16_t> wanted, bool ciphers) {
   CBS list;
   if (ciphers) {
@@ -178,6 +196,20 @@ Status Context::AddIdentity(const TlsIdentity& source) {
   return absl::OkStatus();
 }
 
+Status Context::AddChallenge(const TlsIdentity& source) {
+  ASSIGN_OR_RETURN(std::unique_ptr<const Identity> identity, ReadIdentity(source));
+  if (identity->facts.names.size() != 1)
+    return absl::InvalidArgumentError("a challenge's certificate has one name");  // RFC 8737 §3
+  const std::string name = identity->facts.names.front();
+  challenges_[name] = std::move(identity);
+  return absl::OkStatus();
+}
+
+const Identity* Context::ChallengeFor(std::string_view name, const SSL_CLIENT_HELLO& hello) const {
+  const auto found = challenges_.find(Absl(name));
+  return found == challenges_.end() || !OffersAcmeAlone(hello) ? nullptr : found->second.get();
+}
+
 const Identity& Context::Choose(std::string_view name, const SSL_CLIENT_HELLO& hello) const {
   std::vector<const Identity*> fitting;
   const auto take = [&](std::string_view wanted) {
@@ -212,13 +244,24 @@ const Identity& Context::Choose(std::string_view name, const SSL_CLIENT_HELLO& h
 ssl_select_cert_result_t Context::SelectIdentity(const SSL_CLIENT_HELLO* hello) {
   SSL* const ssl = hello->ssl;
   const Context& self = ContextOf(*ssl);
-  const Identity& chosen = self.Choose(ServerName(*hello), *hello);
+  const std::string name = ServerName(*hello);
+  if (const Identity* answer = self.ChallengeFor(name, *hello); answer != nullptr) {
+    return LayerOf(*ssl).Answer(*answer) ? ssl_select_cert_success : ssl_select_cert_error;
+  }
+  const Identity& chosen = self.Choose(name, *hello);
   return LayerOf(*ssl).Show(chosen) ? ssl_select_cert_success : ssl_select_cert_error;
 }
 
 int Context::SelectAlpn(SSL* ssl, const uint8_t** out, uint8_t* out_bytes, const uint8_t* in,
                         unsigned in_bytes, void*) {
+  if (LayerOf(*ssl).answers_challenge()) {
+    // RFC 7301 §3.1: the choice points into the client's list, which lives long enough.
+    *out = in + 1;
+    *out_bytes = static_cast<uint8_t>(kAcmeAlpn.size());
+    return SSL_TLSEXT_ERR_OK;
+  }
   const std::string& ours = ContextOf(*ssl).alpn_wire_;
+  if (ours.empty()) return SSL_TLSEXT_ERR_NOACK;
   uint8_t* selected = nullptr;
   if (SSL_select_next_proto(&selected, out_bytes, Octets(ours), static_cast<unsigned>(ours.size()),
                             in, in_bytes) != OPENSSL_NPN_NEGOTIATED) {
@@ -234,10 +277,12 @@ StatusOr<std::shared_ptr<const TlsContext>> Context::Make(const TlsServerOptions
   RETURN_IF_ERROR(context->SetCommon(options));
   if (options.identities.empty()) return absl::InvalidArgumentError("a server needs a certificate");
   for (const TlsIdentity& one : options.identities) RETURN_IF_ERROR(context->AddIdentity(one));
+  for (const TlsIdentity& one : options.challenges) RETURN_IF_ERROR(context->AddChallenge(one));
   SSL_CTX* const ctx = context->ssl_ctx();
   SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_select_certificate_cb(ctx, SelectIdentity);
-  if (!options.alpn.empty()) SSL_CTX_set_alpn_select_cb(ctx, SelectAlpn, nullptr);
+  if (!options.alpn.empty() || !options.challenges.empty())
+    SSL_CTX_set_alpn_select_cb(ctx, SelectAlpn, nullptr);
   context->client_certificates_ = options.client_certificates;
   if (options.client_certificates != TlsClientCertificates::kIgnored) {
     if (options.client_certificates == TlsClientCertificates::kRequired &&

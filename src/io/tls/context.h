@@ -26,6 +26,8 @@ class Context final : public TlsContext {
   Side side() const { return side_; }
   SSL_CTX* ssl_ctx() const { return ssl_ctx_.get(); }
   TicketKeys* ticket_keys() const { return ticket_keys_.get(); }
+  // Whether the client offers "acme-tls/1" and nothing else, and we have an answer for the name.
+  const Identity* ChallengeFor(std::string_view name, const SSL_CLIENT_HELLO& hello) const;
   TlsClientCertificates client_certificates() const { return client_certificates_; }
   // Null: nobody vouches for anybody.
   X509_STORE* authorities() const { return authorities_.get(); }
@@ -38,6 +40,7 @@ class Context final : public TlsContext {
   Status SetCommon(const Options& options);
   Status SetAuthorities(std::string_view pem);
   Status AddIdentity(const TlsIdentity& identity);
+  Status AddChallenge(const TlsIdentity& identity);
   const Identity& Choose(std::string_view name, const SSL_CLIENT_HELLO& hello) const;
   static ssl_select_cert_result_t SelectIdentity(const SSL_CLIENT_HELLO* hello);
   static int SelectAlpn(SSL* ssl, const uint8_t** out, uint8_t* out_bytes, const uint8_t* in,
@@ -48,6 +51,7 @@ class Context final : public TlsContext {
   bssl::UniquePtr<SSL_CTX> ssl_ctx_;
   std::vector<std::unique_ptr<const Identity>> identities_;
   absl::flat_hash_map<std::string, std::vector<const Identity*>> by_name_;
+  absl::flat_hash_map<std::string, std::unique_ptr<const Identity>> challenges_;
   bssl::UniquePtr<X509_STORE> authorities_;
   std::string alpn_wire_;  // RFC 7301 §3.1
   std::shared_ptr<TicketKeys> ticket_keys_;

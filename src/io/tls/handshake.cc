@@ -53,6 +53,13 @@ bool TlsLayer::Show(const tls::Identity& identity) {
                                identity.ocsp_response.size()) == 1;
 }
 
+bool TlsLayer::Answer(const tls::Identity& identity) {
+  answers_challenge_ = true;
+  // An authority shows no certificate, whatever we ask of others.
+  SSL_set_custom_verify(ssl_.get(), SSL_VERIFY_NONE, nullptr);
+  return Show(identity);
+}
+
 TlsLayer::Step TlsLayer::Handshake() {
   ERR_clear_error();
   const int result = SSL_do_handshake(ssl_.get());
@@ -79,7 +86,7 @@ std::string TlsLayer::TakeProblem() {
 }
 
 bool TlsLayer::peer_acceptable() const {
-  if (verdict_->peer == TlsPeer::kTrusted) return true;
+  if (verdict_->peer == TlsPeer::kTrusted || answers_challenge_) return true;
   return server() ? context().client_certificates() != TlsClientCertificates::kRequired
                   : verdict_->trust == TlsTrust::kAnybody;
 }
@@ -263,6 +270,9 @@ Task<TlsResult> Stream::RunTlsHandshake(std::unique_ptr<TlsLayer> layer, Monoton
     if (Now() >= deadline) co_return Fail(*connection, std::move(layer), TlsOutcome::kTimedOut);
     switch (layer->Handshake()) {
       case TlsLayer::Step::kDone: {
+        // RFC 8737 §3: the handshake was all that there is to it.
+        if (layer->answers_challenge())
+          co_return Fail(*connection, std::move(layer), TlsOutcome::kEnd);
         TlsResult result = Ended(TlsOutcome::kOk);
         layer->Describe(result);
         layer->EndHandshake();

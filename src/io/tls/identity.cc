@@ -37,20 +37,6 @@ std::string TextOf(const ASN1_STRING* text) {
                      static_cast<size_t>(ASN1_STRING_length(text)));
 }
 
-StatusOr<bssl::UniquePtr<EVP_PKEY>> ReadKey(std::string_view pem) {
-  bssl::UniquePtr<BIO> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  CHECK(bio != nullptr);
-  ERR_clear_error();
-  bssl::UniquePtr<EVP_PKEY> key(PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassword, nullptr));
-  if (key != nullptr) return key;
-  const std::string why = TakeErrors();
-  if (pem.find("PRIVATE KEY") == std::string_view::npos)
-    return Wrong("holds no private key in PEM");
-  if (pem.find("ENCRYPTED") != std::string_view::npos)
-    return Wrong("holds a private key that is encrypted: a server cannot be asked for a password");
-  return Wrong("holds a private key that cannot be read (" + why + ")");
-}
-
 // What we are willing to prove ourselves with.
 Status JudgeKey(EVP_PKEY& key, Identity& identity) {
   switch (EVP_PKEY_id(&key)) {
@@ -86,6 +72,21 @@ std::string TakeErrors() {
   if (first == 0) return "no reason given";
   const char* reason = ERR_reason_error_string(first);
   return reason == nullptr ? "error " + std::to_string(ERR_GET_REASON(first)) : reason;
+}
+
+StatusOr<bssl::UniquePtr<EVP_PKEY>> ReadPrivateKey(std::string_view pem) {
+  if (pem.size() > kTlsPemBytesMax) return Wrong("holds too large a key");
+  bssl::UniquePtr<BIO> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  CHECK(bio != nullptr);
+  ERR_clear_error();
+  bssl::UniquePtr<EVP_PKEY> key(PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassword, nullptr));
+  if (key != nullptr) return key;
+  const std::string why = TakeErrors();
+  if (pem.find("PRIVATE KEY") == std::string_view::npos)
+    return Wrong("holds no private key in PEM");
+  if (pem.find("ENCRYPTED") != std::string_view::npos)
+    return Wrong("holds a private key that is encrypted: a server cannot be asked for a password");
+  return Wrong("holds a private key that cannot be read (" + why + ")");
 }
 
 StatusOr<std::vector<bssl::UniquePtr<CRYPTO_BUFFER>>> ReadCertificates(std::string_view pem) {
@@ -169,8 +170,7 @@ std::string EndPointHash(X509& leaf) {
 StatusOr<std::unique_ptr<const Identity>> ReadIdentity(const TlsIdentity& source) {
   auto identity = std::make_unique<Identity>();
   ASSIGN_OR_RETURN(identity->chain, ReadCertificates(source.certificate_pem));
-  if (source.private_key_pem.size() > kTlsPemBytesMax) return Wrong("holds too large a key");
-  ASSIGN_OR_RETURN(identity->key, ReadKey(source.private_key_pem));
+  ASSIGN_OR_RETURN(identity->key, ReadPrivateKey(source.private_key_pem));
   RETURN_IF_ERROR(JudgeKey(*identity->key, *identity));
   const bssl::UniquePtr<X509> leaf(X509_parse_from_buffer(identity->chain.front().get()));
   CHECK(leaf != nullptr);

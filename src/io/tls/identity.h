@@ -30,6 +30,9 @@ StatusOr<std::unique_ptr<const Identity>> ReadIdentity(const TlsIdentity& identi
 // The hash of a server's certificate (RFC 5929 §4.1); empty where that is not defined.
 std::string EndPointHash(X509& leaf);
 
+// The first key of `pem`, of whatever kind.
+StatusOr<bssl::UniquePtr<EVP_PKEY>> ReadPrivateKey(std::string_view pem);
+
 // Every certificate of `pem`, in its order.
 StatusOr<std::vector<bssl::UniquePtr<CRYPTO_BUFFER>>> ReadCertificates(std::string_view pem);
 

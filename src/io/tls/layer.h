@@ -61,6 +61,9 @@ class TlsLayer final : public StreamLayer {
 
   // Callbacks of the library.
   bool Show(const tls::Identity& identity);
+  // As Show, for who asks whether a name is ours.
+  bool Answer(const tls::Identity& identity);
+  bool answers_challenge() const { return answers_challenge_; }
   void JudgePeer();
   bool peer_acceptable() const;
   void KeepSession(const SSL_SESSION& session);
@@ -110,6 +113,7 @@ class TlsLayer final : public StreamLayer {
   std::unique_ptr<tls::SignWork> sign_work_;
   int error_ = 0;
   bool keep_session_ = false;
+  bool answers_challenge_ = false;
   bool failed_ = false;
   bool ended_ = false;  // close_notify came
 };

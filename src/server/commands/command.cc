@@ -11,6 +11,7 @@
 #include "server/commands/directory.h"
 #include "server/commands/exchange.h"
 #include "server/commands/fsck.h"
+#include "server/commands/init.h"
 #include "server/commands/limits.h"
 #include "server/commands/mime.h"
 #include "server/commands/queue.h"
@@ -27,6 +28,7 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"serve", "runs the server; SIGHUP reloads, SIGTERM drains", ServeCommand},
+    {"init", "writes a configuration for a domain, and prints its DNS records", InitCommand},
     {"check", "judges the configuration, the data directory, the addresses and the kernel",
      CheckCommand},
     {"domain", "adds, removes and lists the domains whose accounts live here", DomainCommand},

@@ -12,6 +12,7 @@
 #include "ringmail/message/envelope.h"
 #include "ringmail/message/path.h"
 #include "ringmail/message/reply.h"
+#include "ringmail/protocol/acme.h"
 #include "ringmail/protocol/pop3.h"
 #include "ringmail/protocol/smtp.h"
 #include "ringmail/storage/content.h"
@@ -83,7 +84,7 @@ std::vector<Row> Rows(const Config& config) {
     }
   }
   for (const std::span<const FixedLimit> table :
-       {smtp::SmtpLimits(), pop3::Pop3Limits(), agent::AgentLimits(),
+       {smtp::SmtpLimits(), pop3::Pop3Limits(), acme::AcmeLimits(), agent::AgentLimits(),
         std::span<const FixedLimit>(kFixed)}) {
     for (const FixedLimit& one : table) {
       rows.push_back({std::string(one.name), fmt::format("{} {}", one.value, one.unit),

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "ringmail/credential/scram_keys.h"
+#include "ringmail/session/http_client.h"
 #include "ringmail/storage/directory_entry.h"
 #include "server/config/schema.h"
 
@@ -37,6 +38,24 @@ namespace ringmail::server {
     if (v.text.empty()) return "is empty";              \
     t.config.token.policy.member = v.text;              \
     return {};                                          \
+  }
+
+// A token is a password for whoever sees it.
+#define TOKEN_URL(member)                                                    \
+  .set = [](const Value& v, Target& t) -> std::string {                      \
+    const auto url = session::HttpUrl::Parse(v.text);                        \
+    if (!url || !url->tls) return "is no URL that begins with \"https://\""; \
+    t.config.token.server.member = v.text;                                   \
+    return {};                                                               \
+  }
+#define TOKEN_SECONDS(member)                                                   \
+  .set = [](const Value& v, Target& t) -> std::string {                         \
+    t.config.token.server.member =                                              \
+        std::chrono::seconds(static_cast<std::chrono::seconds::rep>(v.number)); \
+    return {};                                                                  \
+  },                                                                            \
+  .now = [](const Config& c) -> uint64_t {                                      \
+    return static_cast<uint64_t>(c.token.server.member.count());                \
   }
 
 inline constexpr Key kAuthentication[] = {
@@ -203,8 +222,54 @@ inline constexpr Key kToken[] = {
        t.config.token.policy.keys = *std::move(keys);
        return {};
      }},
+    {.name = "jwks_url", .type = KeyType::kText, TOKEN_URL(key_set_url)},
+    {.name = "refresh",
+     .type = KeyType::kSeconds,
+     .min = 60,
+     .max = 86'400,
+     TOKEN_SECONDS(refresh),
+     .rfc = "RFC 7517 §5",
+     .reached =
+         "the keys of jwks_url are fetched anew by the next token; until it works, at most a "
+         "day long, the old ones count"},
+    {.name = "introspection_url", .type = KeyType::kText, TOKEN_URL(introspection_url)},
+    {.name = "client_id",
+     .type = KeyType::kText,
+     .set = [](const Value& v, Target& t) -> std::string {
+       if (v.text.empty()) return "is empty";
+       t.config.token.server.client_id = v.text;
+       return {};
+     }},
+    {.name = "client_secret",
+     .type = KeyType::kText,
+     .set = [](const Value& v, Target& t) -> std::string {
+       if (!v.text.starts_with('/')) return "must be an absolute path, of a file that holds it";
+       t.config.token.client_secret.path = v.text;
+       return {};
+     }},
+    {.name = "cache_time",
+     .type = KeyType::kSeconds,
+     .max = 3600,
+     TOKEN_SECONDS(cache_time),
+     .rfc = "RFC 7662 §4",
+     .reached = "introspection_url is asked about the token again"},
+    {.name = "server_timeout",
+     .type = KeyType::kSeconds,
+     .min = 1,
+     .max = 60,
+     TOKEN_SECONDS(timeout),
+     .reached = "454 4.7.0: the server of jwks_url or introspection_url did not answer"},
+    {.name = "authorities",
+     .type = KeyType::kText,
+     .set = [](const Value& v, Target& t) -> std::string {
+       if (!v.text.starts_with('/')) return "must be an absolute path";
+       t.config.token.authorities.path = v.text;
+       return {};
+     }},
 };
 
+#undef TOKEN_URL
+#undef TOKEN_SECONDS
 #undef AUTH_NUMBER
 #undef AUTH_SECONDS
 #undef AUTH_BOOLEAN

@@ -73,6 +73,10 @@ pop3::Pop3Options Pop3ServerOptions(const Config& config) {
   return options;
 }
 
+acme::ResponderOptions ResponderOptionsOf(const Config& config) {
+  return {.answers = config.tls.answers, .tls = config.tls.context};
+}
+
 pop3::Pop3ListenerOptions Pop3Listener(const ListenerConfig& config) {
   pop3::Pop3ListenerOptions options;
   options.name = config.options.name;

@@ -16,6 +16,7 @@
 #include "ringmail/base/log.h"
 #include "ringmail/io/endpoint.h"
 #include "ringmail/io/tls.h"
+#include "ringmail/protocol/acme.h"
 #include "ringmail/protocol/pop3.h"
 #include "ringmail/protocol/smtp.h"
 #include "ringmail/protocol/smtp_client.h"
@@ -50,14 +51,40 @@ struct TlsConfig {
   io::TlsClientCertificates client_certificates = io::TlsClientCertificates::kIgnored;
   FileConfig client_authorities;
   std::chrono::seconds ticket_period{12 * 3600};
-  // Made of the files by LoadTls (tls.h); null: there is no certificate.
+  // What the files hold, read by LoadTls (tls.h).
+  io::TlsServerOptions options;
+  // What challenges of [acme] are answered with; null: there are none.
+  std::shared_ptr<const std::vector<acme::ChallengeAnswer>> answers;
+  // Made of the files by LoadTls, and of what [acme] brought by the server (certificate_keeper.h);
+  // null: there is no certificate.
   std::shared_ptr<const io::TlsContext> context;
+};
+
+// [acme]: certificates that an authority gives and renews by itself.
+struct AcmeConfig {
+  bool on = false;  // the table is there
+  uint32_t line = 0, column = 0;
+  std::string directory_url = "https://acme-v02.api.letsencrypt.org/directory";
+  std::vector<std::string> contacts;  // as URLs, "mailto:admin@example.org"
+  bool terms_agreed = false;
+  std::vector<std::string> names;  // ParseConfig fills in the hostname where there is none
+  acme::ChallengeKind challenge = acme::ChallengeKind::kHttp01;
+  // Who vouches for the authority's own server.
+  FileConfig authorities{.path = "/etc/ssl/certs/ca-certificates.crt"};
+  std::string authorities_pem;  // read by LoadTls
 };
 
 // [token]: bearer tokens (RFC 7628).
 struct TokenConfig {
-  credential::TokenPolicy policy;  // issuer "": there is no such section
-  FileConfig key_set;              // read by LoadTokenKeys (token.h)
+  bool on = false;  // the table is there
+  uint32_t line = 0, column = 0;
+  credential::TokenPolicy policy;
+  // One of these, or policy.keys. The files are read by LoadTokenKeys (token.h).
+  FileConfig key_set;
+  agent::TokenServerOptions server;  // a URL "": there is none
+  FileConfig client_secret;
+  // Who vouches for that server.
+  FileConfig authorities{.path = "/etc/ssl/certs/ca-certificates.crt"};
 };
 
 struct LogConfig {
@@ -84,7 +111,8 @@ struct Config {
   smtp::SmtpClientOptions client;
   pop3::Pop3Options pop3;
   TlsConfig tls;
-  // `tokens` is made of `token` by LoadTokenKeys.
+  AcmeConfig acme;
+  // `tokens` and `token_server` are made of `token` by LoadTokenKeys.
   agent::AuthenticatorOptions authentication;
   TokenConfig token;
   LogConfig log;
@@ -123,6 +151,7 @@ agent::MailDoor::Options DoorOptions(const Config& config, uint16_t shard_count)
 smtp::SmtpOptions ServerOptions(const Config& config);
 smtp::SmtpClientOptions ClientOptions(const Config& config);
 pop3::Pop3Options Pop3ServerOptions(const Config& config);
+acme::ResponderOptions ResponderOptionsOf(const Config& config);
 pop3::Pop3ListenerOptions Pop3Listener(const ListenerConfig& config);
 // `server_secret` is io's (serve/auth_secret.h).
 agent::AuthenticatorOptions AuthenticatorOptionsOf(const Config& config,

@@ -33,6 +33,7 @@ namespace {
 
 constexpr uint16_t kSubmissionsPort = 465;  // RFC 8314 §7.3
 constexpr uint16_t kPop3sPort = 995;        // RFC 8314 §3.1
+constexpr uint16_t kHttpsPort = 443;
 
 using Severity = Diagnostic::Severity;
 
@@ -48,6 +49,8 @@ bool OnImplicitPort(const ListenerConfig& one) {
       return one.endpoint.port == kSubmissionsPort;
     case session::ListenerProtocol::kPop3:
       return one.endpoint.port == kPop3sPort;
+    case session::ListenerProtocol::kAcme:
+      return one.endpoint.port == kHttpsPort;
     case session::ListenerProtocol::kSmtp:
     case session::ListenerProtocol::kLmtp:
       return false;
@@ -155,6 +158,8 @@ class Reader {
                        CertificateConfig& certificate);
   void CheckRoom(const toml::table& table, ListenerConfig& listener);
   void CheckTls();
+  void ReadAcme(const Section& section, const toml::table& table);
+  void CheckAcme();
   void CheckAuth(const ListenerConfig& one);
   void ReadToken(const Section& section, const toml::table& table);
   void CheckWhole();
@@ -204,6 +209,8 @@ void Reader::ReadSection(const Section& section, const toml::node& node,
     if (section.name == "retry") retry_at_ = at;
     if (section.name == "tls") {
       ReadTls(section, *table);
+    } else if (section.name == "acme") {
+      ReadAcme(section, *table);
     } else if (section.name == "token") {
       ReadToken(section, *table);
     } else {
@@ -262,6 +269,43 @@ void Reader::ReadTls(const Section& section, const toml::table& table) {
   }
 }
 
+void Reader::ReadAcme(const Section& section, const toml::table& table) {
+  ReadTable(section, table, Target{.config = result_.config});
+  AcmeConfig& acme = result_.config.acme;
+  acme.on = true;
+  acme.line = table.source().begin.line;
+  acme.column = table.source().begin.column;
+  PlaceOf(table, "authorities", acme.authorities);
+}
+
+// An authority gives nothing to who has not agreed, or does not answer where it asks.
+void Reader::CheckAcme() {
+  Config& config = result_.config;
+  AcmeConfig& acme = config.acme;
+  if (!acme.on) return;
+  if (acme.names.empty() && !config.hostname.empty()) acme.names.push_back(config.hostname);
+  const auto report = [&](std::string text) {
+    result_.diagnostics.push_back(
+        {Severity::kError, acme.line, acme.column, "[acme] " + std::move(text)});
+  };
+  if (!acme.terms_agreed) {
+    report("needs agree_to_terms = true: read the terms of " + acme.directory_url +
+           " first (RFC 8555 §7.3)");
+  }
+  const bool http = acme.challenge == acme::ChallengeKind::kHttp01;
+  const bool answered =
+      std::any_of(config.listeners.begin(), config.listeners.end(), [&](const ListenerConfig& one) {
+        return http ? one.options.protocol == session::ListenerProtocol::kAcme &&
+                          one.options.tls == smtp::ListenerTls::kNone
+                    : one.options.tls == smtp::ListenerTls::kImplicit;
+      });
+  if (answered) return;
+  report(http ? "challenge \"http-01\" needs a listener: write [[listener]], address = "
+                "\"0.0.0.0:80\" and protocol = \"acme\""
+              : "challenge \"tls-alpn-01\" needs a listener: write [[listener]], address = "
+                "\"0.0.0.0:443\" and protocol = \"acme\"");
+}
+
 // What would let nobody in.
 void Reader::CheckAuth(const ListenerConfig& one) {
   const bool pop3 = one.options.protocol == session::ListenerProtocol::kPop3;
@@ -290,33 +334,50 @@ void Reader::CheckAuth(const ListenerConfig& one) {
 void Reader::ReadToken(const Section& section, const toml::table& table) {
   ReadTable(section, table, Target{.config = result_.config});
   TokenConfig& token = result_.config.token;
+  token.on = true;
+  token.line = table.source().begin.line;
+  token.column = table.source().begin.column;
   PlaceOf(table, "key_set", token.key_set);
+  PlaceOf(table, "client_secret", token.client_secret);
+  PlaceOf(table, "authorities", token.authorities);
+  // Who judges each token for us need not say for whom it is (RFC 7662 §2.2).
+  const bool judged = table.contains("introspection_url");
   for (const std::string_view name : {"issuer", "audience"}) {
-    if (!table.contains(name)) {
+    if (!judged && !table.contains(name)) {
       Report(table.source(), "[token] " + std::string(name) + " is missing: tokens are held to it");
     }
   }
-  if (table.contains("key_set") == table.contains("keys")) {
-    Report(table.source(), "[token] needs key_set, a file, or keys, and not both");
+  const int ways = table.contains("key_set") + table.contains("keys") + table.contains("jwks_url") +
+                   (judged ? 1 : 0);
+  if (ways != 1) {
+    Report(table.source(),
+           "[token] needs one of jwks_url, key_set, keys and introspection_url, and no other");
+  }
+  if (table.contains("client_id") != judged || table.contains("client_secret") != judged) {
+    Report(table.source(),
+           "[token] introspection_url, client_id and client_secret go together (RFC 7662 §2.1)");
   }
 }
 
 void Reader::CheckTls() {
   Config& config = result_.config;
-  const bool certificates = !config.tls.certificates.empty();
+  const bool certificates = !config.tls.certificates.empty() || config.acme.on;
   for (ListenerConfig& one : config.listeners) {
     if (ForAccounts(one) && !one.auth_set) one.options.auth = smtp::ListenerAuth::kEncrypted;
     if (one.tls_line == 0) {
       // RFC 8314 §4.1: who has a certificate offers it; §3.3: these ports are TLS from the first
       // octet.
       if (certificates) {
-        one.options.tls =
-            OnImplicitPort(one) ? smtp::ListenerTls::kImplicit : smtp::ListenerTls::kStartTls;
+        const bool acme = one.options.protocol == session::ListenerProtocol::kAcme;
+        one.options.tls = OnImplicitPort(one) ? smtp::ListenerTls::kImplicit
+                          : acme              ? smtp::ListenerTls::kNone
+                                              : smtp::ListenerTls::kStartTls;
       }
     } else if (!certificates && one.options.tls != smtp::ListenerTls::kNone) {
       result_.diagnostics.push_back(
           {Severity::kError, one.tls_line, one.tls_column,
-           "[[listener]] tls needs a certificate: write [tls] with certificate and private_key"});
+           "[[listener]] tls needs a certificate: write [tls] with certificate and private_key, or "
+           "[acme]"});
     }
     CheckAuth(one);
   }
@@ -325,11 +386,19 @@ void Reader::CheckTls() {
 // Keys that mean nothing to the room that serves the listener, and how the room calls it.
 void Reader::CheckRoom(const toml::table& table, ListenerConfig& listener) {
   const bool pop3 = listener.options.protocol == session::ListenerProtocol::kPop3;
-  if (pop3 && !table.contains("name")) listener.options.name = "pop3";
-  for (std::string_view key : {"bare_newline", "path_spacing", "helo_syntax", "greeting_delay"}) {
-    if (const toml::node* node = table.get(key); pop3 && node != nullptr)
-      Report(node->source(), "[[listener]] " + std::string(key) + " is for smtp, not for pop3");
+  const bool acme = listener.options.protocol == session::ListenerProtocol::kAcme;
+  const std::string room = pop3 ? "pop3" : "acme";
+  if ((pop3 || acme) && !table.contains("name")) listener.options.name = room;
+  for (std::string_view key :
+       {"bare_newline", "path_spacing", "helo_syntax", "greeting_delay", "auth"}) {
+    const toml::node* node = table.get(key);
+    if (node != nullptr && (acme || (pop3 && key != "auth")))
+      Report(node->source(), "[[listener]] " + std::string(key) + " is for smtp, not for " + room);
   }
+  if (acme && listener.options.tls == smtp::ListenerTls::kStartTls)
+    Report(table.get("tls")->source(),
+           "[[listener]] tls \"starttls\" is nothing that an authority speaks: \"none\" is for "
+           "http-01, \"implicit\" for tls-alpn-01");
 }
 
 void Reader::ReadItem(const Section& section, const toml::table& table) {
@@ -570,6 +639,7 @@ void Reader::CheckWhole() {
            "[retry] expire_after is shorter than first_delay: no message would be tried twice");
   }
   CheckTls();
+  CheckAcme();
   const session::AuthLimiterOptions& limiter = config.authentication.limiter;
   if (limiter.delay_max < limiter.delay_min) {
     ReportWhole("[authentication] failure_delay_max is shorter than failure_delay");

@@ -4,8 +4,10 @@
 #include <array>
 #include <charconv>
 
+#include "ringmail/io/certificate.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/message/path.h"
+#include "ringmail/session/http_client.h"
 #include "server/config/authentication_keys.h"
 
 namespace ringmail::server {
@@ -98,20 +100,23 @@ std::string SetNamed(const std::string& text, const std::array<Named<Enum>, N>& 
   return "must be one of " + wanted;
 }
 
-constexpr std::array<Named<session::ListenerProtocol>, 4> kListenerProtocols = {
+constexpr std::array<Named<session::ListenerProtocol>, 5> kListenerProtocols = {
     {{"smtp", session::ListenerProtocol::kSmtp},
      {"submission", session::ListenerProtocol::kSubmission},
      {"lmtp", session::ListenerProtocol::kLmtp},
-     {"pop3", session::ListenerProtocol::kPop3}}};
+     {"pop3", session::ListenerProtocol::kPop3},
+     {"acme", session::ListenerProtocol::kAcme}}};
 
 std::string SetProtocol(const Value& value, Target& target) {
   session::ListenerProtocol& protocol = target.listener->options.protocol;
   if (SetNamed(value.text, kListenerProtocols, protocol).empty()) return {};
   for (std::string_view later : {"imap", "managesieve", "http"}) {
     if (value.text == later)
-      return "is not in this version yet: \"smtp\", \"submission\", \"lmtp\" and \"pop3\" are";
+      return "is not in this version yet: \"smtp\", \"submission\", \"lmtp\", \"pop3\" and "
+             "\"acme\" "
+             "are";
   }
-  return "is no protocol: \"smtp\", \"submission\", \"lmtp\" and \"pop3\" are";
+  return "is no protocol: \"smtp\", \"submission\", \"lmtp\", \"pop3\" and \"acme\" are";
 }
 
 constexpr std::array<Named<smtp::BareNewline>, 2> kBareNewline = {
@@ -148,6 +153,8 @@ constexpr std::array<Named<io::TlsClientCertificates>, 3> kClientCertificates = 
     {{"none", io::TlsClientCertificates::kIgnored},
      {"request", io::TlsClientCertificates::kRequested},
      {"require", io::TlsClientCertificates::kRequired}}};
+constexpr std::array<Named<acme::ChallengeKind>, 2> kChallenges = {
+    {{"http-01", acme::ChallengeKind::kHttp01}, {"tls-alpn-01", acme::ChallengeKind::kTlsAlpn01}}};
 constexpr std::array<Named<LogLevel>, 4> kLogLevels = {{{"debug", LogLevel::kDebug},
                                                         {"info", LogLevel::kInfo},
                                                         {"warning", LogLevel::kWarning},
@@ -588,6 +595,56 @@ constexpr Key kTls[] = {
      .reached = "session tickets get a new key; the one before is good for one period more"},
 };
 
+std::string SetAcmeDirectory(const Value& value, Target& target) {
+  const auto url = session::HttpUrl::Parse(value.text);
+  if (!url || !url->tls) return "is no URL that begins with \"https://\" (RFC 8555 §6.1)";
+  target.config.acme.directory_url = value.text;
+  return {};
+}
+
+std::string SetAcmeContact(const Value& value, Target& target) {
+  // RFC 8555 §7.3: a URL; an address is what people write.
+  const std::string_view address =
+      std::string_view(value.text).substr(value.text.starts_with("mailto:") ? 7 : 0);
+  if (!message::ParseMailbox(address, message::Utf8::kRefused))
+    return "is no address: write \"person@example.org\"";
+  target.config.acme.contacts.push_back("mailto:" + std::string(address));
+  return {};
+}
+
+std::string SetAcmeName(const Value& value, Target& target) {
+  std::vector<std::string>& names = target.config.acme.names;
+  if (value.text.starts_with("*."))
+    return "is a wildcard, which no authority gives for http-01 or tls-alpn-01";
+  if (!message::ValidDomain(value.text, message::Utf8::kRefused))
+    return "is no host name in ASCII: write \"mx.example.org\"";
+  const std::string name = message::NormalizedDomain(value.text);
+  if (std::find(names.begin(), names.end(), name) != names.end()) return "is there twice";
+  if (names.size() >= io::kCertificateNamesMax) return "is one more than a certificate can have";
+  names.push_back(name);
+  return {};
+}
+
+constexpr Key kAcme[] = {
+    {.name = "directory", .type = KeyType::kText, .set = SetAcmeDirectory},
+    {.name = "contact", .type = KeyType::kTextList, .set = SetAcmeContact},
+    {.name = "agree_to_terms",
+     .type = KeyType::kBoolean,
+     .set = [](const Value& v, Target& t) -> std::string {
+       t.config.acme.terms_agreed = v.boolean;
+       return {};
+     }},
+    {.name = "domains", .type = KeyType::kTextList, .set = SetAcmeName},
+    {.name = "challenge",
+     .type = KeyType::kText,
+     .set = [](const Value& v,
+               Target& t) { return SetNamed(v.text, kChallenges, t.config.acme.challenge); }},
+    {.name = "authorities",
+     .type = KeyType::kText,
+     .set = [](const Value& v,
+               Target& t) { return SetAbsolutePath(v.text, t.config.acme.authorities.path); }},
+};
+
 constexpr Key kLog[] = {
     {.name = "path",
      .type = KeyType::kText,
@@ -772,6 +829,7 @@ constexpr Section kSections[] = {
     {.name = "pop3", .keys = kPop3},
     {.name = "tls", .keys = kTls},
     {.name = "certificate", .array = true, .keys = kCertificate},
+    {.name = "acme", .keys = kAcme},
     {.name = "authentication", .keys = kAuthentication},
     {.name = "token", .keys = kToken},
     {.name = "log", .keys = kLog},

@@ -31,6 +31,7 @@ class Loader {
   void Wrong(const FileConfig& file, std::string_view what, Severity severity = Severity::kError);
   void Load(const CertificateConfig& config, std::vector<io::TlsIdentity>& identities);
   void LoadAuthorities(io::TlsServerOptions& options);
+  void LoadAcmeAuthorities();
 
  private:
   void WarnOfTime(const FileConfig& file, const io::TlsIdentityFacts& facts);
@@ -92,26 +93,47 @@ void Loader::LoadAuthorities(io::TlsServerOptions& options) {
   if (!count.ok()) Wrong(file, Std(count.status().message()));
 }
 
+// Who vouches for the authority's own server.
+void Loader::LoadAcmeAuthorities() {
+  AcmeConfig& acme = result_.config.acme;
+  FileConfig file = acme.authorities;
+  if (file.line == 0) {
+    // The default, of which the file says nothing.
+    file.line = acme.line;
+    file.column = acme.column;
+  }
+  const size_t before = result_.diagnostics.size();
+  acme.authorities_pem = Read(file, io::kTlsPemBytesMax);
+  if (result_.diagnostics.size() > before) return;
+  const StatusOr<size_t> count = io::ExamineTlsAuthorities(acme.authorities_pem);
+  if (!count.ok()) Wrong(file, Std(count.status().message()));
+}
+
 }  // namespace
 
 void LoadTls(ConfigResult& result, ReadFile read_file,
              std::shared_ptr<io::TlsTicketKeys> ticket_keys, WallTime now) {
   TlsConfig& tls = result.config.tls;
-  if (tls.certificates.empty() || !result.ok()) return;
+  AcmeConfig& acme = result.config.acme;
+  if ((tls.certificates.empty() && !acme.on) || !result.ok()) return;
   Loader loader(result, read_file, now);
-  io::TlsServerOptions options;
+  io::TlsServerOptions& options = tls.options;
   options.version_min = tls.version_min;
   options.client_certificates = tls.client_certificates;
   options.ticket_keys = std::move(ticket_keys);
   for (const CertificateConfig& one : tls.certificates) loader.Load(one, options.identities);
   loader.LoadAuthorities(options);
+  if (acme.on) loader.LoadAcmeAuthorities();
   if (!loader.good()) return;
-  StatusOr<std::shared_ptr<const io::TlsContext>> context = io::TlsContext::MakeServer(options);
-  if (context.ok()) {
-    tls.context = *std::move(context);
-  } else {
-    loader.Wrong(tls.certificates.front().certificate, Std(context.status().message()));
-  }
+  const Status made = MakeContext(tls, options);
+  if (!made.ok()) loader.Wrong(tls.certificates.front().certificate, Std(made.message()));
+}
+
+Status MakeContext(TlsConfig& tls, const io::TlsServerOptions& options) {
+  tls.context = nullptr;
+  if (options.identities.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(tls.context, io::TlsContext::MakeServer(options));
+  return absl::OkStatus();
 }
 
 std::string DescribeCertificate(const io::TlsIdentityFacts& facts) {

@@ -17,6 +17,9 @@ using ReadFile = StatusOr<std::string> (*)(const std::string& path, size_t bytes
 void LoadTls(ConfigResult& result, ReadFile read_file,
              std::shared_ptr<io::TlsTicketKeys> ticket_keys, WallTime now);
 
+// The context of what `options` says, into tls.context; null where there is no certificate.
+Status MakeContext(TlsConfig& tls, const io::TlsServerOptions& options);
+
 // What `ringmail check` shows of one certificate: "mx.example.org, ECDSA P-256, until 2026-03-01".
 std::string DescribeCertificate(const io::TlsIdentityFacts& facts);
 

@@ -88,8 +88,10 @@ struct Pruning {
   static void Visit(void* context, const storage::DirectoryRow& row) {
     auto& self = *static_cast<Pruning*>(context);
     if (self.wanted->contains(Absl(row.name))) return;
-    ++self.result->removed;
     const auto kind = storage::EncodedKind(row.value);
+    // The server's own: no file says anything of it.
+    if (kind == storage::DirectoryKind::kKept) return;
+    ++self.result->removed;
     Note(*self.result, fmt::format("- {} {}", kind ? storage::KindName(*kind) : "entry", row.name));
     DirectoryChange change =
         DirectoryChange::Erase(std::string(row.name), DirectoryChange::Expect::kVersion);

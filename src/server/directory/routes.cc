@@ -185,6 +185,9 @@ void Write(const MovedEntry& entry, JsonWriter& json) {
   json.Key("created").String(FormatTime(entry.created)).EndObject();
 }
 
+// Never shown: Listing leaves them out.
+void Write(const storage::KeptEntry&, JsonWriter& json) { json.Null(); }
+
 struct Listing {
   bool (*wanted)(DirectoryKind kind) = nullptr;
   std::string domain;  // "": all
@@ -194,6 +197,8 @@ struct Listing {
   static void Visit(void* context, const storage::DirectoryRow& row) {
     auto& self = *static_cast<Listing*>(context);
     const auto kind = storage::EncodedKind(row.value);
+    // What the server keeps for itself, private keys among it, is shown to nobody.
+    if (kind == storage::DirectoryKind::kKept) return;
     if (kind && !self.wanted(*kind)) return;
     if (!self.domain.empty() && storage::DomainOfName(row.name) != self.domain) return;
     const auto entry = storage::DecodeEntry(row.name, row.value);

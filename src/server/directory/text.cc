@@ -161,6 +161,10 @@ std::string SetField(AliasEntry& entry, const Word& word, Fields&) {
   return {};
 }
 
+std::string SetField(storage::KeptEntry&, const Word& word, Fields&) {
+  return Unknown(word.key, {});
+}
+
 std::string SetField(MovedEntry& entry, const Word& word, Fields&) {
   if (word.key == "comment") return entry.comment = word.value, "";
   if (word.key == "created") return ReadTime(word.value, entry.created);
@@ -218,6 +222,8 @@ void WriteCommon(std::string_view comment, WallTime created, std::string& out) {
   if (UnixSeconds(created) != 0) out += " created=" + FormatTime(created);
 }
 
+// What the server keeps for itself stands in no file.
+void WriteFields(const storage::KeptEntry&, std::string&) {}
 void WriteFields(const DomainEntry& entry, std::string& out) {
   WriteCommon(entry.comment, entry.created, out);
 }

@@ -1,6 +1,7 @@
 #include "server/serve/director.h"
 
 #include <algorithm>
+#include <deque>
 
 #include "ringmail/base/log.h"
 #include "ringmail/io/blocking.h"
@@ -9,6 +10,7 @@
 #include "server/control/routes.h"
 #include "server/control/service.h"
 #include "server/serve/auth_secret.h"
+#include "server/serve/certificate_keeper.h"
 #include "server/serve/on_shard.h"
 
 namespace ringmail::server {
@@ -130,6 +132,10 @@ class Director {
   io::Task<void> Start();
   io::Task<void> HandOut(BoundListener& bound);
   io::Task<void> Reload();
+  io::Task<void> Lock();
+  void Unlock();
+  static io::Task<void> Install(void* self);
+  io::Task<void> Use(std::unique_ptr<Config> wanted);
   io::Task<bool> ReloadListeners(const Config& wanted);
   io::Task<void> TakeBack(const BoundListener& bound);
   io::Task<void> Stop();
@@ -138,6 +144,10 @@ class Director {
 
   Boot& boot_;
   std::unique_ptr<ControlService> control_;
+  std::unique_ptr<CertificateKeeper> keeper_;
+  // The configuration is changed by one at a time, in turn.
+  bool busy_ = false;
+  std::deque<io::Event*> waiting_;
 };
 
 void Director::Fail(ExitCode code, std::string_view what) {
@@ -155,7 +165,10 @@ io::Task<void> Director::Run() {
     for (;;) {
       const io::Signal signal = co_await io::NextSignal(kNever);
       if (signal == io::Signal::kTerminate) break;
-      if (signal == io::Signal::kReload) co_await Reload();
+      if (signal != io::Signal::kReload) continue;
+      co_await Lock();
+      co_await Reload();
+      Unlock();
     }
     co_await Stop();
   }
@@ -219,6 +232,12 @@ io::Task<void> Director::Start() {
   }
   co_await RunOn(*boot_.servers.front(), publish);
   co_await RunOnEach<StartWork>(boot_.servers, starts);
+  // Before anybody listens: what is shown is the certificate that the store has.
+  keeper_ = std::make_unique<CertificateKeeper>(boot_.servers.front()->directory(),
+                                                &Director::Install, this);
+  keeper_->Configure(boot_.config->acme);
+  keeper_->Load();
+  if (boot_.config->acme.on) co_await Install(this);
   for (BoundListener& one : boot_.listeners) co_await HandOut(one);
   control_ = std::make_unique<ControlService>(boot_.servers);
   if (boot_.control.open()) control_->Listen(std::move(boot_.control));
@@ -226,6 +245,43 @@ io::Task<void> Director::Start() {
   Log(LogLevel::kInfo, "ready")
       .Field("shards", static_cast<uint64_t>(boot_.servers.size()))
       .Field("messages", messages);
+  keeper_->Start();
+}
+
+io::Task<void> Director::Lock() {
+  if (busy_) {
+    io::Event turn;
+    waiting_.push_back(&turn);
+    (void)co_await turn.Wait(kNever);  // busy_ stays: it was handed over
+  }
+  busy_ = true;
+}
+
+void Director::Unlock() {
+  if (waiting_.empty()) {
+    busy_ = false;
+    return;
+  }
+  io::Event* next = waiting_.front();
+  waiting_.pop_front();
+  next->Notify();
+}
+
+// What runs, with what the keeper has now.
+io::Task<void> Director::Install(void* self) {
+  auto& director = *static_cast<Director*>(self);
+  co_await director.Lock();
+  auto wanted = std::make_unique<Config>(*director.boot_.config);
+  director.keeper_->Compose(*wanted);
+  co_await director.Use(std::move(wanted));
+  director.Unlock();
+}
+
+// Every shard looks at `wanted` when this returns, and nobody at what was before.
+io::Task<void> Director::Use(std::unique_ptr<Config> wanted) {
+  std::vector<ReconfigureWork> works(boot_.servers.size(), ReconfigureWork{wanted.get()});
+  co_await RunOnEach<ReconfigureWork>(boot_.servers, works);
+  boot_.config = std::move(wanted);
 }
 
 io::Task<void> Director::TakeBack(const BoundListener& bound) {
@@ -300,22 +356,24 @@ io::Task<void> Director::Reload() {
         .Field("what", "the configuration is wrong; the one before stays");
     co_return;
   }
-  auto wanted = std::make_unique<const Config>(std::move(read.result.config));
+  auto wanted = std::make_unique<Config>(std::move(read.result.config));
   if (!co_await ReloadListeners(*wanted)) co_return;
+  keeper_->Configure(wanted->acme);
+  keeper_->Compose(*wanted);
   for (const std::string& key : NeedsRestart(*boot_.config, *wanted)) {
     Log(LogLevel::kWarning, "reload_needs_restart").Field("key", key);
   }
-  std::vector<ReconfigureWork> works(boot_.servers.size(), ReconfigureWork{wanted.get()});
-  co_await RunOnEach<ReconfigureWork>(boot_.servers, works);
-  boot_.config = std::move(wanted);
+  co_await Use(std::move(wanted));
   Log(LogLevel::kInfo, "reloaded").Field("config", boot_.config_path);
 }
 
 io::Task<void> Director::Stop() {
   const MonotonicTime deadline = io::Now() + boot_.config->shutdown_timeout;
   Log(LogLevel::kInfo, "stopping").Field("timeout", Nanoseconds(boot_.config->shutdown_timeout));
+  keeper_->Cancel();
   std::vector<StopSessionsWork> sessions(boot_.servers.size(), StopSessionsWork{deadline});
   co_await RunOnEach<StopSessionsWork>(boot_.servers, sessions);
+  co_await keeper_->Stop();
   // The operator's commands speak to the transfers: none comes in any more once they stop.
   co_await control_->Stop(std::min(deadline, io::Now() + std::chrono::seconds(1)));
   std::vector<StopTransferWork> transfers(boot_.servers.size(), StopTransferWork{deadline});
@@ -328,6 +386,7 @@ io::Task<void> Director::Stop() {
 
 io::Task<void> Director::Close() {
   control_.reset();
+  keeper_.reset();
   std::vector<CloseWork> closed(boot_.servers.size());
   co_await RunOnEach<CloseWork>(boot_.servers, closed);
   for (const CloseWork& one : closed) {

@@ -54,9 +54,11 @@ void ShardServer::MakeServices(const codec::Secret& secret) {
   options.authenticator = authenticator_.get();
   smtp_ = smtp::SmtpService::Make(*door_, std::move(options));
   pop3_ = pop3::Pop3Service::Make(store_->accounts(), *store_, *authenticator_, OptionsOfPop3());
+  responder_ = acme::AcmeResponder::Make(ResponderOptionsOf(*config_));
   authenticator_->RegisterMetrics(metrics_);
   smtp_->RegisterMetrics(metrics_);
   pop3_->RegisterMetrics(metrics_);
+  responder_->RegisterMetrics(metrics_);
 }
 
 void ShardServer::LogRecovery(const storage::RecoveryReport& report) const {
@@ -81,6 +83,10 @@ void ShardServer::Listen(io::Listener listener, const ListenerConfig& config) {
   if (!listener.open()) return;
   if (config.options.protocol == session::ListenerProtocol::kPop3) {
     pop3_->Listen(std::move(listener), Pop3Listener(config));
+  } else if (config.options.protocol == session::ListenerProtocol::kAcme) {
+    responder_->Listen(std::move(listener), config.options.tls == smtp::ListenerTls::kImplicit
+                                                ? acme::ResponderTls::kImplicit
+                                                : acme::ResponderTls::kNone);
   } else {
     smtp_->Listen(std::move(listener), config.options);
   }
@@ -88,11 +94,13 @@ void ShardServer::Listen(io::Listener listener, const ListenerConfig& config) {
 
 void ShardServer::Unlisten(const io::Endpoint& local) {
   if (smtp_->Unlisten(local)) return;
-  (void)pop3_->Unlisten(local);
+  if (pop3_->Unlisten(local)) return;
+  (void)responder_->Unlisten(local);
 }
 
 uint32_t ShardServer::session_count() const {
-  return smtp_ == nullptr ? 0 : smtp_->session_count() + pop3_->session_count();
+  if (smtp_ == nullptr) return 0;
+  return smtp_->session_count() + pop3_->session_count() + responder_->session_count();
 }
 
 // All at once: each has until the deadline.
@@ -102,6 +110,7 @@ io::Task<void> ShardServer::StopSessions(MonotonicTime deadline) {
   io::Gate gate;
   gate.Spawn(smtp_->Stop(deadline));
   gate.Spawn(pop3_->Stop(deadline));
+  gate.Spawn(responder_->Stop(deadline));
   co_await gate.Close();
 }
 
@@ -115,6 +124,7 @@ void ShardServer::Reconfigure(const Config& config) {
   options.authenticator = authenticator_.get();
   smtp_->Reconfigure(std::move(options));
   pop3_->Reconfigure(OptionsOfPop3());
+  responder_->Reconfigure(ResponderOptionsOf(config));
   transfer_->Reconfigure(config.transfer);
   local_->Reconfigure(config.delivery);
   store_->directory().Reconfigure(config.directory);
@@ -123,6 +133,7 @@ void ShardServer::Reconfigure(const Config& config) {
 
 io::Task<Status> ShardServer::Close() {
   if (store_ == nullptr) co_return absl::OkStatus();
+  responder_.reset();
   pop3_.reset();
   smtp_.reset();
   authenticator_.reset();

@@ -21,6 +21,7 @@
 #include "ringmail/io/gate.h"
 #include "ringmail/io/listener.h"
 #include "ringmail/io/timer.h"
+#include "ringmail/protocol/acme.h"
 #include "ringmail/protocol/pop3.h"
 #include "ringmail/protocol/smtp.h"
 #include "ringmail/storage/store.h"
@@ -97,6 +98,7 @@ class ShardServer {
   std::unique_ptr<agent::Transfer> transfer_;
   std::unique_ptr<smtp::SmtpService> smtp_;
   std::unique_ptr<pop3::Pop3Service> pop3_;
+  std::unique_ptr<acme::AcmeResponder> responder_;
   LaneSet lanes_;
   io::Gate calls_;
   io::Event end_;

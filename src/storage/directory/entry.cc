@@ -102,6 +102,16 @@ Status Check(const MovedEntry& entry) {
   return CheckText(entry.address, "the comment", entry.comment, kDirectoryCommentBytesMax);
 }
 
+Status Check(const KeptEntry& entry) {
+  const bool named = entry.name.size() > 1 && entry.name.size() <= kKeptNameBytesMax &&
+                     entry.name.front() == '=' && !HasControl(entry.name) &&
+                     entry.name.find('@') == std::string::npos;
+  if (!named) return Wrong(entry.name, "is no name of what the server keeps");
+  if (entry.value.empty() || entry.value.size() > kKeptValueBytesMax)
+    return Wrong(entry.name, fmt::format("has not 1 to {} octets", kKeptValueBytesMax));
+  return absl::OkStatus();
+}
+
 void Encode(const DomainEntry& entry, FieldWriter& out) {
   out.Number(kTagCreated, Seconds(entry.created));
   out.Octets(kTagComment, entry.comment);
@@ -136,6 +146,11 @@ void Encode(const MovedEntry& entry, FieldWriter& out) {
   out.Number(kTagCreated, Seconds(entry.created));
   out.Octets(kTagComment, entry.comment);
   out.Octets(kTagTarget, entry.new_address);
+}
+
+void Encode(const KeptEntry& entry, FieldWriter& out) {
+  out.Number(kTagCreated, Seconds(entry.created));
+  out.Octets(kTagKept, entry.value);
 }
 
 std::optional<AccountView::CredentialView> ReadCredential(std::string_view octets) {
@@ -209,6 +224,20 @@ bool Take(const Field& field, MovedEntry& entry) {
   return true;
 }
 
+bool Take(const Field& field, KeptEntry& entry) {
+  if (field.tag != kTagKept) return false;
+  entry.value = field.octets;
+  return true;
+}
+
+// What the operator may say of an entry; the server's own have none.
+template <typename Entry>
+bool TakeComment(const Field& field, Entry& entry) {
+  entry.comment = field.octets;
+  return true;
+}
+bool TakeComment(const Field&, KeptEntry&) { return false; }
+
 template <typename Entry>
 std::optional<DirectoryEntry> Decode(std::string_view fields_bytes, Entry entry) {
   FieldReader fields(fields_bytes);
@@ -216,9 +245,7 @@ std::optional<DirectoryEntry> Decode(std::string_view fields_bytes, Entry entry)
   while (fields.Next(field)) {
     if (field.tag == kTagCreated) {
       entry.created = FromSeconds(field.number);
-    } else if (field.tag == kTagComment) {
-      entry.comment = field.octets;
-    } else if (!Take(field, entry)) {
+    } else if (field.tag == kTagComment ? !TakeComment(field, entry) : !Take(field, entry)) {
       return std::nullopt;
     }
   }
@@ -238,6 +265,8 @@ std::string_view KindName(DirectoryKind kind) {
       return "alias";
     case DirectoryKind::kMoved:
       return "moved";
+    case DirectoryKind::kKept:
+      return "kept";
   }
   CHECK(false);
 }
@@ -246,14 +275,16 @@ const std::string& NameOf(const DirectoryEntry& entry) {
   if (const auto* domain = std::get_if<DomainEntry>(&entry)) return domain->name;
   if (const auto* account = std::get_if<AccountEntry>(&entry)) return account->address;
   if (const auto* alias = std::get_if<AliasEntry>(&entry)) return alias->address;
-  return std::get_if<MovedEntry>(&entry)->address;
+  if (const auto* moved = std::get_if<MovedEntry>(&entry)) return moved->address;
+  return std::get_if<KeptEntry>(&entry)->name;
 }
 
 WallTime CreatedOf(const DirectoryEntry& entry) {
   if (const auto* domain = std::get_if<DomainEntry>(&entry)) return domain->created;
   if (const auto* account = std::get_if<AccountEntry>(&entry)) return account->created;
   if (const auto* alias = std::get_if<AliasEntry>(&entry)) return alias->created;
-  return std::get_if<MovedEntry>(&entry)->created;
+  if (const auto* moved = std::get_if<MovedEntry>(&entry)) return moved->created;
+  return std::get_if<KeptEntry>(&entry)->created;
 }
 
 void SetCreated(DirectoryEntry& entry, WallTime created) {
@@ -261,6 +292,7 @@ void SetCreated(DirectoryEntry& entry, WallTime created) {
   if (auto* account = std::get_if<AccountEntry>(&entry)) account->created = created;
   if (auto* alias = std::get_if<AliasEntry>(&entry)) alias->created = created;
   if (auto* moved = std::get_if<MovedEntry>(&entry)) moved->created = created;
+  if (auto* kept = std::get_if<KeptEntry>(&entry)) kept->created = created;
 }
 
 std::optional<std::string> DirectoryDomain(std::string_view text) {
@@ -346,7 +378,7 @@ std::optional<DirectoryKind> EncodedKind(std::string_view value) {
       static_cast<uint8_t>(value[1]) != kEntryEncoding)
     return std::nullopt;
   const auto kind = static_cast<uint8_t>(value[0]);
-  if (kind < 1 || kind > 4) return std::nullopt;
+  if (kind < 1 || kind > 5) return std::nullopt;
   return static_cast<DirectoryKind>(kind);
 }
 
@@ -364,6 +396,8 @@ std::optional<DirectoryEntry> DecodeEntry(std::string_view name, std::string_vie
       return Decode(value, AliasEntry{.address = std::move(text)});
     case DirectoryKind::kMoved:
       return Decode(value, MovedEntry{.address = std::move(text)});
+    case DirectoryKind::kKept:
+      return Decode(value, KeptEntry{.name = std::move(text)});
   }
   CHECK(false);
 }

@@ -29,6 +29,8 @@ inline constexpr uint8_t kTagTarget = 9 << 1 | 1;
 inline constexpr uint8_t kTagKind = 10 << 1;
 inline constexpr uint8_t kTagName = 11 << 1 | 1;
 inline constexpr uint8_t kTagSecret = 12 << 1 | 1;
+// Of what the server keeps for itself.
+inline constexpr uint8_t kTagKept = 13 << 1 | 1;
 
 struct Field {
   uint8_t tag = 0;

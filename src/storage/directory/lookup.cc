@@ -55,7 +55,8 @@ bool Unquote(std::string_view local_part, std::array<char, message::kLocalPartBy
 bool DirectoryCore::LocalDomain(std::string_view normalized) const {
   if (configured_.contains(Absl(normalized))) return true;
   const EntryNode* entry = FindEntry(view_.root, normalized);
-  return entry != nullptr;
+  // What the server keeps for itself begins with "=", which no domain does.
+  return entry != nullptr && !normalized.starts_with('=');
 }
 
 bool DirectoryCore::IsLocalDomain(std::string_view domain) const {

@@ -135,5 +135,70 @@ TEST(TokenTest, TheSignatureOfRfc8037Holds) {
             "the claims are no JSON object");
 }
 
+TEST(TokenTest, SaysWhereAnotherKeyMightHold) {
+  EXPECT_TRUE(VerifyToken(Policy(), kOtherKid, kNow).unknown_key);
+  for (const std::string_view token : {kEs256, kOtherIssuer, kNoKid, std::string_view("a.b")})
+    EXPECT_FALSE(VerifyToken(Policy(), token, kNow).unknown_key);
+  TokenPolicy policy = Policy();
+  policy.keys.keys.clear();
+  EXPECT_TRUE(VerifyToken(policy, kEs256, kNow).unknown_key);
+  EXPECT_TRUE(VerifyToken(policy, kNoKid, kNow).unknown_key);
+}
+
+std::string Told(std::string_view more, const TokenPolicy& policy) {
+  const std::string json = R"({"active":true,"email":"tim@example.org")" + std::string(more) + "}";
+  const Introspection read = ReadIntrospection(policy, json, kNow);
+  EXPECT_TRUE(read.understood);
+  EXPECT_EQ(read.result.accepted, read.result.why.empty());
+  return read.result.accepted ? read.result.account : read.result.why;
+}
+
+TEST(TokenIntrospectionTest, HoldsWhatIsToldToThePolicy) {
+  TokenPolicy policy;
+  EXPECT_EQ(Told("", policy), "tim@example.org");
+  EXPECT_EQ(Told(R"(,"exp":1)", policy), "it has expired");
+  EXPECT_EQ(Told(R"(,"nbf":4000000000)", policy), "it is not valid yet");
+  EXPECT_EQ(Told(R"(,"email_verified":false)", policy), "an address that is not verified");
+  policy.scope = "mail";
+  EXPECT_EQ(Told("", policy), "without the scope");
+  EXPECT_EQ(Told(R"(,"scope":"a mail")", policy), "tim@example.org");
+  policy.scope.clear();
+  policy.issuer = "https://id.example.org";
+  EXPECT_EQ(Told("", policy), "another issuer");
+  EXPECT_EQ(Told(R"(,"iss":"https://id.example.org")", policy), "tim@example.org");
+  policy.issuer.clear();
+  policy.audiences = {"ringmail"};
+  EXPECT_EQ(Told("", policy), "for another audience");
+  EXPECT_EQ(Told(R"(,"aud":"ringmail")", policy), "tim@example.org");
+  policy.account_claim = "username";
+  EXPECT_EQ(Told(R"(,"aud":"ringmail")", policy), "no username");
+}
+
+TEST(TokenIntrospectionTest, TellsWhenTheTokenEnds) {
+  EXPECT_EQ(ReadIntrospection({}, R"({"active":true,"email":"a","exp":1767229200})", kNow).ends,
+            FromUnixSeconds(1767229200));
+  for (const std::string_view exp : {"1e300", "-1"}) {
+    const std::string json = R"({"active":true,"email":"a","exp":)" + std::string(exp) + "}";
+    EXPECT_EQ(ReadIntrospection({}, json, kNow).ends, WallTime::max()) << exp;
+  }
+}
+
+TEST(TokenIntrospectionTest, IsNotUnderstoodWhereItIsNoneAndRefusesWhatIsNotActive) {
+  for (const std::string_view json : {"", "[]", "{}", R"({"active":1})", R"({"active":"true"})",
+                                      R"({"active":true,"active":true})", R"({"active":true)"}) {
+    const Introspection read = ReadIntrospection({}, json, kNow);
+    EXPECT_FALSE(read.understood || read.result.accepted) << json;
+  }
+  const Introspection read =
+      ReadIntrospection({}, R"({"active":false,"email":"tim@example.org"})", kNow);
+  EXPECT_TRUE(read.understood);
+  EXPECT_FALSE(read.result.accepted);
+  EXPECT_EQ(read.result.account, "");
+  std::string large = R"({"active":true,"email":"tim@example.org"})";
+  large.resize(kTokenIntrospectionBytesMax, ' ');
+  EXPECT_TRUE(ReadIntrospection({}, large, kNow).result.accepted);
+  EXPECT_FALSE(ReadIntrospection({}, large + " ", kNow).understood);
+}
+
 }  // namespace
 }  // namespace ringmail::credential

@@ -38,6 +38,51 @@ TEST(ConfigTest, AListenerIsEnoughAndEverythingElseHasADefaultThatRelaysForNobod
   EXPECT_EQ(config.transfer.retry.expire_after, std::chrono::hours(120));
 }
 
+TEST(ConfigTest, AcmeIsReadAndBringsTheNamesAndTheListenersDefaults) {
+  const ConfigResult result = Parse(
+      "[[listener]]\naddress = \"0.0.0.0:25\"\n"
+      "[[listener]]\naddress = \"0.0.0.0:80\"\nprotocol = \"acme\"\n"
+      "[[listener]]\naddress = \"0.0.0.0:443\"\nprotocol = \"acme\"\n"
+      "[acme]\nagree_to_terms = true\ncontact = [\"a@example.org\", \"mailto:b@example.org\"]\n"
+      "challenge = \"tls-alpn-01\"\nauthorities = \"/ca.pem\"\n"
+      "directory = \"https://ca.example:14000/dir\"\n");
+  EXPECT_EQ(FormatDiagnostics("f", result.diagnostics), "");
+  const AcmeConfig& acme = result.config.acme;
+  EXPECT_TRUE(acme.on);
+  EXPECT_EQ(acme.names, std::vector<std::string>{"mx.example.org"});
+  EXPECT_EQ(acme.contacts,
+            (std::vector<std::string>{"mailto:a@example.org", "mailto:b@example.org"}));
+  EXPECT_EQ(acme.challenge, acme::ChallengeKind::kTlsAlpn01);
+  EXPECT_EQ(acme.directory_url, "https://ca.example:14000/dir");
+  EXPECT_EQ(acme.authorities.path, "/ca.pem");
+  EXPECT_EQ(result.config.listeners[0].options.tls, smtp::ListenerTls::kStartTls);
+  EXPECT_EQ(result.config.listeners[1].options.tls, smtp::ListenerTls::kNone);
+  EXPECT_EQ(result.config.listeners[1].options.name, "acme");
+  EXPECT_EQ(result.config.listeners[2].options.tls, smtp::ListenerTls::kImplicit);
+}
+
+TEST(ConfigTest, AcmeWithoutWhatItNeedsIsRefused) {
+  const std::string listener = "[[listener]]\naddress = \"0.0.0.0:80\"\nprotocol = \"acme\"\n";
+  const auto said = [&](std::string_view text) { return Said(listener + std::string(text)); };
+  EXPECT_EQ(said("[acme]\nagree_to_terms = true\n"), "");
+  EXPECT_NE(said("[acme]\n").find("4:1: error: [acme] needs agree_to_terms = true"),
+            std::string::npos);
+  EXPECT_NE(SaidAfter("[acme]\nagree_to_terms = true\n").find("\"http-01\" needs a listener"),
+            std::string::npos);
+  EXPECT_NE(said("[acme]\nagree_to_terms = true\nchallenge = \"tls-alpn-01\"\n")
+                .find("\"tls-alpn-01\" needs a listener"),
+            std::string::npos);
+  for (std::string_view wrong : {"domains = [\"*.example.org\"]", "domains = [\"a b\"]",
+                                 "domains = [\"a.example\", \"A.example\"]",
+                                 "contact = [\"nobody\"]", "directory = \"http://ca.example/dir\"",
+                                 "challenge = \"dns-01\"", "authorities = \"ca.pem\""}) {
+    EXPECT_NE(said("[acme]\nagree_to_terms = true\n" + std::string(wrong) + "\n"), "") << wrong;
+  }
+  EXPECT_NE(said("tls = \"starttls\"\n[acme]\nagree_to_terms = true\n"), "");
+  EXPECT_NE(said("auth = \"always\"\n[acme]\nagree_to_terms = true\n"), "");
+  EXPECT_NE(said("greeting_delay = \"1s\"\n[acme]\nagree_to_terms = true\n"), "");
+}
+
 // long: one file with every key, and what became of each.
 TEST(ConfigTest, EveryKeyReachesItsPlace) {
   const ConfigResult result = Parse(R"(hostname = "MX.Example.ORG"
@@ -275,10 +320,10 @@ constexpr Wrong kWrong[] = {
      "f.toml:3:1: error: [[listener]] has no address: write address = \"0.0.0.0:25\"\n"},
     {"protocol = \"imap\"\n",
      "f.toml:3:12: error: [[listener]] protocol \"imap\" is not in this version yet: \"smtp\", "
-     "\"submission\", \"lmtp\" and \"pop3\" are\n"},
+     "\"submission\", \"lmtp\", \"pop3\" and \"acme\" are\n"},
     {"protocol = \"gopher\"\n",
      "f.toml:3:12: error: [[listener]] protocol \"gopher\" is no protocol: \"smtp\", "
-     "\"submission\", \"lmtp\" and \"pop3\" are\n"},
+     "\"submission\", \"lmtp\", \"pop3\" and \"acme\" are\n"},
     {"protocol = \"pop3\"\nauth = \"none\"\n",
      "f.toml:1:1: error: [[listener]] auth \"none\" lets nobody log in: take it out\n"},
     {"protocol = \"pop3\"\nauth = \"always\"\nbare_newline = \"refused\"\n",
@@ -294,7 +339,7 @@ constexpr Wrong kWrong[] = {
      "f.toml:6:15: error: [pop3] utf8_header \"x\" must be one of \"surrogate\", \"refused\"\n"},
     {"tls = \"starttls\"\n",
      "f.toml:3:7: error: [[listener]] tls needs a certificate: write [tls] with certificate and "
-     "private_key\n"},
+     "private_key, or [acme]\n"},
     {"tls = \"ssl\"\n",
      "f.toml:3:7: error: [[listener]] tls \"ssl\" must be one of \"none\", \"starttls\", "
      "\"implicit\"\n"},
@@ -392,6 +437,30 @@ TEST(ConfigTest, AWarningDoesNotMakeItUnusable) {
   EXPECT_TRUE(Parse(std::string(kSmallest) + "[limits]\ncommand_timeout = \"1m\"\n").ok());
 }
 
+TEST(ConfigTest, TokensComeWithOneWayToJudgeThem) {
+  constexpr std::string_view kWays =
+      "[token] needs one of jwks_url, key_set, keys and introspection_url, and no other";
+  constexpr std::string_view kTogether =
+      "[token] introspection_url, client_id and client_secret go together (RFC 7662 §2.1)";
+  const std::string jwt = "[token]\nissuer = \"https://id\"\naudience = [\"a\"]\n";
+  const std::string asked =
+      "[token]\nintrospection_url = \"https://id/i\"\nclient_id = \"m\"\nclient_secret = \"/s\"\n";
+  EXPECT_EQ(SaidAfter(jwt + "jwks_url = \"https://id/jwks\"\nrefresh = \"5m\"\n"), "");
+  EXPECT_EQ(SaidAfter(asked + "cache_time = \"0s\"\nserver_timeout = \"3s\"\n"), "");
+  EXPECT_NE(SaidAfter(jwt).find(kWays), std::string::npos);
+  EXPECT_NE(SaidAfter(jwt + "jwks_url = \"https://id/jwks\"\nkey_set = \"/k\"\n").find(kWays),
+            std::string::npos);
+  EXPECT_NE(SaidAfter(asked + "jwks_url = \"https://id/jwks\"\n").find(kWays), std::string::npos);
+  EXPECT_NE(SaidAfter("[token]\nintrospection_url = \"https://id/i\"\n").find(kTogether),
+            std::string::npos);
+  EXPECT_NE(SaidAfter(jwt + "jwks_url = \"https://id/j\"\nclient_id = \"m\"\n").find(kTogether),
+            std::string::npos);
+  EXPECT_NE(SaidAfter(jwt + "jwks_url = \"http://id/jwks\"\n").find("is no URL that begins with"),
+            std::string::npos);
+  EXPECT_NE(SaidAfter("[token]\njwks_url = \"https://id/j\"\n").find("[token] issuer is missing"),
+            std::string::npos);
+}
+
 TEST(ConfigTest, ControlCharactersOfAValueAreShownEscaped) {
   EXPECT_NE(SaidAfter("[relay]\nnext_hop = \"a\\u0007\\n b\"\n").find("\"a\\x07\\x0a b\""),
             std::string::npos);
@@ -430,7 +499,9 @@ TEST(ConfigTest, WhatTheExampleCallsDefaultsAreTheDefaults) {
     const bool key =
         line.starts_with("# [") || (line.starts_with("# ") && line.find(" = ") != line.npos &&
                                     line.find("ringmail check") == line.npos);
-    for (std::string_view no_value : {"user", "shards", "postmaster", "source_address", "path "}) {
+    for (std::string_view no_value :
+         {"user", "shards", "postmaster", "source_address", "path ", "jwks_url",
+          "introspection_url", "client_id", "client_secret"}) {
       if (line.starts_with("# " + std::string(no_value))) line = "#";
     }
     uncommented += (key && line != "#" ? line.substr(2) : line) + "\n";
