@@ -66,6 +66,10 @@ void Stream::WriteReference(std::string_view bytes) { Write(bytes); }
 size_t Stream::output_bytes() const { return connection_->output.size() - connection_->flushed; }
 const Endpoint& Stream::peer() const { return connection_->peer; }
 const Endpoint& Stream::local() const { return connection_->local; }
+void Stream::SpeakFor(Endpoint peer, Endpoint local) {
+  connection_->peer = std::move(peer);
+  connection_->local = std::move(local);
+}
 int Stream::error() const { return 0; }
 void Stream::Cancel() { connection_->cancelled = true; }
 Task<void> Stream::Close(MonotonicTime) {
