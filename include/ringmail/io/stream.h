@@ -153,6 +153,10 @@ class Stream {
   // The handshake, as tls.h describes it; `context` was made for that side.
   // REQUIRES: no TLS yet; no references from WriteReference are outstanding.
   Task<TlsResult> StartTlsServer(std::shared_ptr<const TlsContext> context, MonotonicTime deadline);
+  // Where TLS is from the first octet on: as StartTlsServer, but unread input is its beginning.
+  // REQUIRES: nothing was read but what a proxy put in front of it (session/proxy_entrance.h).
+  Task<TlsResult> StartImplicitTls(std::shared_ptr<const TlsContext> context,
+                                   MonotonicTime deadline);
   Task<TlsResult> StartTlsClient(std::shared_ptr<const TlsContext> context,
                                  TlsClientRequest request, MonotonicTime deadline);
   bool tls() const;

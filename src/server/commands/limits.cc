@@ -83,7 +83,7 @@ std::vector<Row> Rows(const Config& config) {
     }
   }
   for (const std::span<const FixedLimit> table :
-       {smtp::SmtpLimits(), pop3::Pop3Limits(), agent::AgentLimits(),
+       {smtp::SmtpLimits(), pop3::Pop3Limits(), tunnel::TunnelLimits(), agent::AgentLimits(),
         std::span<const FixedLimit>(kFixed)}) {
     for (const FixedLimit& one : table) {
       rows.push_back({std::string(one.name), fmt::format("{} {}", one.value, one.unit),

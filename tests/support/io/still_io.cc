@@ -83,6 +83,9 @@ Task<TlsResult> Stream::StartTlsServer(std::shared_ptr<const TlsContext>, Monoto
   if (!connection_->input.empty()) result.outcome = TlsOutcome::kUnreadInput;
   co_return result;
 }
+Task<TlsResult> Stream::StartImplicitTls(std::shared_ptr<const TlsContext>, MonotonicTime) {
+  co_return TlsResult{};
+}
 std::string Stream::TlsChannelBinding(TlsBinding) const { return "bound"; }
 std::string_view ToString(TlsVersion) { return "TLSv1.3"; }
 std::string_view ToString(TlsOutcome) { return "failed"; }
