@@ -25,6 +25,21 @@ std::string_view ProblemOf(io::StreamStatus status) {
   return "is not complete";
 }
 
+// That a stream is among those that Stop cancels, whatever ends its wait.
+class Waiting {
+ public:
+  Waiting(std::vector<io::Stream*>& all, io::Stream& one) : all_(all), one_(&one) {
+    all_.push_back(one_);
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+  ~Waiting() { all_.erase(std::find(all_.begin(), all_.end(), one_)); }
+
+ private:
+  std::vector<io::Stream*>& all_;
+  io::Stream* const one_;
+};
+
 // Everything of the header, and nothing that is behind it.
 io::Task<ProxyReadResult> Read(io::Stream& stream, std::string& seen, MonotonicTime deadline) {
   for (;;) {
@@ -66,9 +81,8 @@ io::Task<bool> ProxyEntrance::Admit(io::Stream& stream, std::string_view listene
   if (waiting_.size() >= kProxyWaitingMax) {
     result.problem = "is not waited for: too many connections owe one";
   } else {
-    waiting_.push_back(&stream);
+    const Waiting waiting(waiting_, stream);
     result = co_await Read(stream, seen, io::Now() + kProxyHeaderTimeout);
-    waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &stream));
     if (stopped_) co_return false;
   }
   if (result.state != ProxyRead::kDone) {

@@ -113,15 +113,23 @@ io::Task<void> Service::Serve(Port* port, io::Stream stream) {
         .Field("why", full);
     co_return;
   }
-  ++connection_count_;
-  ++port->connections;
-  ++port->networks[network];
+  const Admission admission(*this, *port, network);
   co_await RunSession(*port, std::move(stream), std::move(header));
-  const auto found = port->networks.find(network);
-  CHECK(found != port->networks.end());
-  if (--found->second == 0) port->networks.erase(found);
-  --port->connections;
-  --connection_count_;
+}
+
+Service::Admission::Admission(Service& service, Port& port, const IpNetwork& network)
+    : service_(service), port_(port), network_(network) {
+  ++service_.connection_count_;
+  ++port_.connections;
+  ++port_.networks[network_];
+}
+
+Service::Admission::~Admission() {
+  --service_.connection_count_;
+  --port_.connections;
+  const auto found = port_.networks.find(network_);
+  CHECK(found != port_.networks.end());
+  if (--found->second == 0) port_.networks.erase(found);
 }
 
 io::Task<void> Service::RunSession(Port& port, io::Stream stream, session::ProxyHeader header) {

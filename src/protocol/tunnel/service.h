@@ -38,6 +38,20 @@ class Service final : public TunnelService {
     absl::flat_hash_map<IpNetwork, uint32_t> networks = {};
   };
 
+  // That a connection is there, counted from its making to its end, whatever ends it.
+  class Admission {
+   public:
+    Admission(Service& service, Port& port, const IpNetwork& network);
+    Admission(const Admission&) = delete;
+    Admission& operator=(const Admission&) = delete;
+    ~Admission();
+
+   private:
+    Service& service_;
+    Port& port_;
+    const IpNetwork network_;
+  };
+
   Port* Find(const io::Endpoint& endpoint);
   static void Shut(Port& port);
   io::Task<void> Accept(Port* port);

@@ -135,7 +135,7 @@ void Connection::ResetArrived(int error) {
   in().reset_arrived = true;
   error_ = error;
   DropOutput();
-  if (drained_ != nullptr) drained_->Notify();
+  NotifyDrained();
   if (waiting_ == Waiting::kFlush) Wake(StreamStatus::kFailed);
   if (waiting_ == Waiting::kReceive && ReceiveResult()) Wake(result_);
 }
@@ -206,7 +206,7 @@ void Connection::SendSome() {
   network.Send(link_, side_, count);
   if (output_bytes_ > 0) return;
   if (output_ended_) SendEnd();
-  if (drained_ != nullptr) drained_->Notify();
+  NotifyDrained();
 }
 
 void Connection::WindowOpened() {
@@ -269,7 +269,7 @@ StreamStatus Connection::TakeQuiet() {
 void Connection::Cancel() {
   if (cancelled_) return;
   cancelled_ = true;
-  if (drained_ != nullptr) drained_->Notify();
+  NotifyDrained();
   if (waiting_ != Waiting::kNothing) Wake(StreamStatus::kCancelled);
 }
 
@@ -283,6 +283,14 @@ void Connection::SendEnd() {
   if (!node_->doomed()) {
     node_->world().network().SendTail(link_, side_, sim::Flight::Tail::kEnd);
   }
+}
+
+// The peer's turn may be what makes room: the event is of this end's shard.
+void Connection::NotifyDrained() {
+  if (drained_ == nullptr || shard_ == nullptr) return;
+  const sim::Shard::Current current(*shard_);
+  drained_->Notify();
+  shard_->SetDue();
 }
 
 void Connection::EndOutput() {

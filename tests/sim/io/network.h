@@ -161,6 +161,7 @@ class Connection : public ListHook<struct ConnectionTag> {
   bool checks() const;
   bool LoadInput();
   bool ReceiveResult();
+  void NotifyDrained();
   void Wake(StreamStatus status);
   // Both directions end for this side.
   void Detach(bool silent);

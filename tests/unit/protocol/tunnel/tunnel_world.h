@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "protocol/tunnel/service.h"
 #include "ringmail/base/check.h"
+#include "ringmail/io/gate.h"
 #include "ringmail/io/runtime.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/io/timer.h"
@@ -31,7 +32,6 @@ struct End {
   bool says_first = true;       // else it reads to the end of the other's first
   bool ends_output = true;      // says that it is done, once it has said everything
   Nanoseconds deaf{0};          // reads nothing for so long
-  Nanoseconds lingers{0};       // before it closes
   bool aborts = false;          // in place of Close
   bool drops_tls = false;       // ends TCP without close_notify
   std::string header;           // of the client, in front of TLS
@@ -120,6 +120,8 @@ class TunnelWorld : public testing::Test {
         at_most));
   }
   std::string Log() {
+    // Lines are gathered behind a turn.
+    if (tunnel_.running()) tunnel_.Send(io::Signal::kReload);
     world_.RunFor(milliseconds(10));
     return tunnel_.log();
   }
@@ -127,9 +129,9 @@ class TunnelWorld : public testing::Test {
     MetricRegistry registry;
     service_->RegisterMetrics(registry);
     const std::string text = MetricRegistry::Render({&registry});
-    const size_t at = text.find(std::string(line) + " ");
+    const size_t at = text.find("\n" + std::string(line) + " ");
     CHECK(at != std::string::npos);
-    return std::stoull(text.substr(at + line.size() + 1));
+    return std::stoull(text.substr(at + line.size() + 2));
   }
 
   struct Caller {
@@ -187,33 +189,46 @@ class TunnelWorld : public testing::Test {
     }
     co_await Play(stream, *end);
   }
-  static io::Task<void> Hear(io::Stream& stream, End& end) {
-    while (end.status == io::StreamStatus::kOk) {
-      end.heard += stream.input();
-      stream.Consume(stream.input().size());
-      end.status = co_await stream.Receive(io::Now() + seconds(7200));
+  static io::Task<void> Hear(io::Stream* stream, End* end) {
+    if (end->deaf > Nanoseconds(0)) co_await io::SleepUntil(io::Now() + end->deaf);
+    while (end->status == io::StreamStatus::kOk) {
+      end->heard += stream->input();
+      stream->Consume(stream->input().size());
+      end->status = co_await stream->Receive(io::Now() + seconds(7200));
     }
-    end.error = stream.error();
+    end->error = stream->error();
   }
-  static io::Task<void> Play(io::Stream& stream, End& end) {
-    if (!end.says_first) co_await Hear(stream, end);
+  // While Hear waits, as the contract of Stream allows.
+  static io::Task<void> Say(io::Stream& stream, End& end) {
+    io::Event drained;
+    stream.WatchOutput(&drained);
     for (int i = 0; i < end.times; ++i) {
       stream.Write(end.says);
-      (void)co_await stream.Flush(io::Now() + seconds(7200));
+      stream.SendSoon();
+      while (stream.output_bytes() > 0 && stream.error() == 0) (void)co_await drained.Wait(kNever);
       if (end.pause > Nanoseconds(0)) co_await io::SleepUntil(io::Now() + end.pause);
     }
-    if (end.aborts || end.drops_tls) {
-      if (end.drops_tls) sim::ShutdownWrite(stream);
-      if (end.drops_tls) co_await io::SleepUntil(io::Now() + seconds(1));
-      stream.Abort();
-      end.done = true;
-      co_return;
+    stream.WatchOutput(nullptr);
+  }
+  static io::Task<void> Play(io::Stream& stream, End& end) {
+    io::Gate gate;
+    if (!end.says_first) {
+      co_await Hear(&stream, &end);
+    } else if (!end.aborts && !end.drops_tls) {
+      gate.Spawn(Hear(&stream, &end));
     }
-    if (end.ends_output) stream.EndOutput();
-    if (end.deaf > Nanoseconds(0)) co_await io::SleepUntil(io::Now() + end.deaf);
-    if (end.says_first) co_await Hear(stream, end);
-    if (end.lingers > Nanoseconds(0)) co_await io::SleepUntil(io::Now() + end.lingers);
-    co_await stream.Close(io::Now() + seconds(10));
+    co_await Say(stream, end);
+    if (end.drops_tls) {
+      sim::ShutdownWrite(stream);
+      co_await io::SleepUntil(io::Now() + seconds(1));
+    }
+    if (end.aborts || end.drops_tls) {
+      stream.Abort();
+    } else if (end.ends_output) {
+      stream.EndOutput();
+    }
+    co_await gate.Close();
+    if (stream.open()) co_await stream.Close(io::Now() + seconds(10));
     end.done = true;
   }
 
