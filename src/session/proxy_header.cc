@@ -82,8 +82,7 @@ ProxyReadResult ReadV1(std::string_view input) {
     return input.size() >= kProxyV1BytesMax ? Bad("has no end of line in 107 octets") : NeedMore();
   }
   if (head[end - 1] != '\r') return Bad("ends without CRLF");
-  ProxyReadResult result{
-      .state = ProxyRead::kDone, .bytes = end + 1, .header = {}, .problem = {}};
+  ProxyReadResult result{.state = ProxyRead::kDone, .bytes = end + 1, .header = {}, .problem = {}};
   std::string_view rest = head.substr(kV1Begin.size(), end - 1 - kV1Begin.size());
   const std::string_view family = TakeWord(rest);
   if (family == "UNKNOWN") {

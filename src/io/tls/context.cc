@@ -201,8 +201,7 @@ const Identity& Context::Choose(std::string_view name, const SSL_CLIENT_HELLO& h
     const Identity& first = *identities_.front();
     fitting.push_back(&first);
     for (const auto& one : identities_) {
-      if (one.get() != &first && one->names == first.names)
-        fitting.push_back(one.get());
+      if (one.get() != &first && one->names == first.names) fitting.push_back(one.get());
     }
   }
   for (const KeyKind kind : {KeyKind::kEcdsa, KeyKind::kEd25519, KeyKind::kRsa}) {

@@ -8,7 +8,8 @@ namespace {
 constexpr FixedLimit kLimits[] = {
     {"tunnel octets the other side has not taken", kRelayOutputBytesMax,
      "octets per connection and direction", "", "the one side is not read until they are"},
-    {"tunnel connections at a stop", std::chrono::duration_cast<std::chrono::milliseconds>(kDrainStill).count(),
+    {"tunnel connections at a stop",
+     std::chrono::duration_cast<std::chrono::milliseconds>(kDrainStill).count(),
      "ms without an octet", "", "cut"},
 };
 

@@ -14,6 +14,8 @@ namespace ringmail::tunnel {
 inline constexpr size_t kRelayOutputBytesMax = 64u << 10;
 // After an Accept that failed for want of descriptors.
 inline constexpr Nanoseconds kAcceptPause = std::chrono::milliseconds(200);
+// For a peer to take the alert of a handshake that failed, and to go.
+inline constexpr Nanoseconds kCloseTimeout = std::chrono::seconds(5);
 // At a stop: a connection on which nothing moved for so long has nothing to finish.
 inline constexpr Nanoseconds kDrainStill = std::chrono::seconds(1);
 // How often a stop looks.

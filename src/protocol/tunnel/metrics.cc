@@ -11,7 +11,8 @@ void RegisterMetrics(TunnelMetrics& metrics, MetricRegistry& registry) {
   registry.Add(kRefused, kRefusedHelp, &metrics.refused_full, "reason=\"tunnel\"");
   registry.Add(kRefused, kRefusedHelp, &metrics.refused_network, "reason=\"network\"");
   constexpr std::string_view kFailed = "ringmail_tunnel_connections_failed_total";
-  constexpr std::string_view kFailedHelp = "Tunnel connections that did not come to be, or ended early.";
+  constexpr std::string_view kFailedHelp =
+      "Tunnel connections that did not come to be, or ended early.";
   registry.Add(kFailed, kFailedHelp, &metrics.tls_failed, "reason=\"tls\"");
   registry.Add(kFailed, kFailedHelp, &metrics.client_refused, "reason=\"client\"");
   registry.Add(kFailed, kFailedHelp, &metrics.connect_failed, "reason=\"connect\"");

@@ -45,9 +45,8 @@ bool NameFits(std::string_view name, std::string_view pattern) {
 
 bool AnyNameFits(std::span<const std::string> names, std::span<const std::string> patterns) {
   return std::any_of(names.begin(), names.end(), [patterns](const std::string& name) {
-    return std::any_of(patterns.begin(), patterns.end(), [&name](const std::string& pattern) {
-      return NameFits(name, pattern);
-    });
+    return std::any_of(patterns.begin(), patterns.end(),
+                       [&name](const std::string& pattern) { return NameFits(name, pattern); });
   });
 }
 

@@ -21,11 +21,11 @@ namespace ringmail::tunnel {
 
 enum class RelayEnd : uint8_t {
   kDone,
-  kIdle,           // nothing moved for so long
-  kClientCut,      // TLS ended without close_notify
-  kTargetCut,      // likewise
-  kClientLost,     // reset, or another error
-  kTargetLost,     // likewise
+  kIdle,        // nothing moved for so long
+  kClientCut,   // TLS ended without close_notify
+  kTargetCut,   // likewise
+  kClientLost,  // reset, or another error
+  kTargetLost,  // likewise
   kStopped,
 };
 std::string_view ToString(RelayEnd end);

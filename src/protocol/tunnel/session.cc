@@ -82,8 +82,7 @@ io::Task<void> Session::Run() {
   if (cut_) co_return false;
   const io::Endpoint to = Target();
   facts_.target = to.ToString();
-  io::ConnectResult connected =
-      co_await io::Connect(to, {}, io::Now() + options.connect_timeout);
+  io::ConnectResult connected = co_await io::Connect(to, {}, io::Now() + options.connect_timeout);
   if (connected.status != io::StreamStatus::kOk) {
     const std::string why = connected.status == io::StreamStatus::kFailed
                                 ? std::strerror(connected.error)
@@ -106,10 +105,11 @@ io::Task<void> Session::Run() {
   if (!result.ok()) {
     if (result.outcome != io::TlsOutcome::kCancelled) {
       Refuse(shared_.metrics.tls_failed,
-             "no TLS with the client: " +
-                 (result.problem.empty() ? std::string(io::ToString(result.outcome))
-                                         : result.problem));
+             "no TLS with the client: " + (result.problem.empty()
+                                               ? std::string(io::ToString(result.outcome))
+                                               : result.problem));
     }
+    co_await SayWhy(client_);
     co_return false;
   }
   Describe(result);
@@ -124,29 +124,37 @@ io::Task<void> Session::Run() {
   co_return Admits(result);
 }
 
+// The alert of a handshake that failed has to leave before the connection is gone.
+io::Task<void> Session::SayWhy(io::Stream& stream) {
+  closing_ = true;
+  co_await stream.Close(std::min(io::Now() + kCloseTimeout, shared_.stop_deadline));
+}
+
 // Who may come in is decided before the target hears of anybody.
 bool Session::Admits(const io::TlsResult& result) {
   if (options_->client_names.empty()) return true;
   if (result.peer == io::TlsPeer::kTrusted &&
       AnyNameFits(result.peer_names, options_->client_names))
     return true;
-  Refuse(shared_.metrics.client_refused,
-         result.peer == io::TlsPeer::kTrusted ? "the client's certificate is for nobody permitted"
-                                              : "the client has no certificate that is trusted");
+  Refuse(shared_.metrics.client_refused, result.peer == io::TlsPeer::kTrusted
+                                             ? "the client's certificate is for nobody permitted"
+                                             : "the client has no certificate that is trusted");
   return false;
 }
 
 [[gnu::noinline]] io::Task<bool> Session::ConnectTls() {
   const io::TlsResult result = co_await target_.StartTlsClient(
-      options_->tls, {.server_name = options_->server_name, .trust = options_->trust, .session = {}},
+      options_->tls,
+      {.server_name = options_->server_name, .trust = options_->trust, .session = {}},
       io::Now() + options_->handshake_timeout);
   if (!result.ok()) {
     if (result.outcome != io::TlsOutcome::kCancelled) {
       Refuse(shared_.metrics.tls_failed,
-             "no TLS with the target: " +
-                 (result.problem.empty() ? std::string(io::ToString(result.outcome))
-                                         : result.problem));
+             "no TLS with the target: " + (result.problem.empty()
+                                               ? std::string(io::ToString(result.outcome))
+                                               : result.problem));
     }
+    co_await SayWhy(target_);
     co_return false;
   }
   Describe(result);

@@ -46,6 +46,7 @@ class Session : public ListHook<struct SessionTag> {
   io::Task<bool> Open();
   io::Task<bool> AcceptTls();
   io::Task<bool> ConnectTls();
+  io::Task<void> SayWhy(io::Stream& stream);
   bool Admits(const io::TlsResult& result);
   const io::Endpoint& Target() const;
   void Describe(const io::TlsResult& result);

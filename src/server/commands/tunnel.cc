@@ -154,10 +154,11 @@ std::string_view Misuse(const Arguments& given) {
 // "", or what is wrong with a value.
 std::string SetValues(const Arguments& given, TunnelConfig& tunnel) {
   tunnel::TunnelOptions& options = tunnel.options;
-  for (const auto& [name, to] : {std::pair{"--listen", &tunnel.endpoint},
-                                std::pair{"--connect", &options.target}}) {
+  for (const auto& [name, to] :
+       {std::pair{"--listen", &tunnel.endpoint}, std::pair{"--connect", &options.target}}) {
     const std::optional<io::Endpoint> endpoint = io::Endpoint::Parse(given.GetOr(name, ""));
-    if (!endpoint) return fmt::format("{} must be 127.0.0.1:80, [::1]:80 or unix:/run/x.sock", name);
+    if (!endpoint)
+      return fmt::format("{} must be 127.0.0.1:80, [::1]:80 or unix:/run/x.sock", name);
     *to = *endpoint;
   }
   for (const std::string_view network : given.All("--accept-proxy")) {
@@ -230,8 +231,8 @@ int TunnelCommand(std::span<const std::string_view> arguments, std::string& out,
   io::CaptureSignals();
   io::RuntimeOptions options;
   options.shard_count = boot.shard_count;
-  options.connections_max = static_cast<uint32_t>(
-      std::min<uint64_t>(65'536, descriptors / boot.shard_count / 2 + 64));
+  options.connections_max =
+      static_cast<uint32_t>(std::min<uint64_t>(65'536, descriptors / boot.shard_count / 2 + 64));
   boot.options.connections_max = boot.options.connections_per_network_max =
       options.connections_max / 2;
   const Status ran = io::RunShards(options, TunnelMain, &boot);

@@ -46,7 +46,8 @@ void CertificateLoader::WarnOfTime(const FileConfig& file, const io::TlsIdentity
   }
 }
 
-void CertificateLoader::Load(const CertificateConfig& config, std::vector<io::TlsIdentity>& identities) {
+void CertificateLoader::Load(const CertificateConfig& config,
+                             std::vector<io::TlsIdentity>& identities) {
   const size_t before = result_.diagnostics.size();
   io::TlsIdentity identity;
   identity.certificate_pem = Read(config.certificate, io::kTlsPemBytesMax);

@@ -190,10 +190,9 @@ void Reader::Read(const toml::table& file) {
   for (const auto& [name, node] : file) {
     const std::string_view name_text = name.str();
     const auto sections = Sections().subspan(1);
-    const auto section = std::find_if(sections.begin(), sections.end(),
-                                      [&](const Section& one) {
-                                        return one.name == name_text && !Inner(one);
-                                      });
+    const auto section = std::find_if(sections.begin(), sections.end(), [&](const Section& one) {
+      return one.name == name_text && !Inner(one);
+    });
     if (section != sections.end()) {
       ReadSection(*section, node, name.source());
       continue;

@@ -246,7 +246,8 @@ constexpr Key kListener[] = {
        t.listener->options.greeting_delay = std::chrono::seconds(static_cast<int64_t>(v.number));
        return {};
      }},
-    {.name = "proxy_protocol", .type = KeyType::kTextList,
+    {.name = "proxy_protocol",
+     .type = KeyType::kTextList,
      .set = [](const Value& v,
                Target& t) { return SetProxy(v.text, t.listener->options.proxies); }},
 };

@@ -10,10 +10,10 @@
 
 namespace ringmail::server {
 
-#define TUNNEL_COUNT(member)                                              \
-  .set = [](const Value& v, Target& t) -> std::string {                   \
-    t.tunnel->options.member = static_cast<uint32_t>(v.number);           \
-    return {};                                                            \
+#define TUNNEL_COUNT(member)                                    \
+  .set = [](const Value& v, Target& t) -> std::string {         \
+    t.tunnel->options.member = static_cast<uint32_t>(v.number); \
+    return {};                                                  \
   }
 #define TUNNEL_SECONDS(member)                                                  \
   .set = [](const Value& v, Target& t) -> std::string {                         \
@@ -21,9 +21,9 @@ namespace ringmail::server {
         std::chrono::seconds(static_cast<std::chrono::seconds::rep>(v.number)); \
     return {};                                                                  \
   }
-#define TUNNEL_CERTIFICATE(member)                                     \
-  .set = [](const Value& v, Target& t) {                               \
-    return SetAbsoluteFile(v.text, t.certificate->member.path);        \
+#define TUNNEL_CERTIFICATE(member)                              \
+  .set = [](const Value& v, Target& t) {                        \
+    return SetAbsoluteFile(v.text, t.certificate->member.path); \
   }
 
 inline std::string SetAbsoluteFile(const std::string& text, std::string& out) {

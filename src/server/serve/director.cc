@@ -284,9 +284,9 @@ io::Task<bool> Director::ReloadListeners(const std::vector<ListenerConfig>& want
   }
   std::vector<BoundListener> kept;
   for (BoundListener& bound : boot_.listeners) {
-    const auto still = std::find_if(
-        wanted.begin(), wanted.end(),
-        [&](const ListenerConfig& one) { return one.endpoint == bound.config.endpoint; });
+    const auto still = std::find_if(wanted.begin(), wanted.end(), [&](const ListenerConfig& one) {
+      return one.endpoint == bound.config.endpoint;
+    });
     if (still == wanted.end()) {
       co_await TakeBack(bound);
       continue;

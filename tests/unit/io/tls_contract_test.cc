@@ -860,8 +860,7 @@ TEST(TlsContractTest, TlsMayBeginBehindWhatAProxySaid) {
 }
 
 Task<void> RefusesUnknownNames(void*) {
-  TlsServerOptions options{.identities = {Wildcard()},
-                           .unknown_name = TlsUnknownName::kRefused};
+  TlsServerOptions options{.identities = {Wildcard()}, .unknown_name = TlsUnknownName::kRefused};
   options.identities.front().shown_for = {"*.example.net", "other.example.com"};
   const Context server = Server(options);
   struct {
@@ -874,8 +873,8 @@ Task<void> RefusesUnknownNames(void*) {
                      {"", false}};
   for (const auto& one : cases) {
     Pair pair = co_await MakePair();
-    const Results results = co_await Shake(
-        pair, server, Client({}), {.server_name = one.name, .trust = TlsTrust::kAnybody});
+    const Results results = co_await Shake(pair, server, Client({}),
+                                           {.server_name = one.name, .trust = TlsTrust::kAnybody});
     EXPECT_EQ(results.server.ok(), one.known) << one.name;
     EXPECT_EQ(results.client.ok(), one.known) << one.name;
     if (!one.known) {

@@ -25,7 +25,7 @@ struct Client {
   std::vector<std::string> pieces;
   Nanoseconds start{0}, pause{0};
   bool implicit_tls = false;
-  std::string header = {};        // in front of everything
+  std::string header = {};       // in front of everything
   Nanoseconds deaf{0};           // takes nothing of what is sent, for so long
   size_t tls_before = SIZE_MAX;  // the piece before which TLS begins
   std::string heard;

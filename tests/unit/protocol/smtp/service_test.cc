@@ -94,12 +94,12 @@ TEST_F(SmtpServiceTest, AClientBehindAProxyIsWhoTheHeaderSays) {
   const std::string header = "PROXY TCP4 192.0.2.7 198.51.100.2 1234 25\r\n";
   ClientScript first, second, other, none;
   first.pieces = {header, "EHLO c\r\n", kGroup, "x\r\n.\r\n"};
-  second.start = seconds(1);
+  second.start = seconds(3);
   second.pieces = {header};
-  other.start = seconds(1);
+  other.start = seconds(3);
   other.pieces = {"PROXY TCP6 2001:db8::1 2001:db8::2 1 25\r\nEHLO c\r\n"};
   none.pieces = {"EHLO c\r\n"};
-  first.pause = seconds(2);
+  first.pause = seconds(1);
   RunClients({&first, &second, &other, &none});
   ASSERT_EQ(Record().messages.size(), 1u);
   EXPECT_EQ(Record().messages[0].client.ToString(), "192.0.2.7");

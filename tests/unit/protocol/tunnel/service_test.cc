@@ -50,8 +50,8 @@ class TunnelServiceTest : public TunnelWorld {
 
 TEST_F(TunnelServiceTest, ANameHasItsCertificateAndItsTarget) {
   options_.target.port = 81;  // nobody is there
-  options_.routes = {{.names = {"*.example.net"},
-                      .target = {.ip = target_.ip(), .port = 80, .unix_path = {}}}};
+  options_.routes = {
+      {.names = {"*.example.net"}, .target = {.ip = target_.ip(), .port = 80, .unix_path = {}}}};
   options_.tls = Server({.identities = {Mx(), ForExampleNet()}});
   End client{.says = "q"}, target{.says = "a"};
   Talk(client, target, "a.example.net");
@@ -62,8 +62,8 @@ TEST_F(TunnelServiceTest, ANameHasItsCertificateAndItsTarget) {
 }
 
 TEST_F(TunnelServiceTest, AnotherNameHasTheDefaultOfBoth) {
-  options_.routes = {{.names = {"*.example.net"},
-                      .target = {.ip = target_.ip(), .port = 81, .unix_path = {}}}};
+  options_.routes = {
+      {.names = {"*.example.net"}, .target = {.ip = target_.ip(), .port = 81, .unix_path = {}}}};
   options_.tls = Server({.identities = {Mx(), ForExampleNet()}});
   End client{.says = "q"}, target{.says = "a"};
   Talk(client, target);
@@ -72,10 +72,10 @@ TEST_F(TunnelServiceTest, AnotherNameHasTheDefaultOfBoth) {
 
 TEST_F(TunnelServiceTest, WithoutADefaultAnUnknownNameIsRefusedByAnAlert) {
   options_.target = {};
-  options_.routes = {{.names = {"*.example.net"},
-                      .target = {.ip = target_.ip(), .port = 80, .unix_path = {}}}};
-  options_.tls = Server(
-      {.identities = {ForExampleNet()}, .unknown_name = io::TlsUnknownName::kRefused});
+  options_.routes = {
+      {.names = {"*.example.net"}, .target = {.ip = target_.ip(), .port = 80, .unix_path = {}}}};
+  options_.tls =
+      Server({.identities = {ForExampleNet()}, .unknown_name = io::TlsUnknownName::kRefused});
   End client;
   Fail(client);
   EXPECT_FALSE(client.tls.ok());
@@ -172,8 +172,7 @@ TEST_F(TunnelServiceTest, TheTargetIsToldWhoWasAskedForHowAndByWhom) {
   options_.tls = Server({.alpn = {"imap"},
                          .client_certificates = io::TlsClientCertificates::kRequested,
                          .client_authorities_pem = std::string(testing_tls::kAuthority)});
-  client_tls_ =
-      Client({.alpn = {"imap"}, .identity = {Identity(kClientCertificate, kClientKey)}});
+  client_tls_ = Client({.alpn = {"imap"}, .identity = {Identity(kClientCertificate, kClientKey)}});
   options_.send_proxy = SendProxy::kV2;
   End client{.says = "q"}, target{.says = "a"};
   Talk(client, target);

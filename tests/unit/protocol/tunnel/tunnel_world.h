@@ -28,13 +28,13 @@ using std::chrono::seconds;
 struct End {
   std::string says;
   int times = 1;
-  Nanoseconds pause{0};         // behind each of them
-  bool says_first = true;       // else it reads to the end of the other's first
-  bool ends_output = true;      // says that it is done, once it has said everything
-  Nanoseconds deaf{0};          // reads nothing for so long
-  bool aborts = false;          // in place of Close
-  bool drops_tls = false;       // ends TCP without close_notify
-  std::string header;           // of the client, in front of TLS
+  Nanoseconds pause{0};     // behind each of them
+  bool says_first = true;   // else it reads to the end of the other's first
+  bool ends_output = true;  // says that it is done, once it has said everything
+  Nanoseconds deaf{0};      // reads nothing for so long
+  bool aborts = false;      // in place of Close
+  bool drops_tls = false;   // ends TCP without close_notify
+  std::string header;       // of the client, in front of TLS
   // What happened.
   std::string heard;
   io::StreamStatus status = io::StreamStatus::kOk;
@@ -174,8 +174,8 @@ class TunnelWorld : public testing::Test {
   }
   static io::Task<void> ClientMain(void* context) {
     auto& [self, end, name] = *static_cast<Caller*>(context);
-    io::ConnectResult connected = co_await io::Connect(
-        {.ip = self->tunnel_.ip(), .port = 443}, {}, io::Now() + seconds(10));
+    io::ConnectResult connected =
+        co_await io::Connect({.ip = self->tunnel_.ip(), .port = 443}, {}, io::Now() + seconds(10));
     CHECK(connected.status == io::StreamStatus::kOk);
     io::Stream stream = std::move(connected.stream);
     stream.Write(end->header);
