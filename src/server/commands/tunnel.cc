@@ -61,8 +61,8 @@ constexpr Option kOptions[] = {
      .about = "nothing moved for so long: closed (default 600)"},
     {.name = "--shards", .value_name = "N", .about = "threads (default 1)"},
 };
-constexpr ExitCode kExitCodes[] = {ExitCode::kOk,      ExitCode::kFailed, ExitCode::kUsage,
-                                   ExitCode::kAddress, ExitCode::kSystem, ExitCode::kConfiguration};
+constexpr ExitCode kExitCodes[] = {ExitCode::kOk, ExitCode::kUsage, ExitCode::kConfiguration,
+                                   ExitCode::kAddress, ExitCode::kSystem};
 constexpr Usage kUsage = {
     .name = "tunnel",
     .about =
