@@ -552,7 +552,7 @@ class BadStarts(ServerCase):
 
 
 class Commands(ServerCase):
-    NAMES = ("serve", "check", "queue", "send", "sink", "fsck", "mime", "limits", "version")
+    NAMES = ("serve", "check", "queue", "send", "sink", "tunnel", "fsck", "mime", "limits", "version")
 
     def test_every_command_has_help_with_exit_codes(self):
         for name in self.NAMES:

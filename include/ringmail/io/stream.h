@@ -2,7 +2,8 @@
 //
 // Made by: Listener::Accept, Connect. Ends in: Close, or destruction, which is Abort.
 // Order: any number of Receive, Write, Flush; one task uses a stream at a time (Cancel and Abort
-//   may come from another).
+//   may come from another). Who relays uses it with two: while one waits in Receive the other may
+//   Write, SendSoon and EndOutput, and waits for the event of WatchOutput in the place of Flush.
 // Promise: bytes arrive in order, once; what was written goes out in order. Nothing is promised of
 //   what the peer has read.
 // Shard: the one that accepted or connected it, until it moves (move.h).
@@ -11,7 +12,8 @@
 //   all. Output: the caller flushes once output_bytes() passes what it is willing to hold; Write
 //   itself never refuses.
 // TLS: a stream begins in the clear. After StartTls (tls.h) all of this means what is inside.
-// Errors: StreamStatus. After anything but kOk and kTimedOut the stream is only good for Close.
+// Errors: StreamStatus. After anything but kOk and kTimedOut the stream is only good for Close; but
+//   kEnd ends only what the peer says: what is written still goes out.
 #pragma once
 
 #include <coroutine>
@@ -47,6 +49,9 @@ class Connection;
 
 // What move.h defines.
 struct DetachResult;
+
+// What timer.h defines.
+class Event;
 
 // What tls.h defines.
 class TlsContext;
@@ -127,14 +132,31 @@ class Stream {
   // Sends what was written, in one gathered send, and waits until the kernel has taken all of it.
   FlushOp Flush(MonotonicTime deadline) { return {*connection_, deadline}; }
 
+  // Starts sending what was written, without waiting for anything.
+  void SendSoon();
+  // `drained` is notified whenever the kernel has taken all that was written, and when it never
+  // will: after an error, Cancel or Abort. Null: nobody is told any more. REQUIRES: it lives until
+  // then.
+  void WatchOutput(Event* drained);
+  // Says that our side is done, behind what was written; with TLS, close_notify comes first (RFC
+  // 8446 §6.1: the other direction goes on). Idempotent. What is written after it goes nowhere.
+  void EndOutput();
+
   const Endpoint& peer() const;
   const Endpoint& local() const;
+  // A proxy has said between which two it stands: peer() and local() say so from now on, on other
+  // shards too.
+  void SpeakFor(Endpoint peer, Endpoint local);
   // The errno of kFailed, otherwise 0. With TLS also kTlsBroken and kTlsTruncated (tls.h).
   int error() const;
 
   // The handshake, as tls.h describes it; `context` was made for that side.
   // REQUIRES: no TLS yet; no references from WriteReference are outstanding.
   Task<TlsResult> StartTlsServer(std::shared_ptr<const TlsContext> context, MonotonicTime deadline);
+  // Where TLS is from the first octet on: as StartTlsServer, but unread input is its beginning.
+  // REQUIRES: nothing was read but what a proxy put in front of it (session/proxy_entrance.h).
+  Task<TlsResult> StartImplicitTls(std::shared_ptr<const TlsContext> context,
+                                   MonotonicTime deadline);
   Task<TlsResult> StartTlsClient(std::shared_ptr<const TlsContext> context,
                                  TlsClientRequest request, MonotonicTime deadline);
   bool tls() const;

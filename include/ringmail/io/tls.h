@@ -53,6 +53,8 @@ struct TlsIdentity {
   std::string certificate_pem;
   std::string private_key_pem;
   std::string ocsp_response;  // DER (RFC 6960), stapled where a client asks; "": none
+  // Whom it is shown to: names, and "*.example.org" for one label. Empty: its own names.
+  std::vector<std::string> shown_for = {};
 };
 
 // What an identity says of itself.
@@ -91,6 +93,12 @@ enum class TlsClientCertificates : uint8_t {
   kRequired,   // a handshake without a good one fails
 };
 
+// A client that names nobody, or somebody whom no identity is for.
+enum class TlsUnknownName : uint8_t {
+  kFirst,    // is shown the first identity
+  kRefused,  // unrecognized_name (RFC 6066 §3), and the handshake fails
+};
+
 struct TlsServerOptions {
   // By SNI (RFC 6066 §3): those whose names fit, exactly before "*."; otherwise the first. Of two
   // that fit as well, ECDSA where the client can.
@@ -98,6 +106,7 @@ struct TlsServerOptions {
   // What answers an authority that asks, by SNI and the ALPN protocol "acme-tls/1" alone, whether a
   // name is ours (RFC 8737 §3). Such a handshake ends in kEnd: nothing is spoken behind it.
   std::vector<TlsIdentity> challenges;
+  TlsUnknownName unknown_name = TlsUnknownName::kFirst;
   // Protocols by preference (RFC 7301); empty: what a client offers is ignored.
   std::vector<std::string> alpn;
   TlsVersion version_min = TlsVersion::k12;

@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ringmail/base/ip_network.h"
 #include "ringmail/base/limit.h"
 #include "ringmail/base/metrics.h"
 #include "ringmail/base/status.h"
@@ -120,13 +121,17 @@ struct ResponderOptions {
   std::shared_ptr<const io::TlsContext> tls;
 };
 enum class ResponderTls : uint8_t { kNone, kImplicit };
+struct ResponderListenerOptions {
+  ResponderTls tls = ResponderTls::kNone;
+  std::vector<IpNetwork> proxies;  // whose connections begin with a PROXY header
+};
 
 class AcmeResponder {
  public:
   static std::unique_ptr<AcmeResponder> Make(ResponderOptions options);
   // REQUIRES: stopped, or never listened.
   virtual ~AcmeResponder() = default;
-  virtual void Listen(io::Listener listener, ResponderTls tls) = 0;
+  virtual void Listen(io::Listener listener, ResponderListenerOptions options) = 0;
   // False: no such listener.
   virtual bool Unlisten(const io::Endpoint& endpoint) = 0;
   // For connections from now on.

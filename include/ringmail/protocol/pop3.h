@@ -52,6 +52,8 @@ struct Pop3ListenerOptions {
   ListenerTls tls = ListenerTls::kNone;
   // USER and PASS, and the mechanisms that send a password (RFC 2595 §2.3).
   session::SaslPlaintext plaintext = session::SaslPlaintext::kEncryptedOnly;
+  // Who comes from there begins with a PROXY header (session/proxy_entrance.h), and is who it says.
+  std::vector<IpNetwork> proxies = {};
 };
 
 // A header with octets over 127, for a client that has not said UTF8 (RFC 6856 §2.1).

@@ -81,6 +81,8 @@ struct SmtpListenerOptions {
   // listener is sent away.
   ListenerTls tls = ListenerTls::kNone;
   ListenerAuth auth = ListenerAuth::kNone;
+  // Who comes from there begins with a PROXY header (session/proxy_entrance.h), and is who it says.
+  std::vector<IpNetwork> proxies = {};
 };
 
 inline constexpr std::chrono::seconds kCommandTimeout{300};  // RFC 5321 §4.5.3.2.7

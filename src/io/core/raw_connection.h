@@ -36,7 +36,11 @@ class StreamLayer {
   virtual Task<void> Receive(MonotonicTime deadline, StreamStatus* status) = 0;
   virtual std::optional<StreamStatus> TryFlush() = 0;
   virtual Task<void> Flush(MonotonicTime deadline, StreamStatus* status) = 0;
-  // For Close: the last thing that it has to say is written. REQUIRES: flushed, or never to be.
+  // What was written becomes the connection's output.
+  virtual void Seal() = 0;
+  // The last thing that it has to say is written, behind that.
+  virtual void EndOutput() = 0;
+  // For Close: likewise, where EndOutput has not been. REQUIRES: flushed, or never to be.
   virtual void Finish() = 0;
   // It lies over this connection from now on, on another shard.
   virtual void Rebind(Connection& connection) = 0;
@@ -49,6 +53,7 @@ void RawWriteReference(Connection& connection, std::string_view bytes);
 size_t RawOutputBytes(const Connection& connection);
 const Endpoint& RawPeer(const Connection& connection);
 const Endpoint& RawLocal(const Connection& connection);
+void RawSpeakFor(Connection& connection, Endpoint peer, Endpoint local);
 int RawError(const Connection& connection);
 void RawCancel(Connection& connection);
 bool RawCancelled(const Connection& connection);
@@ -56,6 +61,8 @@ void RawUncancel(Connection& connection);
 void RawRelease(Connection& connection);
 // What was written leaves at the latest when this turn ends.
 void RawSendSoon(Connection& connection);
+void RawWatchOutput(Connection& connection, Event* drained);
+void RawEndOutput(Connection& connection);
 StreamLayer* Layer(const Connection& connection);
 // REQUIRES: it has none.
 void SetLayer(Connection& connection, std::unique_ptr<StreamLayer> layer);

@@ -79,6 +79,22 @@ size_t Stream::output_bytes() const {
 const Endpoint& Stream::peer() const { return RawPeer(*connection_); }
 const Endpoint& Stream::local() const { return RawLocal(*connection_); }
 
+void Stream::SpeakFor(Endpoint peer, Endpoint local) {
+  RawSpeakFor(*connection_, std::move(peer), std::move(local));
+}
+
+void Stream::SendSoon() {
+  if (StreamLayer* layer = Layer(*connection_); layer != nullptr) layer->Seal();
+  RawSendSoon(*connection_);
+}
+
+void Stream::WatchOutput(Event* drained) { RawWatchOutput(*connection_, drained); }
+
+void Stream::EndOutput() {
+  if (StreamLayer* layer = Layer(*connection_); layer != nullptr) layer->EndOutput();
+  RawEndOutput(*connection_);
+}
+
 int Stream::error() const {
   const StreamLayer* layer = Layer(*connection_);
   return layer == nullptr ? RawError(*connection_) : layer->error();

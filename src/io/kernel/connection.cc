@@ -197,15 +197,33 @@ void Connection::DropInput() {
 }
 
 void Connection::Write(std::string_view bytes) {
-  if (!failed_) pending_.Write(shard_.blocks(), bytes);
+  if (!failed_ && !output_ended_) pending_.Write(shard_.blocks(), bytes);
 }
 
 void Connection::WriteReference(std::string_view bytes) {
-  if (!failed_) pending_.WriteReference(shard_.blocks(), bytes);
+  if (!failed_ && !output_ended_) pending_.WriteReference(shard_.blocks(), bytes);
 }
 
 void Connection::SendSoon() {
   if (!pending_.empty()) shard_.AddUnsent(*this);
+}
+
+void Connection::EndOutput() {
+  if (output_ended_) return;
+  output_ended_ = true;
+  if (output_bytes() == 0 && !failed_) ShutdownWrite();
+  SendSoon();
+}
+
+// Nothing of what was written is left, or is of any use.
+void Connection::OutputGone() {
+  if (output_ended_ && !failed_ && !released_ && output_bytes() == 0) ShutdownWrite();
+  if (drained_ != nullptr) drained_->Notify();
+}
+
+void Connection::SpeakFor(Endpoint peer, Endpoint local) {
+  peer_ = std::move(peer);
+  local_ = std::move(local);
 }
 
 void Connection::SetLayer(std::unique_ptr<StreamLayer> layer) {
@@ -261,6 +279,7 @@ void Connection::OnSend(int32_t result) {
   } else if (send_wanted_) {
     StartSend();
   }
+  if (output_bytes() == 0) OutputGone();
   if (wait_ == Wait::kFlush && output_bytes() == 0) Wake();
   if (wait_ == Wait::kSendDone && !send_in_flight_) Wake();
   WakeIfQuiet();
@@ -272,11 +291,13 @@ void Connection::Fail(int error) {
   failed_ = true;
   error_ = error;
   pending_.Clear(shard_.blocks());
+  OutputGone();
   if (wait_ == Wait::kReceive || wait_ == Wait::kFlush) Wake();
 }
 
 void Connection::Cancel() {
   cancelled_ = true;
+  if (drained_ != nullptr) drained_->Notify();
   if (wait_ == Wait::kReceive || wait_ == Wait::kFlush) Wake();
 }
 
@@ -405,6 +426,7 @@ void Connection::Release() {
   ListHook<StarvedTag>::Unlink();
   ListHook<UnsentTag>::Unlink();
   timer_.Disarm();
+  if (Event* drained = std::exchange(drained_, nullptr); drained != nullptr) drained->Notify();
   BlockPool& blocks = shard_.blocks();
   pending_.Clear(blocks);
   while (input_head_ != nullptr) DropInput();

@@ -78,11 +78,14 @@ class Connection : public ListHook<struct StarvedTag>, public ListHook<struct Un
   size_t output_bytes() const { return pending_.size() + sending_.size(); }
   const Endpoint& peer() const { return peer_; }
   const Endpoint& local() const { return local_; }
+  void SpeakFor(Endpoint peer, Endpoint local);
   int error() const { return error_; }
   void Cancel();
   bool cancelled() const { return cancelled_; }
   void Release();
   void SendSoon();
+  void WatchOutput(Event* drained) { drained_ = drained; }
+  void EndOutput();
   StreamLayer* layer() const { return layer_.get(); }
   void SetLayer(std::unique_ptr<StreamLayer> layer);
 
@@ -136,6 +139,7 @@ class Connection : public ListHook<struct StarvedTag>, public ListHook<struct Un
   void SubmitSend();
   void Fail(int error);
   void Wake();
+  void OutputGone();
   void WakeIfQuiet() {
     if (wait_ == Wait::kQuiet && outstanding_ == 0) Wake();
   }
@@ -159,6 +163,7 @@ class Connection : public ListHook<struct StarvedTag>, public ListHook<struct Un
   bool released_ = false;
   bool send_in_flight_ = false;
   bool send_wanted_ = false;
+  bool output_ended_ = false;
   int error_ = 0;
 
   char* input_data_ = nullptr;
@@ -170,6 +175,7 @@ class Connection : public ListHook<struct StarvedTag>, public ListHook<struct Un
   Output pending_;
   Output sending_;
   Gather* gather_ = nullptr;
+  Event* drained_ = nullptr;
   std::unique_ptr<StreamLayer> layer_;
 
   std::coroutine_handle<> waiter_;

@@ -37,12 +37,17 @@ void RawWriteReference(Connection& connection, std::string_view bytes) {
 size_t RawOutputBytes(const Connection& connection) { return connection.output_bytes(); }
 const Endpoint& RawPeer(const Connection& connection) { return connection.peer(); }
 const Endpoint& RawLocal(const Connection& connection) { return connection.local(); }
+void RawSpeakFor(Connection& connection, Endpoint peer, Endpoint local) {
+  connection.SpeakFor(std::move(peer), std::move(local));
+}
 int RawError(const Connection& connection) { return connection.error(); }
 void RawCancel(Connection& connection) { connection.Cancel(); }
 bool RawCancelled(const Connection& connection) { return connection.cancelled(); }
 void RawUncancel(Connection& connection) { connection.Uncancel(); }
 void RawRelease(Connection& connection) { connection.Release(); }
 void RawSendSoon(Connection& connection) { connection.SendSoon(); }
+void RawWatchOutput(Connection& connection, Event* drained) { connection.WatchOutput(drained); }
+void RawEndOutput(Connection& connection) { connection.EndOutput(); }
 StreamLayer* Layer(const Connection& connection) { return connection.layer(); }
 void SetLayer(Connection& connection, std::unique_ptr<StreamLayer> layer) {
   connection.SetLayer(std::move(layer));

@@ -34,6 +34,15 @@ void CurrentTime(const SSL*, timeval* out) {
   out->tv_usec = 0;
 }
 
+std::string NormalName(std::string_view name) {
+  std::string lower(name);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  if (lower.ends_with('.')) lower.pop_back();
+  return lower;
+}
+
 // The name in server_name (RFC 6066 §3), in lower case; "" where there is none.
 std::string ServerName(const SSL_CLIENT_HELLO& hello) {
   const uint8_t* data = nullptr;
@@ -46,12 +55,7 @@ std::string ServerName(const SSL_CLIENT_HELLO& hello) {
   if (!CBS_get_u16_length_prefixed(&extension, &list) || !CBS_get_u8(&list, &type) ||
       type != TLSEXT_NAMETYPE_host_name || !CBS_get_u16_length_prefixed(&list, &name))
     return {};
-  std::string lower(reinterpret_cast<const char*>(CBS_data(&name)), CBS_len(&name));
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  if (lower.ends_with('.')) lower.pop_back();
-  return lower;
+  return NormalName({reinterpret_cast<const char*>(CBS_data(&name)), CBS_len(&name)});
 }
 
 // RFC 8737 §6.2, as a list of one (RFC 7301 §3.1).
@@ -191,7 +195,7 @@ Status Context::SetAuthorities(std::string_view pem) {
 
 Status Context::AddIdentity(const TlsIdentity& source) {
   ASSIGN_OR_RETURN(std::unique_ptr<const Identity> identity, ReadIdentity(source));
-  for (const std::string& name : identity->facts.names) by_name_[name].push_back(identity.get());
+  for (const std::string& name : identity->names) by_name_[name].push_back(identity.get());
   identities_.push_back(std::move(identity));
   return absl::OkStatus();
 }
@@ -210,25 +214,26 @@ const Identity* Context::ChallengeFor(std::string_view name, const SSL_CLIENT_HE
   return found == challenges_.end() || !OffersAcmeAlone(hello) ? nullptr : found->second.get();
 }
 
+const std::vector<const Identity*>* Context::Find(std::string_view name) const {
+  const auto exact = by_name_.find(Absl(name));
+  if (name.empty()) return nullptr;
+  if (exact != by_name_.end()) return &exact->second;
+  const size_t dot = name.find('.');
+  if (dot == std::string_view::npos || dot == 0) return nullptr;
+  // RFC 6125 §6.4.3: the asterisk stands for one label.
+  const auto wildcard = by_name_.find("*" + std::string(name.substr(dot)));
+  return wildcard == by_name_.end() ? nullptr : &wildcard->second;
+}
+
 const Identity& Context::Choose(std::string_view name, const SSL_CLIENT_HELLO& hello) const {
   std::vector<const Identity*> fitting;
-  const auto take = [&](std::string_view wanted) {
-    const auto found = by_name_.find(Absl(wanted));
-    if (found != by_name_.end()) fitting = found->second;
-  };
-  if (!name.empty()) take(name);
-  const size_t dot = name.find('.');
-  // RFC 6125 §6.4.3: the asterisk stands for one label.
-  if (fitting.empty() && dot != std::string_view::npos && dot > 0) {
-    take("*" + std::string(name.substr(dot)));
-  }
+  if (const auto* found = Find(name); found != nullptr) fitting = *found;
   if (fitting.empty()) {
     // The first is the default, and with it those for the same names with another kind of key.
     const Identity& first = *identities_.front();
     fitting.push_back(&first);
     for (const auto& one : identities_) {
-      if (one.get() != &first && one->facts.names == first.facts.names)
-        fitting.push_back(one.get());
+      if (one.get() != &first && one->names == first.names) fitting.push_back(one.get());
     }
   }
   for (const KeyKind kind : {KeyKind::kEcdsa, KeyKind::kEd25519, KeyKind::kRsa}) {
@@ -250,6 +255,14 @@ ssl_select_cert_result_t Context::SelectIdentity(const SSL_CLIENT_HELLO* hello) 
   }
   const Identity& chosen = self.Choose(name, *hello);
   return LayerOf(*ssl).Show(chosen) ? ssl_select_cert_success : ssl_select_cert_error;
+}
+
+int Context::JudgeName(SSL* ssl, int* out_alert, void*) {
+  const Context& self = ContextOf(*ssl);
+  const char* sent = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  if (self.Find(NormalName(sent == nullptr ? "" : sent)) != nullptr) return SSL_TLSEXT_ERR_OK;
+  *out_alert = SSL_AD_UNRECOGNIZED_NAME;
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 int Context::SelectAlpn(SSL* ssl, const uint8_t** out, uint8_t* out_bytes, const uint8_t* in,
@@ -281,6 +294,8 @@ StatusOr<std::shared_ptr<const TlsContext>> Context::Make(const TlsServerOptions
   SSL_CTX* const ctx = context->ssl_ctx();
   SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_select_certificate_cb(ctx, SelectIdentity);
+  if (options.unknown_name == TlsUnknownName::kRefused)
+    SSL_CTX_set_tlsext_servername_callback(ctx, JudgeName);
   if (!options.alpn.empty() || !options.challenges.empty())
     SSL_CTX_set_alpn_select_cb(ctx, SelectAlpn, nullptr);
   context->client_certificates_ = options.client_certificates;

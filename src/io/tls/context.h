@@ -42,6 +42,9 @@ class Context final : public TlsContext {
   Status AddIdentity(const TlsIdentity& identity);
   Status AddChallenge(const TlsIdentity& identity);
   const Identity& Choose(std::string_view name, const SSL_CLIENT_HELLO& hello) const;
+  // Those for `name`, in lower case; null: there is none.
+  const std::vector<const Identity*>* Find(std::string_view name) const;
+  static int JudgeName(SSL* ssl, int* out_alert, void* context);
   static ssl_select_cert_result_t SelectIdentity(const SSL_CLIENT_HELLO* hello);
   static int SelectAlpn(SSL* ssl, const uint8_t** out, uint8_t* out_bytes, const uint8_t* in,
                         unsigned in_bytes, void* context);

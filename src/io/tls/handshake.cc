@@ -306,6 +306,14 @@ Task<TlsResult> Stream::StartTlsServer(std::shared_ptr<const TlsContext> context
   co_return co_await RunTlsHandshake(std::move(layer), deadline);
 }
 
+Task<TlsResult> Stream::StartImplicitTls(std::shared_ptr<const TlsContext> context,
+                                         MonotonicTime deadline) {
+  CHECK(Layer(*connection_) == nullptr);
+  auto layer = std::make_unique<TlsLayer>(*connection_, std::move(context));
+  CHECK(layer->server());
+  co_return co_await RunTlsHandshake(std::move(layer), deadline);
+}
+
 Task<TlsResult> Stream::StartTlsClient(std::shared_ptr<const TlsContext> context,
                                        TlsClientRequest request, MonotonicTime deadline) {
   CHECK(Layer(*connection_) == nullptr);

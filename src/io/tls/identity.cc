@@ -184,6 +184,8 @@ StatusOr<std::unique_ptr<const Identity>> ReadIdentity(const TlsIdentity& source
   identity->end_point = EndPointHash(*leaf);
   TlsIdentityFacts& facts = identity->facts;
   facts.names = NamesOf(*leaf, NameKinds::kDns);
+  for (const std::string& name : source.shown_for) identity->names.push_back(LowerCase(name));
+  if (identity->names.empty()) identity->names = facts.names;
   facts.not_before = TimeOf(X509_get0_notBefore(leaf.get()));
   facts.not_after = TimeOf(X509_get0_notAfter(leaf.get()));
   facts.self_signed =

@@ -24,6 +24,7 @@ struct Identity {
   std::string ocsp_response;
   std::string end_point;  // tls-server-end-point
   TlsIdentityFacts facts;
+  std::vector<std::string> names;  // by which clients ask for it
 };
 StatusOr<std::unique_ptr<const Identity>> ReadIdentity(const TlsIdentity& identity);
 

@@ -182,11 +182,11 @@ Task<void> TlsLayer::Receive(MonotonicTime deadline, StreamStatus* status) {
 // --- Output
 
 void TlsLayer::Write(std::string_view bytes) {
-  if (!failed_) own_.append(bytes);
+  if (!failed_ && !finished_) own_.append(bytes);
 }
 
 void TlsLayer::WriteReference(std::string_view bytes) {
-  if (failed_ || bytes.empty()) return;
+  if (failed_ || finished_ || bytes.empty()) return;
   references_.push_back({own_.size(), bytes.data(), bytes.size()});
   references_bytes_ += bytes.size();
 }
@@ -275,13 +275,20 @@ Task<void> TlsLayer::Flush(MonotonicTime deadline, StreamStatus* status) {
   if (failed_) *status = StreamStatus::kFailed;
 }
 
+// RFC 8446 §6.1: close_notify says that nothing is missing, which must then be so; what the peer
+// says goes on.
+void TlsLayer::EndOutput() {
+  Seal(SIZE_MAX);
+  if (failed_ || finished_ || unsealed() > 0) return;
+  finished_ = true;
+  // A second call would read.
+  (void)SSL_shutdown(ssl_.get());
+  ERR_clear_error();
+}
+
 void TlsLayer::Finish() {
   DropInput();
-  // RFC 8446 §6.1: close_notify says that nothing is missing, which must then be so.
-  if (!failed_ && unsealed() == 0) {
-    (void)SSL_shutdown(ssl_.get());
-    ERR_clear_error();
-  }
+  if (unsealed() == 0) EndOutput();
   DropOutput();
 }
 

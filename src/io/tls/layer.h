@@ -43,6 +43,8 @@ class TlsLayer final : public StreamLayer {
   Task<void> Receive(MonotonicTime deadline, StreamStatus* status) override;
   std::optional<StreamStatus> TryFlush() override;
   Task<void> Flush(MonotonicTime deadline, StreamStatus* status) override;
+  void Seal() override { Seal(SIZE_MAX); }
+  void EndOutput() override;
   void Finish() override;
   void Rebind(Connection& connection) override;
 
@@ -115,7 +117,8 @@ class TlsLayer final : public StreamLayer {
   bool keep_session_ = false;
   bool answers_challenge_ = false;
   bool failed_ = false;
-  bool ended_ = false;  // close_notify came
+  bool ended_ = false;     // close_notify came
+  bool finished_ = false;  // ours is written
 };
 
 namespace tls {

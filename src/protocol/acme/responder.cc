@@ -41,11 +41,11 @@ void Responder::RegisterMetrics(MetricRegistry& registry) {
   registry.Add(kName, kHelp, &refused_, "what=\"turned away\"");
 }
 
-void Responder::Listen(io::Listener listener, ResponderTls tls) {
+void Responder::Listen(io::Listener listener, ResponderListenerOptions options) {
   CHECK(listener.open());
   auto port = std::make_unique<Port>();
   port->listener = std::move(listener);
-  port->tls = tls;
+  port->options = std::move(options);
   ports_.push_back(std::move(port));
   gate_.Spawn(Accept(ports_.back().get()));
 }
@@ -77,20 +77,29 @@ io::Task<void> Responder::Accept(Port* port) {
       refused_.Add();
       continue;
     }
-    gate_.Spawn(Serve(std::move(result.stream), port->tls));
+    gate_.Spawn(Serve(std::move(result.stream), port));
   }
 }
 
-io::Task<void> Responder::Serve(io::Stream stream, ResponderTls tls) {
+io::Task<void> Responder::Serve(io::Stream stream, const Port* port) {
   ++sessions_;
-  const MonotonicTime deadline = std::min(io::Now() + kResponderTimeout, stop_deadline_);
-  if (tls == ResponderTls::kImplicit) {
-    co_await Handshake(&stream, deadline);
-  } else {
-    co_await Respond(&stream, deadline);
-  }
-  co_await stream.Close(std::min(io::Now() + kResponderCloseTimeout, stop_deadline_));
+  co_await Speak(&stream, *port);
   --sessions_;
+}
+
+io::Task<void> Responder::Speak(io::Stream* stream, const Port& port) {
+  const bool proxied = session::IsProxy(port.options.proxies, stream->peer());
+  if (proxied && !co_await entrance_.Admit(*stream, "acme", nullptr)) {
+    stream->Abort();
+    co_return;
+  }
+  const MonotonicTime deadline = std::min(io::Now() + kResponderTimeout, stop_deadline_);
+  if (port.options.tls == ResponderTls::kImplicit) {
+    co_await Handshake(stream, deadline);
+  } else {
+    co_await Respond(stream, deadline);
+  }
+  co_await stream->Close(std::min(io::Now() + kResponderCloseTimeout, stop_deadline_));
 }
 
 // RFC 8737 §3: what an authority wants to know it learns in the handshake. To others there is
@@ -141,6 +150,7 @@ void Responder::StopAccepting() {
 io::Task<void> Responder::Stop(MonotonicTime deadline) {
   stop_deadline_ = std::min(deadline, io::Now() + kResponderTimeout);
   StopAccepting();
+  entrance_.Stop();
   // Each has its own deadline, some seconds away at most.
   co_await gate_.Close();
 }

@@ -10,6 +10,7 @@
 #include "ringmail/io/gate.h"
 #include "ringmail/io/timer.h"
 #include "ringmail/protocol/acme.h"
+#include "ringmail/session/proxy_entrance.h"
 
 namespace ringmail::acme {
 
@@ -21,7 +22,7 @@ class Responder final : public AcmeResponder {
   explicit Responder(ResponderOptions options) : options_(std::move(options)) {}
   ~Responder() override;
 
-  void Listen(io::Listener listener, ResponderTls tls) override;
+  void Listen(io::Listener listener, ResponderListenerOptions options) override;
   bool Unlisten(const io::Endpoint& endpoint) override;
   void Reconfigure(ResponderOptions options) override { options_ = std::move(options); }
   void RegisterMetrics(MetricRegistry& registry) override;
@@ -31,12 +32,13 @@ class Responder final : public AcmeResponder {
  private:
   struct Port {
     io::Listener listener;
-    ResponderTls tls = ResponderTls::kNone;
+    ResponderListenerOptions options;
     io::Event cancelled;
     bool open = true;
   };
   io::Task<void> Accept(Port* port);
-  io::Task<void> Serve(io::Stream stream, ResponderTls tls);
+  io::Task<void> Serve(io::Stream stream, const Port* port);
+  io::Task<void> Speak(io::Stream* stream, const Port& port);
   io::Task<void> Handshake(io::Stream* stream, MonotonicTime deadline);
   io::Task<void> Respond(io::Stream* stream, MonotonicTime deadline);
   void StopAccepting();
@@ -46,6 +48,7 @@ class Responder final : public AcmeResponder {
   MonotonicTime stop_deadline_ = kNever;
   uint32_t sessions_ = 0;
   Counter answered_, unknown_, handshakes_, refused_;
+  session::ProxyEntrance entrance_;
   io::Gate gate_;
 };
 

@@ -61,7 +61,11 @@ io::Task<void> Service::Accept(Port* port) {
     io::AcceptResult result = co_await port->listener.Accept();
     if (result.status == io::StreamStatus::kCancelled || !port->open) break;
     if (result.status == io::StreamStatus::kOk) {
-      Admit(*port, std::move(result.stream));
+      if (session::IsProxy(port->options->proxies, result.stream.peer())) {
+        gate_.Spawn(AdmitProxied(port, std::move(result.stream)));
+      } else {
+        Admit(*port, std::move(result.stream));
+      }
       continue;
     }
     // Out of descriptors or memory: others' connections end sooner or later.
@@ -70,6 +74,12 @@ io::Task<void> Service::Accept(Port* port) {
         .Field("error", std::string_view(std::strerror(result.error)));
     co_await port->cancelled.Wait(io::Now() + kAcceptPause);
   }
+}
+
+// The header comes before TLS and before the greeting.
+io::Task<void> Service::AdmitProxied(const Port* port, io::Stream stream) {
+  const bool admitted = co_await entrance_.Admit(stream, port->options->name, nullptr);
+  if (admitted && !shared_.stopping) Admit(*port, std::move(stream));
 }
 
 void Service::Admit(const Port& port, io::Stream stream) {
@@ -184,6 +194,7 @@ io::Task<void> Service::Stop(MonotonicTime deadline) {
   CHECK(!shared_.stopping);
   shared_.stopping = true;
   shared_.stop_deadline = deadline;
+  entrance_.Stop();
   for (const auto& port : ports_) {
     if (!port->open) continue;
     port->open = false;

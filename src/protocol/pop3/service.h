@@ -13,6 +13,7 @@
 #include "ringmail/io/gate.h"
 #include "ringmail/io/move.h"
 #include "ringmail/protocol/pop3.h"
+#include "ringmail/session/proxy_entrance.h"
 
 namespace ringmail::pop3 {
 
@@ -55,6 +56,7 @@ class Service final : public Pop3Service, private io::Arrivals {
 
   io::Task<void> Accept(Port* port);
   void Admit(const Port& port, io::Stream stream);
+  io::Task<void> AdmitProxied(const Port* port, io::Stream stream);
   void Begin(std::unique_ptr<Baggage> baggage, io::Stream stream);
   // Empty where there is room.
   std::string_view Full(const IpAddress& client);
@@ -73,6 +75,7 @@ class Service final : public Pop3Service, private io::Arrivals {
   // Of clients that are not trusted; as many entries as they have sessions, at most.
   absl::flat_hash_map<IpNetwork, uint32_t> networks_;
   uint32_t session_count_ = 0, refusals_ = 0;
+  session::ProxyEntrance entrance_;
   io::Gate gate_;
 };
 

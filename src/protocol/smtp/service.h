@@ -11,6 +11,7 @@
 #include "ringmail/base/intrusive_list.h"
 #include "ringmail/io/gate.h"
 #include "ringmail/protocol/smtp.h"
+#include "ringmail/session/proxy_entrance.h"
 
 namespace ringmail::smtp {
 
@@ -51,6 +52,7 @@ class Service final : public SmtpService {
 
   io::Task<void> Accept(Port* port);
   void Admit(const Port& port, io::Stream stream);
+  io::Task<void> AdmitProxied(const Port* port, io::Stream stream);
   // Empty where there is room.
   std::string_view Full(const IpAddress& client);
   void TurnAway(io::Stream stream, std::string_view why);
@@ -67,6 +69,7 @@ class Service final : public SmtpService {
   // Of clients that are not trusted; as many entries as they have sessions, at most.
   absl::flat_hash_map<IpNetwork, uint32_t> networks_;
   uint32_t session_count_ = 0, refusals_ = 0;
+  session::ProxyEntrance entrance_;
   io::Gate gate_;
 };
 

@@ -92,8 +92,12 @@ io::Task<void> Session::Run() {
   result.problem = "no certificate is configured";
   if (settings_.options.tls != nullptr) {
     waits_for_command_ = true;
-    result =
-        co_await stream_.StartTlsServer(settings_.options.tls, io::Now() + kTlsHandshakeTimeout);
+    const MonotonicTime deadline = io::Now() + kTlsHandshakeTimeout;
+    if (listener_.tls == ListenerTls::kImplicit) {
+      result = co_await stream_.StartImplicitTls(settings_.options.tls, deadline);
+    } else {
+      result = co_await stream_.StartTlsServer(settings_.options.tls, deadline);
+    }
     waits_for_command_ = false;
   }
   if (!result.ok()) {

@@ -82,7 +82,7 @@ bool CheckDataDirectory(const Config& config, std::string& out) {
 
 bool CheckListeners(const Config& config, std::string& out) {
   bool good = true;
-  for (const ListenerConfig& one : config.listeners) {
+  for (const ListenerConfig& one : ListenersOf(config)) {
     const auto opened = io::OpenListeners({.endpoint = one.endpoint}, 1);
     std::string state = "free";
     if (absl::IsAlreadyExists(opened.status())) {

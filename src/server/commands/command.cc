@@ -18,6 +18,7 @@
 #include "server/commands/send.h"
 #include "server/commands/serve.h"
 #include "server/commands/sink.h"
+#include "server/commands/tunnel.h"
 #include "server/commands/version.h"
 #include "server/config/nearest.h"
 #include "server/config/tls.h"
@@ -40,6 +41,7 @@ constexpr Command kCommands[] = {
     {"queue", "lists and steers the queue of a running server", QueueCommand},
     {"send", "submits the message on standard input by SMTP", SendCommand},
     {"sink", "takes in all mail, keeps or discards it, and counts", SinkCommand},
+    {"tunnel", "TLS in front of one service, or away from it, without a store", TunnelCommand},
     {"fsck", "reads a store that nobody serves and says what is in it", FsckCommand},
     {"mime", "reads messages: their parts, their faults, one part by itself", MimeCommand},
     {"limits", "prints every limit: unit, RFC section, what happens there", LimitsCommand},

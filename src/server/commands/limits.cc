@@ -15,6 +15,7 @@
 #include "ringmail/protocol/acme.h"
 #include "ringmail/protocol/pop3.h"
 #include "ringmail/protocol/smtp.h"
+#include "ringmail/session/proxy_entrance.h"
 #include "ringmail/storage/content.h"
 #include "server/commands/arguments.h"
 #include "server/commands/command.h"
@@ -58,6 +59,15 @@ constexpr FixedLimit kFixed[] = {
     {"messages between two shards", io::kShardQueueMessagesMax, "messages each way", "",
      "the sender waits"},
     {"calls waiting for the blocking pool", io::kBlockingCallsMax, "calls", "", "the caller waits"},
+    {"PROXY header, version 1", session::kProxyV1BytesMax, "octets", "",
+     "the connection is closed"},
+    {"PROXY header, version 2", session::kProxyV2BytesMax, "octets", "",
+     "the connection is closed"},
+    {"PROXY header on its way",
+     std::chrono::duration_cast<std::chrono::seconds>(session::kProxyHeaderTimeout).count(),
+     "seconds", "", "the connection is closed"},
+    {"connections that owe a PROXY header", session::kProxyWaitingMax, "of one shard and protocol",
+     "", "the next are closed"},
     {"shards", io::kShardCountMax, "threads", "", "the configuration is refused"},
 };
 
@@ -84,7 +94,8 @@ std::vector<Row> Rows(const Config& config) {
     }
   }
   for (const std::span<const FixedLimit> table :
-       {smtp::SmtpLimits(), pop3::Pop3Limits(), acme::AcmeLimits(), agent::AgentLimits(),
+       {smtp::SmtpLimits(), pop3::Pop3Limits(), acme::AcmeLimits(), tunnel::TunnelLimits(),
+        agent::AgentLimits(),
         std::span<const FixedLimit>(kFixed)}) {
     for (const FixedLimit& one : table) {
       rows.push_back({std::string(one.name), fmt::format("{} {}", one.value, one.unit),

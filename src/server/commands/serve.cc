@@ -48,7 +48,7 @@ int Say(ExitCode code, std::string_view what, std::string& errors) {
 // Opens every address, and names all that are not to be had.
 bool OpenAll(Boot& boot, std::string& errors) {
   bool good = true;
-  for (const ListenerConfig& one : boot.config->listeners) {
+  for (const ListenerConfig& one : ListenersOf(*boot.config)) {
     StatusOr<std::vector<io::Listener>> opened =
         io::OpenListeners({.endpoint = one.endpoint}, boot.shard_count);
     if (!opened.ok()) {

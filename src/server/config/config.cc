@@ -60,6 +60,18 @@ smtp::SmtpClientOptions ClientOptions(const Config& config) {
   return options;
 }
 
+std::vector<ListenerConfig> ListenersOf(const Config& config) {
+  std::vector<ListenerConfig> listeners = config.listeners;
+  for (const TunnelConfig& one : config.tunnels) {
+    ListenerConfig listener;
+    listener.endpoint = one.endpoint;
+    listener.options.name = one.options.name;
+    listener.tunnel = one.options;
+    listeners.push_back(std::move(listener));
+  }
+  return listeners;
+}
+
 pop3::Pop3Options Pop3ServerOptions(const Config& config) {
   pop3::Pop3Options options = config.pop3;
   options.hostname = config.hostname;
@@ -77,9 +89,16 @@ acme::ResponderOptions ResponderOptionsOf(const Config& config) {
   return {.answers = config.tls.answers, .tls = config.tls.context};
 }
 
+acme::ResponderListenerOptions ResponderListener(const ListenerConfig& config) {
+  return {.tls = config.options.tls == smtp::ListenerTls::kImplicit ? acme::ResponderTls::kImplicit
+                                                                    : acme::ResponderTls::kNone,
+          .proxies = config.options.proxies};
+}
+
 pop3::Pop3ListenerOptions Pop3Listener(const ListenerConfig& config) {
   pop3::Pop3ListenerOptions options;
   options.name = config.options.name;
+  options.proxies = config.options.proxies;
   options.plaintext = config.options.auth == smtp::ListenerAuth::kAlways
                           ? session::SaslPlaintext::kAlways
                           : session::SaslPlaintext::kEncryptedOnly;

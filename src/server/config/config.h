@@ -20,6 +20,7 @@
 #include "ringmail/protocol/pop3.h"
 #include "ringmail/protocol/smtp.h"
 #include "ringmail/protocol/smtp_client.h"
+#include "ringmail/protocol/tunnel.h"
 #include "ringmail/storage/store.h"
 
 namespace ringmail::server {
@@ -31,6 +32,8 @@ struct ListenerConfig {
   // Where [[listener]] begins.
   uint32_t line = 0, column = 0;
   uint32_t tls_line = 0, tls_column = 0;  // where the key stands; 0: nowhere, the default holds
+  // Of a [[tunnel]] (ListenersOf): nothing else but endpoint and options.name means anything then.
+  std::optional<tunnel::TunnelOptions> tunnel = {};
 };
 
 // Where a file is named.
@@ -42,6 +45,30 @@ struct FileConfig {
 // [tls] itself, or one [[certificate]].
 struct CertificateConfig {
   FileConfig certificate, private_key, ocsp_response;
+};
+
+// [[tunnel.server]]: who asks for one of these names.
+struct TunnelServerConfig {
+  tunnel::TunnelRoute route;
+  CertificateConfig certificate;  // without: that of its tunnel
+  std::vector<io::TlsIdentity> identities;  // what the files hold, read by LoadTunnels
+};
+
+// [[tunnel]]. `options.tls` and `options.routes` are made by LoadTunnels (tunnel.h).
+struct TunnelConfig {
+  io::Endpoint endpoint;
+  tunnel::TunnelOptions options;
+  CertificateConfig certificate;  // of kWrap, without: those of [tls]; of kUnwrap: our own
+  // Who vouches for clients (kWrap) or for the target (kUnwrap).
+  FileConfig authorities;
+  io::TlsClientCertificates client_certificates = io::TlsClientCertificates::kIgnored;
+  io::TlsVersion version_min = io::TlsVersion::k12;
+  std::vector<std::string> alpn;
+  std::vector<TunnelServerConfig> servers;
+  // Of kWrap, read by LoadTunnels: what the files hold, and how it is shown.
+  std::vector<io::TlsIdentity> identities;
+  io::TlsServerOptions server;
+  uint32_t line = 0, column = 0;
 };
 
 struct TlsConfig {
@@ -100,6 +127,7 @@ struct Config {
   uint16_t shards = 0;         // 0: one for each CPU this process may use
   std::chrono::seconds shutdown_timeout{30};
   std::vector<ListenerConfig> listeners;
+  std::vector<TunnelConfig> tunnels;
   agent::RelayPolicy relay;
   storage::DirectoryOptions directory;
   agent::DeliveryOptions delivery;
@@ -142,6 +170,8 @@ ConfigResult ParseConfig(std::string_view text, std::string_view default_hostnam
 // "FILE:12:3: error: unknown key ...", one line each.
 std::string FormatDiagnostics(std::string_view file, const std::vector<Diagnostic>& diagnostics);
 
+// Whatever listens: every [[listener]], and every [[tunnel]] as one.
+std::vector<ListenerConfig> ListenersOf(const Config& config);
 // What one shard of `shard_count` gets of the store's options.
 storage::StoreOptions PerShard(const Config& config, uint16_t shard_count);
 // What the rooms take, with the hostname filled in.
@@ -152,6 +182,7 @@ smtp::SmtpOptions ServerOptions(const Config& config);
 smtp::SmtpClientOptions ClientOptions(const Config& config);
 pop3::Pop3Options Pop3ServerOptions(const Config& config);
 acme::ResponderOptions ResponderOptionsOf(const Config& config);
+acme::ResponderListenerOptions ResponderListener(const ListenerConfig& config);
 pop3::Pop3ListenerOptions Pop3Listener(const ListenerConfig& config);
 // `server_secret` is io's (serve/auth_secret.h).
 agent::AuthenticatorOptions AuthenticatorOptionsOf(const Config& config,

@@ -23,6 +23,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "ringmail/base/check.h"
 #include "ringmail/message/path.h"
 #include "server/config/nearest.h"
 #include "server/config/quantity.h"
@@ -130,6 +131,16 @@ std::string Shown(KeyType type, uint64_t number) {
   return std::to_string(number);
 }
 
+// Of one that lies in another.
+bool Inner(const Section& section) { return section.name.find('.') != std::string_view::npos; }
+
+const Section& SectionNamed(std::string_view name) {
+  const auto found = std::find_if(Sections().begin(), Sections().end(),
+                                  [&](const Section& one) { return one.name == name; });
+  CHECK(found != Sections().end());
+  return *found;
+}
+
 class Reader {
  public:
   explicit Reader(ConfigResult& result) : result_(result) {}
@@ -153,9 +164,13 @@ class Reader {
   bool InRange(const std::string& name, const Key& key, const toml::node& node, double number);
   void Unknown(const Section& section, std::string_view name, const toml::source_region& at);
   void ReadItem(const Section& section, const toml::table& table);
+  void ReadTunnel(const Section& section, const toml::table& table);
+  void ReadTunnelServer(const Section& section, const toml::table& table, TunnelConfig& tunnel);
+  void CheckTunnel(const toml::table& table, const TunnelConfig& tunnel);
+  bool Taken(const io::Endpoint& endpoint) const;
   void ReadTls(const Section& section, const toml::table& table);
   bool ReadCertificate(const Section& section, const toml::table& table,
-                       CertificateConfig& certificate);
+                       CertificateConfig& certificate, Target target);
   void CheckRoom(const toml::table& table, ListenerConfig& listener);
   void CheckTls();
   void ReadAcme(const Section& section, const toml::table& table);
@@ -180,8 +195,9 @@ void Reader::Read(const toml::table& file) {
   for (const auto& [name, node] : file) {
     const std::string_view name_text = name.str();
     const auto sections = Sections().subspan(1);
-    const auto section = std::find_if(sections.begin(), sections.end(),
-                                      [&](const Section& one) { return one.name == name_text; });
+    const auto section = std::find_if(sections.begin(), sections.end(), [&](const Section& one) {
+      return one.name == name_text && !Inner(one);
+    });
     if (section != sections.end()) {
       ReadSection(*section, node, name.source());
       continue;
@@ -243,8 +259,9 @@ void PlaceOf(const toml::table& table, std::string_view name, FileConfig& file) 
 
 // False: it names no certificate.
 bool Reader::ReadCertificate(const Section& section, const toml::table& table,
-                             CertificateConfig& certificate) {
-  ReadTable(section, table, Target{.config = result_.config, .certificate = &certificate});
+                             CertificateConfig& certificate, Target target) {
+  target.certificate = &certificate;
+  ReadTable(section, table, target);
   PlaceOf(table, "certificate", certificate.certificate);
   PlaceOf(table, "private_key", certificate.private_key);
   PlaceOf(table, "ocsp_response", certificate.ocsp_response);
@@ -259,7 +276,7 @@ bool Reader::ReadCertificate(const Section& section, const toml::table& table,
 void Reader::ReadTls(const Section& section, const toml::table& table) {
   CertificateConfig certificate;
   TlsConfig& tls = result_.config.tls;
-  if (ReadCertificate(section, table, certificate))
+  if (ReadCertificate(section, table, certificate, Target{.config = result_.config}))
     tls.certificates.insert(tls.certificates.begin(), std::move(certificate));
   PlaceOf(table, "client_authorities", tls.client_authorities);
   if (tls.client_certificates == io::TlsClientCertificates::kRequired &&
@@ -405,7 +422,7 @@ void Reader::ReadItem(const Section& section, const toml::table& table) {
   Config& config = result_.config;
   if (section.name == "certificate") {
     CertificateConfig certificate;
-    if (ReadCertificate(section, table, certificate)) {
+    if (ReadCertificate(section, table, certificate, Target{.config = config})) {
       config.tls.certificates.push_back(std::move(certificate));
     } else if (!table.contains("certificate") && !table.contains("private_key")) {
       Report(table.source(), "[[certificate]] has no certificate and no private_key");
@@ -432,17 +449,14 @@ void Reader::ReadItem(const Section& section, const toml::table& table) {
              "[[listener]] LMTP must not be spoken on port 25: port 24 is its own");
     }
     CheckRoom(table, listener);
-    const auto same = [&](const ListenerConfig& other) {
-      return other.endpoint == listener.endpoint;
-    };
-    if (listener.endpoint.port != 0 &&
-        std::any_of(config.listeners.begin(), config.listeners.end(), same)) {
+    if (Taken(listener.endpoint)) {
       Report(table.get("address")->source(),
              "[[listener]] address " + Quoted(listener.endpoint.ToString()) + " is there twice");
     }
     config.listeners.push_back(std::move(listener));
     return;
   }
+  if (section.name == "tunnel") return ReadTunnel(section, table);
   if (section.name == "domain") {
     ReadTable(section, table, Target{.config = config});
     if (!table.contains("name"))
@@ -466,9 +480,90 @@ void Reader::ReadItem(const Section& section, const toml::table& table) {
   config.transfer.routes.push_back(std::move(route));
 }
 
+bool Reader::Taken(const io::Endpoint& endpoint) const {
+  const Config& config = result_.config;
+  const auto same = [&](const auto& other) { return other.endpoint == endpoint; };
+  if (endpoint.unix_path.empty() && endpoint.port == 0) return false;
+  return std::any_of(config.listeners.begin(), config.listeners.end(), same) ||
+         std::any_of(config.tunnels.begin(), config.tunnels.end(), same);
+}
+
+void Reader::ReadTunnelServer(const Section& section, const toml::table& table,
+                              TunnelConfig& tunnel) {
+  TunnelServerConfig server;
+  (void)ReadCertificate(section, table, server.certificate,
+                        Target{.config = result_.config, .tunnel_server = &server});
+  for (std::string_view needed : {"names", "connect"}) {
+    if (table.contains(needed)) continue;
+    Report(table.source(), FullName(section, needed) + " is missing");
+  }
+  tunnel.servers.push_back(std::move(server));
+}
+
+// What no key of a tunnel can say by itself.
+void Reader::CheckTunnel(const toml::table& table, const TunnelConfig& tunnel) {
+  const bool wrap = tunnel.options.mode == tunnel::TunnelMode::kWrap;
+  const auto report = [&](std::string text) { Report(table.source(), "[[tunnel]] " + text); };
+  for (std::string_view key : {"server_name", "verify"}) {
+    if (wrap && table.contains(key)) report(std::string(key) + " is for mode = \"unwrap\"");
+  }
+  for (std::string_view key : {"client_certificates", "client_names", "server"}) {
+    if (!wrap && table.contains(key)) report(std::string(key) + " is for mode = \"wrap\"");
+  }
+  if (!table.contains("connect") && (!wrap || tunnel.servers.empty())) {
+    report("has no connect: write connect = \"127.0.0.1:80\"");
+  }
+  if (wrap && tunnel.client_certificates != io::TlsClientCertificates::kIgnored &&
+      tunnel.authorities.path.empty()) {
+    report("client_certificates needs authorities: nobody would vouch for a client");
+  }
+  if (!tunnel.options.client_names.empty() &&
+      tunnel.client_certificates != io::TlsClientCertificates::kRequired) {
+    report("client_names needs client_certificates = \"require\"");
+  }
+  if (!wrap && tunnel.options.trust == io::TlsTrust::kVerified &&
+      tunnel.options.server_name.empty()) {
+    report("has no server_name, for which the target's certificate must be");
+  }
+}
+
+void Reader::ReadTunnel(const Section& section, const toml::table& table) {
+  TunnelConfig tunnel;
+  (void)ReadCertificate(section, table, tunnel.certificate,
+                        Target{.config = result_.config, .tunnel = &tunnel});
+  PlaceOf(table, "authorities", tunnel.authorities);
+  tunnel.line = table.source().begin.line;
+  tunnel.column = table.source().begin.column;
+  if (const toml::node* node = table.get("server"); node != nullptr) {
+    const toml::array* servers = node->as_array();
+    if (servers == nullptr) Report(node->source(), "tunnel.server: write [[tunnel.server]]");
+    for (size_t i = 0; servers != nullptr && i < servers->size(); ++i) {
+      const toml::table* one = servers->get(i)->as_table();
+      if (one == nullptr) {
+        Report(node->source(), "tunnel.server must hold tables: write [[tunnel.server]]");
+      } else {
+        ReadTunnelServer(SectionNamed("tunnel.server"), *one, tunnel);
+      }
+    }
+  }
+  if (!table.contains("address")) {
+    Report(table.source(), "[[tunnel]] has no address: write address = \"0.0.0.0:443\"");
+  } else if (Taken(tunnel.endpoint)) {
+    Report(table.get("address")->source(),
+           "[[tunnel]] address " + Quoted(tunnel.endpoint.ToString()) + " is there twice");
+  }
+  CheckTunnel(table, tunnel);
+  result_.config.tunnels.push_back(std::move(tunnel));
+}
+
 void Reader::ReadTable(const Section& section, const toml::table& table, Target target) {
   for (const auto& [name, node] : table) {
     const std::string_view name_text = name.str();
+    // A table in this one: whoever reads this reads that.
+    const std::string inner = std::string(section.name) + "." + std::string(name_text);
+    if (std::any_of(Sections().begin(), Sections().end(),
+                    [&](const Section& one) { return one.name == inner; }))
+      continue;
     const auto key = std::find_if(section.keys.begin(), section.keys.end(),
                                   [&](const Key& one) { return one.name == name_text; });
     if (key == section.keys.end()) {
@@ -495,7 +590,9 @@ void Reader::Unknown(const Section& section, std::string_view name, const toml::
   std::vector<std::string_view> known;
   for (const Key& key : section.keys) known.push_back(key.name);
   if (section.name.empty()) {
-    for (const Section& other : Sections().subspan(1)) known.push_back(other.name);
+    for (const Section& other : Sections().subspan(1)) {
+      if (!Inner(other)) known.push_back(other.name);
+    }
   }
   for (const Section& other : Sections()) {
     if (other.name == section.name) continue;
@@ -652,7 +749,7 @@ void Reader::CheckWhole() {
         "no hostname, and the system's own name is no host name: write hostname = "
         "\"mx.example.org\"");
   }
-  if (config.listeners.empty()) {
+  if (config.listeners.empty() && config.tunnels.empty()) {
     const bool tried = std::any_of(
         result_.diagnostics.begin(), result_.diagnostics.end(),
         [](const Diagnostic& one) { return one.text.find("listener") != std::string::npos; });

@@ -9,6 +9,7 @@
 #include "ringmail/message/path.h"
 #include "ringmail/session/http_client.h"
 #include "server/config/authentication_keys.h"
+#include "server/config/tunnel_keys.h"
 
 namespace ringmail::server {
 namespace {
@@ -252,6 +253,10 @@ constexpr Key kListener[] = {
        t.listener->options.greeting_delay = std::chrono::seconds(static_cast<int64_t>(v.number));
        return {};
      }},
+    {.name = "proxy_protocol",
+     .type = KeyType::kTextList,
+     .set = [](const Value& v,
+               Target& t) { return SetProxy(v.text, t.listener->options.proxies); }},
 };
 
 constexpr Key kRelay[] = {
@@ -830,6 +835,8 @@ constexpr Section kSections[] = {
     {.name = "tls", .keys = kTls},
     {.name = "certificate", .array = true, .keys = kCertificate},
     {.name = "acme", .keys = kAcme},
+    {.name = "tunnel", .array = true, .keys = kTunnel},
+    {.name = "tunnel.server", .array = true, .keys = kTunnelServer},
     {.name = "authentication", .keys = kAuthentication},
     {.name = "token", .keys = kToken},
     {.name = "log", .keys = kLog},
@@ -842,6 +849,17 @@ constexpr LaterKey kLater[] = {
 };
 
 }  // namespace
+
+std::string SetProxy(const std::string& text, std::vector<IpNetwork>& out) {
+  const std::optional<IpNetwork> network = IpNetwork::Parse(text);
+  if (!network) return "is no network: write \"192.0.2.0/24\", \"2001:db8::/32\" or one address";
+  if (network->prefix_bits == 0) {
+    return "is the whole Internet, and who comes from there may claim any address: name the "
+           "networks of your proxies";
+  }
+  out.push_back(*network);
+  return {};
+}
 
 std::span<const Section> Sections() { return kSections; }
 std::span<const LaterKey> LaterKeys() { return kLater; }

@@ -37,7 +37,9 @@ struct Target {
   Config& config;
   ListenerConfig* listener = nullptr;  // the [[listener]], [[route]] or [[certificate]] being read
   agent::Route* route = nullptr;
-  CertificateConfig* certificate = nullptr;  // of [tls] or [[certificate]]
+  CertificateConfig* certificate = nullptr;  // of whatever names one
+  TunnelConfig* tunnel = nullptr;
+  TunnelServerConfig* tunnel_server = nullptr;
 };
 
 struct Key {
@@ -56,12 +58,15 @@ struct Key {
 };
 
 struct Section {
-  std::string_view name;  // "" is the top of the file
+  std::string_view name;  // "" is the top of the file, "a.b" lies in [[a]]
   bool array = false;     // [[name]]
   std::span<const Key> keys;
 };
 
 std::span<const Section> Sections();
+
+// One of the networks whose hosts speak for others by the PROXY protocol: "", or what is wrong.
+std::string SetProxy(const std::string& text, std::vector<IpNetwork>& out);
 
 // Names that the design gives to later versions: said as such, not as unknown.
 struct LaterKey {

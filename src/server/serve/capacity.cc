@@ -25,11 +25,21 @@ uint64_t RoomsOf(const Config& config) {
   return pop3 > 0 && smtp ? 2 : 1;
 }
 
+// Two for each connection, client and target.
+uint64_t ForTunnels(const Config& config) {
+  uint64_t sum = 0;
+  for (const TunnelConfig& one : config.tunnels) sum += 2 * uint64_t{one.options.connections_max};
+  return sum;
+}
+
 }  // namespace
 
 Capacity PlanCapacity(const Config& config, uint16_t shard_count, uint64_t descriptors) {
   const uint64_t fixed = kDescriptorsBesideConnections + kDescriptorsPerShard * shard_count;
-  const uint64_t for_connections = descriptors > fixed ? (descriptors - fixed) / shard_count : 0;
+  const uint64_t for_all = descriptors > fixed ? (descriptors - fixed) / shard_count : 0;
+  // Tunnels have their share, and refuse connections beyond it by themselves.
+  const uint64_t tunnels = std::min(ForTunnels(config), for_all / 2);
+  const uint64_t for_connections = for_all - tunnels;
   // A small limit is shared half and half between both directions.
   const uint64_t outbound = std::min(kOutboundPerShard, for_connections / 2);
   const uint64_t rooms = RoomsOf(config);
@@ -39,13 +49,13 @@ Capacity PlanCapacity(const Config& config, uint16_t shard_count, uint64_t descr
   Capacity capacity;
   const uint64_t sessions = std::min(wanted, inbound);
   capacity.sessions_per_shard = static_cast<uint32_t>(sessions);
-  capacity.connections_per_shard = static_cast<uint32_t>(sessions * rooms + outbound);
+  capacity.connections_per_shard = static_cast<uint32_t>(sessions * rooms + outbound + tunnels);
   if (wanted <= inbound) {
     capacity.explanation = fmt::format("{} are enough for {} connections on each of {} shards",
                                        descriptors, wanted, shard_count);
     return capacity;
   }
-  const uint64_t needed = fixed + (wanted * rooms + outbound) * shard_count;
+  const uint64_t needed = fixed + (wanted * rooms + outbound + tunnels) * shard_count;
   capacity.enough = !configured && sessions >= kSessionsMin;
   capacity.explanation =
       capacity.enough

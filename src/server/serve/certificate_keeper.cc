@@ -9,6 +9,7 @@
 #include "ringmail/io/certificate.h"
 #include "ringmail/io/shard.h"
 #include "server/config/tls.h"
+#include "server/config/tunnel.h"
 
 namespace ringmail::server {
 namespace {
@@ -136,8 +137,15 @@ void CertificateKeeper::Compose(Config& config) {
   } else if (!answers_.empty()) {
     config.tls.answers = std::make_shared<const std::vector<acme::ChallengeAnswer>>(answers_);
   }
-  if (const Status made = MakeContext(config.tls, options); !made.ok())
-    Log(LogLevel::kError, "certificate_failed").Field("what", Std(made.message()));
+  const auto judge = [](const Status& made) {
+    if (!made.ok())
+      Log(LogLevel::kError, "certificate_failed").Field("what", Std(made.message()));
+  };
+  judge(MakeContext(config.tls, options));
+  for (TunnelConfig& one : config.tunnels) {
+    if (one.options.mode == tunnel::TunnelMode::kWrap)
+      judge(MakeTunnelContext(one, options.identities));
+  }
 }
 
 void CertificateKeeper::Cancel() {

@@ -65,6 +65,15 @@ struct UnlistenWork {
   }
 };
 
+struct ConfigureTunnelWork {
+  io::Endpoint local;
+  const tunnel::TunnelOptions* options;
+  io::Task<void> Run(ShardServer& server) {
+    server.Configure(local, *options);
+    co_return;
+  }
+};
+
 struct ReconfigureWork {
   const Config* config;
   io::Task<void> Run(ShardServer& server) {
@@ -136,7 +145,9 @@ class Director {
   void Unlock();
   static io::Task<void> Install(void* self);
   io::Task<void> Use(std::unique_ptr<Config> wanted);
-  io::Task<bool> ReloadListeners(const Config& wanted);
+  io::Task<bool> ReloadListeners(const std::vector<ListenerConfig>& wanted);
+  io::Task<void> ReloadTunnels(const std::vector<ListenerConfig>& wanted);
+  io::Task<void> ReloadListener(BoundListener& bound, const ListenerConfig& wanted);
   io::Task<void> TakeBack(const BoundListener& bound);
   io::Task<void> Stop();
   io::Task<void> Close();
@@ -273,6 +284,7 @@ io::Task<void> Director::Install(void* self) {
   co_await director.Lock();
   auto wanted = std::make_unique<Config>(*director.boot_.config);
   director.keeper_->Compose(*wanted);
+  co_await director.ReloadTunnels(ListenersOf(*wanted));
   co_await director.Use(std::move(wanted));
   director.Unlock();
 }
@@ -293,18 +305,41 @@ io::Task<void> Director::TakeBack(const BoundListener& bound) {
 bool SameOptions(const smtp::SmtpListenerOptions& a, const smtp::SmtpListenerOptions& b) {
   return a.name == b.name && a.bare_newline == b.bare_newline && a.path_spacing == b.path_spacing &&
          a.helo_syntax == b.helo_syntax && a.greeting_delay == b.greeting_delay && a.tls == b.tls &&
-         a.protocol == b.protocol && a.auth == b.auth;
+         a.protocol == b.protocol && a.auth == b.auth && a.proxies == b.proxies;
+}
+
+io::Task<void> Director::ReloadListener(BoundListener& bound, const ListenerConfig& wanted) {
+  const bool tunnel = bound.config.tunnel.has_value();
+  if (tunnel && wanted.tunnel) {
+    std::vector<ConfigureTunnelWork> works(boot_.servers.size(),
+                                           ConfigureTunnelWork{bound.local, &*wanted.tunnel});
+    co_await RunOnEach<ConfigureTunnelWork>(boot_.servers, works);
+    bound.config = wanted;
+  } else if (tunnel || wanted.tunnel || !SameOptions(wanted.options, bound.config.options)) {
+    Log(LogLevel::kWarning, "reload_needs_restart")
+        .Field("key", "[[listener]] options of " + bound.config.endpoint.ToString());
+  }
+}
+
+// What they show, of ports that stay as they are.
+io::Task<void> Director::ReloadTunnels(const std::vector<ListenerConfig>& wanted) {
+  for (const ListenerConfig& one : wanted) {
+    if (!one.tunnel) continue;
+    for (BoundListener& bound : boot_.listeners) {
+      if (bound.config.endpoint == one.endpoint) co_await ReloadListener(bound, one);
+    }
+  }
 }
 
 // Opens what is new before it closes what is gone, so that a port that is taken leaves everything
 // as it was.
-io::Task<bool> Director::ReloadListeners(const Config& wanted) {
+io::Task<bool> Director::ReloadListeners(const std::vector<ListenerConfig>& wanted) {
   const auto find = [this](const io::Endpoint& endpoint) {
     return std::find_if(boot_.listeners.begin(), boot_.listeners.end(),
                         [&](const BoundListener& one) { return one.config.endpoint == endpoint; });
   };
   std::vector<BoundListener> added;
-  for (const ListenerConfig& one : wanted.listeners) {
+  for (const ListenerConfig& one : wanted) {
     if (find(one.endpoint) != boot_.listeners.end()) continue;
     StatusOr<std::vector<io::Listener>> opened =
         io::OpenListeners({.endpoint = one.endpoint}, boot_.shard_count);
@@ -317,17 +352,14 @@ io::Task<bool> Director::ReloadListeners(const Config& wanted) {
   }
   std::vector<BoundListener> kept;
   for (BoundListener& bound : boot_.listeners) {
-    const auto still = std::find_if(
-        wanted.listeners.begin(), wanted.listeners.end(),
-        [&](const ListenerConfig& one) { return one.endpoint == bound.config.endpoint; });
-    if (still == wanted.listeners.end()) {
+    const auto still = std::find_if(wanted.begin(), wanted.end(), [&](const ListenerConfig& one) {
+      return one.endpoint == bound.config.endpoint;
+    });
+    if (still == wanted.end()) {
       co_await TakeBack(bound);
       continue;
     }
-    if (!SameOptions(still->options, bound.config.options)) {
-      Log(LogLevel::kWarning, "reload_needs_restart")
-          .Field("key", "[[listener]] options of " + bound.config.endpoint.ToString());
-    }
+    co_await ReloadListener(bound, *still);
     kept.push_back(std::move(bound));
   }
   boot_.listeners = std::move(kept);
@@ -357,9 +389,9 @@ io::Task<void> Director::Reload() {
     co_return;
   }
   auto wanted = std::make_unique<Config>(std::move(read.result.config));
-  if (!co_await ReloadListeners(*wanted)) co_return;
-  keeper_->Configure(wanted->acme);
   keeper_->Compose(*wanted);
+  if (!co_await ReloadListeners(ListenersOf(*wanted))) co_return;
+  keeper_->Configure(wanted->acme);
   for (const std::string& key : NeedsRestart(*boot_.config, *wanted)) {
     Log(LogLevel::kWarning, "reload_needs_restart").Field("key", key);
   }

@@ -55,10 +55,12 @@ void ShardServer::MakeServices(const codec::Secret& secret) {
   smtp_ = smtp::SmtpService::Make(*door_, std::move(options));
   pop3_ = pop3::Pop3Service::Make(store_->accounts(), *store_, *authenticator_, OptionsOfPop3());
   responder_ = acme::AcmeResponder::Make(ResponderOptionsOf(*config_));
+  tunnel_ = tunnel::TunnelService::Make();
   authenticator_->RegisterMetrics(metrics_);
   smtp_->RegisterMetrics(metrics_);
   pop3_->RegisterMetrics(metrics_);
   responder_->RegisterMetrics(metrics_);
+  tunnel_->RegisterMetrics(metrics_);
 }
 
 void ShardServer::LogRecovery(const storage::RecoveryReport& report) const {
@@ -81,26 +83,32 @@ void ShardServer::LogRecovery(const storage::RecoveryReport& report) const {
 
 void ShardServer::Listen(io::Listener listener, const ListenerConfig& config) {
   if (!listener.open()) return;
-  if (config.options.protocol == session::ListenerProtocol::kPop3) {
+  if (config.tunnel) {
+    // Without files there is nothing that it could do.
+    if (config.tunnel->tls != nullptr) tunnel_->Listen(std::move(listener), *config.tunnel);
+  } else if (config.options.protocol == session::ListenerProtocol::kPop3) {
     pop3_->Listen(std::move(listener), Pop3Listener(config));
   } else if (config.options.protocol == session::ListenerProtocol::kAcme) {
-    responder_->Listen(std::move(listener), config.options.tls == smtp::ListenerTls::kImplicit
-                                                ? acme::ResponderTls::kImplicit
-                                                : acme::ResponderTls::kNone);
+    responder_->Listen(std::move(listener), ResponderListener(config));
   } else {
     smtp_->Listen(std::move(listener), config.options);
   }
 }
 
 void ShardServer::Unlisten(const io::Endpoint& local) {
-  if (smtp_->Unlisten(local)) return;
-  if (pop3_->Unlisten(local)) return;
-  (void)responder_->Unlisten(local);
+  if (smtp_->Unlisten(local) || pop3_->Unlisten(local)) return;
+  if (responder_->Unlisten(local)) return;
+  (void)tunnel_->Unlisten(local);
+}
+
+void ShardServer::Configure(const io::Endpoint& local, const tunnel::TunnelOptions& options) {
+  if (options.tls != nullptr) (void)tunnel_->Configure(local, options);
 }
 
 uint32_t ShardServer::session_count() const {
   if (smtp_ == nullptr) return 0;
-  return smtp_->session_count() + pop3_->session_count() + responder_->session_count();
+  return smtp_->session_count() + pop3_->session_count() + responder_->session_count() +
+         tunnel_->connection_count();
 }
 
 // All at once: each has until the deadline.
@@ -111,6 +119,7 @@ io::Task<void> ShardServer::StopSessions(MonotonicTime deadline) {
   gate.Spawn(smtp_->Stop(deadline));
   gate.Spawn(pop3_->Stop(deadline));
   gate.Spawn(responder_->Stop(deadline));
+  gate.Spawn(tunnel_->Stop(deadline));
   co_await gate.Close();
 }
 
@@ -133,6 +142,7 @@ void ShardServer::Reconfigure(const Config& config) {
 
 io::Task<Status> ShardServer::Close() {
   if (store_ == nullptr) co_return absl::OkStatus();
+  tunnel_.reset();
   responder_.reset();
   pop3_.reset();
   smtp_.reset();

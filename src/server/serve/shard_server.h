@@ -24,6 +24,7 @@
 #include "ringmail/protocol/acme.h"
 #include "ringmail/protocol/pop3.h"
 #include "ringmail/protocol/smtp.h"
+#include "ringmail/protocol/tunnel.h"
 #include "ringmail/storage/store.h"
 #include "server/config/config.h"
 #include "server/mailboxes/lane.h"
@@ -49,6 +50,8 @@ class ShardServer {
     authenticator_->Start(std::move(authenticators));
   }
   void Listen(io::Listener listener, const ListenerConfig& config);
+  // What a tunnel that listens at `local` does from now on.
+  void Configure(const io::Endpoint& local, const tunnel::TunnelOptions& options);
   void Unlisten(const io::Endpoint& local);
   // `config` outlives this. What needs a restart stays as it was.
   void Reconfigure(const Config& config);
@@ -99,6 +102,7 @@ class ShardServer {
   std::unique_ptr<smtp::SmtpService> smtp_;
   std::unique_ptr<pop3::Pop3Service> pop3_;
   std::unique_ptr<acme::AcmeResponder> responder_;
+  std::unique_ptr<tunnel::TunnelService> tunnel_;
   LaneSet lanes_;
   io::Gate calls_;
   io::Event end_;

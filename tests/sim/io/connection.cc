@@ -135,6 +135,7 @@ void Connection::ResetArrived(int error) {
   in().reset_arrived = true;
   error_ = error;
   DropOutput();
+  NotifyDrained();
   if (waiting_ == Waiting::kFlush) Wake(StreamStatus::kFailed);
   if (waiting_ == Waiting::kReceive && ReceiveResult()) Wake(result_);
 }
@@ -142,6 +143,7 @@ void Connection::ResetArrived(int error) {
 // --- Output
 
 void Connection::Write(std::string_view bytes) {
+  if (output_ended_) return;
   CHECK(!end_sent_);
   if (bytes.empty() || in().reset_arrived) return;
   if (output_.size() == output_first_ || output_.back().reference != nullptr) {
@@ -153,6 +155,7 @@ void Connection::Write(std::string_view bytes) {
 }
 
 void Connection::WriteReference(std::string_view bytes) {
+  if (output_ended_) return;
   CHECK(!end_sent_);
   if (bytes.empty() || in().reset_arrived) return;
   output_.push_back({bytes.data(), bytes.size(), checks() ? sim::HashBytes(bytes) : 0});
@@ -201,6 +204,9 @@ void Connection::SendSome() {
   const size_t count = std::min(output_bytes_, window - used);
   TakeOutput(count, pipe.bytes);
   network.Send(link_, side_, count);
+  if (output_bytes_ > 0) return;
+  if (output_ended_) SendEnd();
+  NotifyDrained();
 }
 
 void Connection::WindowOpened() {
@@ -263,6 +269,7 @@ StreamStatus Connection::TakeQuiet() {
 void Connection::Cancel() {
   if (cancelled_) return;
   cancelled_ = true;
+  NotifyDrained();
   if (waiting_ != Waiting::kNothing) Wake(StreamStatus::kCancelled);
 }
 
@@ -276,6 +283,29 @@ void Connection::SendEnd() {
   if (!node_->doomed()) {
     node_->world().network().SendTail(link_, side_, sim::Flight::Tail::kEnd);
   }
+}
+
+// The peer's turn may be what makes room: the event is of this end's shard.
+void Connection::NotifyDrained() {
+  if (drained_ == nullptr || shard_ == nullptr) return;
+  const sim::Shard::Current current(*shard_);
+  drained_->Notify();
+  shard_->SetDue();
+}
+
+void Connection::EndOutput() {
+  if (output_ended_) return;
+  output_ended_ = true;
+  if (output_bytes_ > 0) {
+    SendSome();
+  } else if (!in().reset_arrived) {
+    SendEnd();
+  }
+}
+
+void Connection::SpeakFor(Endpoint peer, Endpoint local) {
+  peer_ = std::move(peer);
+  local_ = std::move(local);
 }
 
 void Connection::Detach(bool silent) {
@@ -297,6 +327,7 @@ void Connection::Detach(bool silent) {
 
 void Connection::Release() {
   Cancel();
+  drained_ = nullptr;
   if (node_ != nullptr) Detach(node_->world().network().silent());
   if (resuming_) {
     orphan_ = true;
@@ -310,6 +341,7 @@ void Connection::EndOfRun(bool silent) {
   Unlink();
   if (shard_ != nullptr) shard_->RemoveConnection();
   timer_.Disarm();
+  drained_ = nullptr;
   cancelled_ = true;
   waiting_ = Waiting::kNothing;
   resuming_ = false;
@@ -329,12 +361,17 @@ void RawWriteReference(Connection& connection, std::string_view bytes) {
 size_t RawOutputBytes(const Connection& connection) { return connection.output_bytes(); }
 const Endpoint& RawPeer(const Connection& connection) { return connection.peer(); }
 const Endpoint& RawLocal(const Connection& connection) { return connection.local(); }
+void RawSpeakFor(Connection& connection, Endpoint peer, Endpoint local) {
+  connection.SpeakFor(std::move(peer), std::move(local));
+}
 int RawError(const Connection& connection) { return connection.error(); }
 void RawCancel(Connection& connection) { connection.Cancel(); }
 bool RawCancelled(const Connection& connection) { return connection.cancelled(); }
 void RawUncancel(Connection& connection) { connection.Uncancel(); }
 void RawRelease(Connection& connection) { connection.Release(); }
 void RawSendSoon(Connection& connection) { connection.SendSome(); }
+void RawWatchOutput(Connection& connection, Event* drained) { connection.WatchOutput(drained); }
+void RawEndOutput(Connection& connection) { connection.EndOutput(); }
 StreamLayer* Layer(const Connection& connection) { return connection.layer(); }
 void SetLayer(Connection& connection, std::unique_ptr<StreamLayer> layer) {
   connection.SetLayer(std::move(layer));

@@ -108,6 +108,7 @@ class Connection : public ListHook<struct ConnectionTag> {
   size_t output_bytes() const { return output_bytes_; }
   const Endpoint& local() const { return local_; }
   const Endpoint& peer() const { return peer_; }
+  void SpeakFor(Endpoint peer, Endpoint local);
   int error() const { return error_; }
   void Cancel();
   bool cancelled() const { return cancelled_; }
@@ -120,6 +121,9 @@ class Connection : public ListHook<struct ConnectionTag> {
   void Release();
   // Our side is done, in order behind what was sent.
   void SendEnd();
+  // Behind what was written.
+  void EndOutput();
+  void WatchOutput(Event* drained) { drained_ = drained; }
 
   // A wait that is over already, and how; then the wait itself.
   bool TryReceive(MonotonicTime deadline);
@@ -157,6 +161,7 @@ class Connection : public ListHook<struct ConnectionTag> {
   bool checks() const;
   bool LoadInput();
   bool ReceiveResult();
+  void NotifyDrained();
   void Wake(StreamStatus status);
   // Both directions end for this side.
   void Detach(bool silent);
@@ -164,7 +169,7 @@ class Connection : public ListHook<struct ConnectionTag> {
   sim::Node* node_;  // null once the run it belonged to has ended
   std::shared_ptr<sim::Link> link_;
   const int side_;
-  const Endpoint local_, peer_;
+  Endpoint local_, peer_;
   sim::Shard* shard_ = nullptr;
   std::string input_;
   size_t input_at_ = 0;
@@ -182,6 +187,8 @@ class Connection : public ListHook<struct ConnectionTag> {
   bool resuming_ = false;
   bool cancelled_ = false;
   bool end_sent_ = false;
+  bool output_ended_ = false;
+  Event* drained_ = nullptr;
   bool detached_ = false;
   bool orphan_ = false;
 };

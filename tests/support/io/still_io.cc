@@ -66,6 +66,10 @@ void Stream::WriteReference(std::string_view bytes) { Write(bytes); }
 size_t Stream::output_bytes() const { return connection_->output.size() - connection_->flushed; }
 const Endpoint& Stream::peer() const { return connection_->peer; }
 const Endpoint& Stream::local() const { return connection_->local; }
+void Stream::SpeakFor(Endpoint peer, Endpoint local) {
+  connection_->peer = std::move(peer);
+  connection_->local = std::move(local);
+}
 int Stream::error() const { return 0; }
 void Stream::Cancel() { connection_->cancelled = true; }
 Task<void> Stream::Close(MonotonicTime) {
@@ -78,6 +82,9 @@ Task<TlsResult> Stream::StartTlsServer(std::shared_ptr<const TlsContext>, Monoto
   TlsResult result;
   if (!connection_->input.empty()) result.outcome = TlsOutcome::kUnreadInput;
   co_return result;
+}
+Task<TlsResult> Stream::StartImplicitTls(std::shared_ptr<const TlsContext>, MonotonicTime) {
+  co_return TlsResult{};
 }
 std::string Stream::TlsChannelBinding(TlsBinding) const { return "bound"; }
 std::string_view ToString(TlsVersion) { return "TLSv1.3"; }

@@ -427,5 +427,134 @@ TEST(IoContractTest, ABlockingCallRunsElsewhereAndItsWaiterHere) {
   RunContract(1, &Blocks, nullptr);
 }
 
+// --- Halves of a stream: one task receives while another writes
+
+Task<void> Hear(Stream* stream, std::string* out, StreamStatus* status) {
+  while ((*status = co_await stream->Receive(Soon())) == StreamStatus::kOk) {
+    out->append(stream->input());
+    stream->Consume(stream->input().size());
+  }
+}
+
+// In pieces, and never with more than one of them waiting.
+Task<void> Say(Stream* stream, const std::string* text, bool end) {
+  constexpr size_t kPiece = 100'000;
+  Event drained;
+  stream->WatchOutput(&drained);
+  for (size_t at = 0; at < text->size(); at += kPiece) {
+    stream->Write(std::string_view(*text).substr(at, kPiece));
+    stream->SendSoon();
+    while (stream->output_bytes() > 0 && stream->error() == 0) {
+      EXPECT_EQ(co_await drained.Wait(Soon()), Wake::kNotified);
+    }
+  }
+  stream->WatchOutput(nullptr);
+  if (end) stream->EndOutput();
+}
+
+Task<void> SpeaksBothWays(void*) {
+  Listener listener = ListenOnLoopback();
+  Pair pair = co_await MakePair(listener);
+  const std::string question = Pattern(3'000'000), answer = Pattern(2'000'001);
+  std::string heard[2];
+  StreamStatus status[2] = {};
+  {
+    Gate gate;
+    gate.Spawn(Hear(&pair.client, &heard[0], &status[0]));
+    gate.Spawn(Hear(&pair.server, &heard[1], &status[1]));
+    gate.Spawn(Say(&pair.client, &question, true));
+    gate.Spawn(Say(&pair.server, &answer, true));
+    co_await gate.Close();
+  }
+  EXPECT_TRUE(heard[0] == answer) << heard[0].size();
+  EXPECT_TRUE(heard[1] == question) << heard[1].size();
+  EXPECT_EQ(status[0], StreamStatus::kEnd);
+  EXPECT_EQ(status[1], StreamStatus::kEnd);
+  Gate gate;
+  gate.Spawn(pair.client.Close(Soon()));
+  gate.Spawn(pair.server.Close(Soon()));
+  co_await gate.Close();
+}
+
+TEST(IoContractTest, OneTaskReceivesWhileAnotherWrites) {
+  RunContract(1, &SpeaksBothWays, nullptr);
+}
+
+Task<void> EndsHalf(void*) {
+  Listener listener = ListenOnLoopback();
+  Pair pair = co_await MakePair(listener);
+  pair.client.Write("question");
+  pair.client.EndOutput();
+  pair.client.EndOutput();
+  pair.client.Write("goes nowhere");
+  std::string heard;
+  StreamStatus status = StreamStatus::kOk;
+  co_await Hear(&pair.server, &heard, &status);
+  EXPECT_EQ(heard, "question");
+  EXPECT_EQ(status, StreamStatus::kEnd);
+  // The other direction is as it was.
+  pair.server.Write("answer");
+  EXPECT_EQ(co_await pair.server.Flush(Soon()), StreamStatus::kOk);
+  Gate gate;
+  gate.Spawn(pair.server.Close(Soon()));
+  heard.clear();
+  co_await Hear(&pair.client, &heard, &status);
+  EXPECT_EQ(heard, "answer");
+  co_await pair.client.Close(Soon());
+  co_await gate.Close();
+}
+
+TEST(IoContractTest, AnEndOfTheOutputIsNoneOfTheInput) { RunContract(1, &EndsHalf, nullptr); }
+
+Task<void> WaitFor(Event* event, bool* woken) {
+  *woken = co_await event->Wait(Soon()) == Wake::kNotified;
+}
+
+// Who waits for room hears of it as well when there will be none.
+Task<void> GivesUp(void*) {
+  Listener listener = ListenOnLoopback();
+  for (const bool cancel : {true, false}) {
+    Pair pair = co_await MakePair(listener);
+    Event drained;
+    bool woken = false;
+    pair.client.WatchOutput(&drained);
+    pair.client.Write(Pattern(20'000'000));
+    pair.client.SendSoon();
+    Gate gate;
+    gate.Spawn(WaitFor(&drained, &woken));
+    co_await SleepUntil(Now() + milliseconds(20));
+    EXPECT_FALSE(woken);
+    EXPECT_GT(pair.client.output_bytes(), 0u);
+    if (cancel) {
+      pair.client.Cancel();
+    } else {
+      // What it has not read makes it a reset.
+      pair.server.Abort();
+    }
+    co_await gate.Close();
+    EXPECT_TRUE(woken);
+    pair.client.WatchOutput(nullptr);
+    EXPECT_EQ(pair.client.error() != 0, !cancel);
+  }
+}
+
+TEST(IoContractTest, WhoWaitsForRoomIsToldThatThereWillBeNone) {
+  RunContract(1, &GivesUp, nullptr);
+}
+
+Task<void> SpeaksFor(void*) {
+  Listener listener = ListenOnLoopback();
+  Pair pair = co_await MakePair(listener);
+  const Endpoint client = *Endpoint::Parse("192.0.2.1:1"), server = *Endpoint::Parse("[::1]:2");
+  pair.server.SpeakFor(client, server);
+  EXPECT_EQ(pair.server.peer(), client);
+  EXPECT_EQ(pair.server.local(), server);
+  pair.client.Write("x");
+  EXPECT_EQ(co_await pair.client.Flush(Soon()), StreamStatus::kOk);
+  EXPECT_EQ(co_await pair.server.Receive(Soon()), StreamStatus::kOk);
+}
+
+TEST(IoContractTest, WhomAProxySpeaksForIsThePeer) { RunContract(1, &SpeaksFor, nullptr); }
+
 }  // namespace
 }  // namespace ringmail::io

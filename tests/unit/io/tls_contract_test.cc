@@ -812,5 +812,81 @@ TEST(TlsIdentityTest, WhatACertificateSaysIsKnown) {
   EXPECT_EQ(*ExamineTlsAuthorities(kAuthority), 1u);
 }
 
+// --- Halves, names, and what a proxy put in front
+
+Task<void> EndsHalf(void*) {
+  Pair pair = co_await MakePair();
+  const Results results = co_await Shake(pair, Server({}), Client({}), ToMx());
+  EXPECT_TRUE(results.client.ok() && results.server.ok());
+  pair.client.Write("question");
+  pair.client.EndOutput();
+  pair.client.Write("goes nowhere");
+  StreamStatus status = StreamStatus::kOk;
+  EXPECT_EQ(co_await ReadBytes(pair.server, SIZE_MAX, &status), "question");
+  EXPECT_EQ(status, StreamStatus::kEnd);
+  const std::string answer = Pattern(300'000);
+  pair.server.Write(answer);
+  Gate gate;
+  gate.Spawn(pair.server.Close(Soon()));
+  EXPECT_TRUE(co_await ReadBytes(pair.client, SIZE_MAX, &status) == answer);
+  EXPECT_EQ(status, StreamStatus::kEnd);
+  co_await pair.client.Close(Soon());
+  co_await gate.Close();
+}
+
+TEST(TlsContractTest, AnEndOfTheOutputIsNoneOfTheInput) { RunContract(1, &EndsHalf, nullptr); }
+
+Task<void> BeginsBehindAHeader(void*) {
+  Pair pair = co_await MakePair();
+  Results results;
+  Gate gate;
+  pair.client.Write("header");
+  gate.Spawn(ClientHandshake(&pair.client, Client({}), ToMx(), &results.client));
+  // Both have come together.
+  while (pair.server.input().size() <= 6) {
+    EXPECT_EQ(co_await pair.server.Receive(Soon()), StreamStatus::kOk);
+    if (pair.server.input() == "header") break;
+  }
+  pair.server.Consume(6);
+  results.server = co_await pair.server.StartImplicitTls(Server({}), Soon());
+  co_await gate.Close();
+  EXPECT_TRUE(results.client.ok()) << results.client.problem;
+  EXPECT_TRUE(results.server.ok()) << results.server.problem;
+  co_await Converse(pair);
+}
+
+TEST(TlsContractTest, TlsMayBeginBehindWhatAProxySaid) {
+  RunContract(1, &BeginsBehindAHeader, nullptr);
+}
+
+Task<void> RefusesUnknownNames(void*) {
+  TlsServerOptions options{.identities = {Wildcard()}, .unknown_name = TlsUnknownName::kRefused};
+  options.identities.front().shown_for = {"*.example.net", "other.example.com"};
+  const Context server = Server(options);
+  struct {
+    std::string name;
+    bool known;
+  } const cases[] = {{"a.example.net", true},
+                     {"A.Example.NET", true},
+                     {"example.net", false},  // the certificate's, and not what it is shown for
+                     {"mx.example.org", false},
+                     {"", false}};
+  for (const auto& one : cases) {
+    Pair pair = co_await MakePair();
+    const Results results = co_await Shake(pair, server, Client({}),
+                                           {.server_name = one.name, .trust = TlsTrust::kAnybody});
+    EXPECT_EQ(results.server.ok(), one.known) << one.name;
+    EXPECT_EQ(results.client.ok(), one.known) << one.name;
+    if (!one.known) {
+      EXPECT_NE(results.client.problem.find("UNRECOGNIZED_NAME"), std::string::npos)
+          << results.client.problem;
+    }
+  }
+}
+
+TEST(TlsContractTest, AnUnknownNameIsRefusedWhereItIsToBe) {
+  RunContract(1, &RefusesUnknownNames, nullptr);
+}
+
 }  // namespace
 }  // namespace ringmail::io

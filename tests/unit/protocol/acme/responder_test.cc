@@ -51,7 +51,7 @@ struct Scene {
       Responder responder(
           {.answers = std::make_shared<const std::vector<ChallengeAnswer>>(1, answer),
            .tls = *server});
-      responder.Listen(std::move(listeners->front()), self.tls);
+      responder.Listen(std::move(listeners->front()), {.tls = self.tls, .proxies = {}});
       std::vector<io::Stream> idle;
       for (size_t i = 0; i < self.idle_clients; ++i) {
         io::ConnectResult one = co_await io::Connect(at, {}, io::Now() + seconds(5));

@@ -25,6 +25,7 @@ struct Client {
   std::vector<std::string> pieces;
   Nanoseconds start{0}, pause{0};
   bool implicit_tls = false;
+  std::string header = {};       // in front of everything
   Nanoseconds deaf{0};           // takes nothing of what is sent, for so long
   size_t tls_before = SIZE_MAX;  // the piece before which TLS begins
   std::string heard;
@@ -103,6 +104,7 @@ class Pop3ServiceTest : public testing::Test {
         co_await io::Connect({.ip = test->server_.ip(), .port = 110}, {}, io::Now() + seconds(10));
     CHECK(result.status == io::StreamStatus::kOk);
     io::Stream stream = std::move(result.stream);
+    stream.Write(client->header);
     if (client->implicit_tls) co_await BeginTls(&stream);
     for (size_t i = 0; !client->ended && i <= client->pieces.size(); ++i) {
       if (i > 0) {
@@ -347,6 +349,68 @@ TEST_F(Pop3ServiceTest, DeletesNothingForAClientThatIsGone) {
   world_.RunFor(seconds(30));
   EXPECT_EQ(services_[0]->session_count(), 0u);
   EXPECT_EQ(house_.messages("ann"), 3u);
+}
+
+// --- Behind a proxy
+
+constexpr std::string_view kHeader = "PROXY TCP4 192.0.2.7 198.51.100.2 1234 110\r\n";
+
+TEST_F(Pop3ServiceTest, AClientBehindAProxyIsWhoTheHeaderSaysAlsoForTheLimitOfItsNetwork) {
+  listener_options_.proxies = {*IpNetwork::Parse("10.0.0.0/8")};
+  options_.sessions_per_network_max = 1;
+  house_.home = ShardIndex(1);
+  Start();
+  Client first{.pieces = {Login(""), "QUIT\r\n"}, .pause = seconds(3)};
+  first.header = kHeader;
+  Client second{.pieces = {"CAPA\r\n"}, .start = seconds(1)};
+  second.header = kHeader;
+  Client other{.pieces = {"QUIT\r\n"}, .start = seconds(1)};
+  other.header = "PROXY TCP4 192.0.2.8 198.51.100.2 1234 110\r\n";
+  Run({&first, &second, &other});
+  EXPECT_NE(first.heard.find("+OK 3 messages"), std::string::npos) << first.heard;
+  EXPECT_EQ(second.heard,
+            "-ERR [SYS/TEMP] Too many sessions from your network; try again later\r\n");
+  EXPECT_EQ(other.heard, "+OK ringmail ready\r\n+OK Goodbye\r\n");
+  EXPECT_NE(server_.log().find("client=192.0.2.7"), std::string::npos) << server_.log();
+}
+
+TEST_F(Pop3ServiceTest, AProxysHeaderComesBeforeImplicitTls) {
+  HaveCertificate(ListenerTls::kImplicit);
+  listener_options_.proxies = {*IpNetwork::Parse("10.0.0.0/8")};
+  Start();
+  Client client{.pieces = {"QUIT\r\n"}, .implicit_tls = true, .header = std::string(kHeader)};
+  Run({&client});
+  EXPECT_EQ(client.heard, "+OK ringmail ready\r\n+OK Goodbye\r\n");
+}
+
+TEST_F(Pop3ServiceTest, AProxyThatSaysNothingHearsNothing) {
+  listener_options_.proxies = {*IpNetwork::Parse("10.0.0.0/8")};
+  Start();
+  Client client{.pieces = {"CAPA\r\n"}};
+  Run({&client});
+  EXPECT_EQ(client.heard, "");
+  EXPECT_TRUE(client.ended);
+  EXPECT_NE(server_.log().find("the PROXY header is missing"), std::string::npos) << server_.log();
+}
+
+TEST_F(Pop3ServiceTest, AHeaderFromWhoIsNoProxyIsAnUnknownCommand) {
+  listener_options_.proxies = {*IpNetwork::Parse("192.0.2.0/24")};
+  Start();
+  Client client{.pieces = {"QUIT\r\n"}, .header = std::string(kHeader)};
+  Run({&client});
+  EXPECT_TRUE(client.heard.starts_with("+OK ringmail ready\r\n-ERR")) << client.heard;
+}
+
+TEST_F(Pop3ServiceTest, AStopDoesNotWaitForAHeader) {
+  listener_options_.proxies = {*IpNetwork::Parse("10.0.0.0/8")};
+  Start();
+  Client client{.pieces = {""}, .header = "PROXY TC"};
+  Begin({&client});
+  world_.RunFor(seconds(1));
+  server_.Send(io::Signal::kTerminate);
+  ASSERT_TRUE(world_.RunUntil([this] { return stopped_ == 2; }, seconds(2)));
+  world_.RunFor(seconds(10));
+  EXPECT_EQ(client.heard, "");
 }
 
 }  // namespace

@@ -86,6 +86,31 @@ TEST_F(SmtpServiceTest, HoldsNoNetworkThatIsTrustedToThatLimit) {
   EXPECT_TRUE(second.answers.at(0).starts_with("220 "));
 }
 
+// What a proxy says is whom the door hears of, and whom the limits are for.
+TEST_F(SmtpServiceTest, AClientBehindAProxyIsWhoTheHeaderSays) {
+  options.sessions_per_network_max = 1;
+  listener_options.proxies = {*IpNetwork::Parse("10.0.0.0/8")};
+  StartServer();
+  const std::string header = "PROXY TCP4 192.0.2.7 198.51.100.2 1234 25\r\n";
+  ClientScript first, second, other, none;
+  first.pieces = {header, "EHLO c\r\n", kGroup, "x\r\n.\r\n"};
+  second.start = seconds(3);
+  second.pieces = {header};
+  other.start = seconds(3);
+  other.pieces = {"PROXY TCP6 2001:db8::1 2001:db8::2 1 25\r\nEHLO c\r\n"};
+  none.pieces = {"EHLO c\r\n"};
+  first.pause = seconds(1);
+  RunClients({&first, &second, &other, &none});
+  ASSERT_EQ(Record().messages.size(), 1u);
+  EXPECT_EQ(Record().messages[0].client.ToString(), "192.0.2.7");
+  EXPECT_TRUE(first.answers.at(0).empty()) << "nothing is said before the header";
+  EXPECT_TRUE(first.answers.at(1).starts_with("220 "));
+  EXPECT_TRUE(second.answers.at(1).starts_with("421 ")) << second.answers[1];
+  EXPECT_TRUE(other.answers.at(1).starts_with("220 ")) << other.answers[1];
+  EXPECT_TRUE(none.ended);
+  EXPECT_EQ(none.answers.at(1), "");
+}
+
 TEST_F(SmtpServiceTest, TellsAnIdleSessionThatItStopsAndLetsAMessageThatIsUnderWayFinish) {
   StartServer();
   ClientScript idle, begun, sending;

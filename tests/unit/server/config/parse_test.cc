@@ -654,5 +654,122 @@ TEST(ParseConfig, AnAccountsRatesAreSharedOutAmongTheShards) {
   EXPECT_EQ(DoorOptions(read.config, 3).submission.limits, (agent::SubmissionLimits{4, 0, 1, 3}));
 }
 
+// --- Proxies and tunnels
+
+TEST(ConfigTest, AListenerKnowsItsProxies) {
+  const ConfigResult result = Parse(
+      "[[listener]]\naddress = \"0.0.0.0:25\"\nproxy_protocol = [\"10.0.0.0/8\", "
+      "\"2001:db8::/32\"]\n[[listener]]\naddress = \"0.0.0.0:995\"\nprotocol = \"pop3\"\n"
+      "proxy_protocol = [\"192.0.2.1\"]\n");
+  ASSERT_TRUE(result.ok()) << FormatDiagnostics("f", result.diagnostics);
+  EXPECT_EQ(result.config.listeners[0].options.proxies.size(), 2u);
+  EXPECT_EQ(Pop3Listener(result.config.listeners[1]).proxies.size(), 1u);
+}
+
+TEST(ConfigTest, NobodyIsAProxyForTheWholeInternet) {
+  for (const std::string_view network : {"0.0.0.0/0", "::/0"}) {
+    EXPECT_NE(FormatDiagnostics("f", Parse("[[listener]]\naddress = \"0.0.0.0:25\"\n"
+                                           "proxy_protocol = [\"" +
+                                           std::string(network) + "\"]\n")
+                                         .diagnostics)
+                  .find("is the whole Internet"),
+              std::string::npos);
+  }
+}
+
+constexpr std::string_view kTunnels = R"(
+[[tunnel]]
+address = "0.0.0.0:443"
+name = "web"
+connect = "unix:/run/web.sock"
+alpn = ["h2", "http/1.1"]
+send_proxy = "v2"
+idle_timeout = "1h"
+[[tunnel.server]]
+names = ["WWW.example.net", "*.shop.example.net"]
+connect = "127.0.0.1:8080"
+certificate = "/a.pem"
+private_key = "/a.key"
+[[tunnel]]
+address = "unix:/run/smtps.sock"
+mode = "unwrap"
+connect = "192.0.2.7:465"
+server_name = "smtp.example.net"
+)";
+
+TEST(ConfigTest, ATunnelIsAListenerWithATarget) {
+  const ConfigResult result = Parse(std::string(kTunnels));
+  ASSERT_TRUE(result.ok()) << FormatDiagnostics("f", result.diagnostics);
+  ASSERT_EQ(result.config.tunnels.size(), 2u);
+  const TunnelConfig& web = result.config.tunnels[0];
+  EXPECT_EQ(web.options.target.unix_path, "/run/web.sock");
+  EXPECT_EQ(web.options.send_proxy, tunnel::SendProxy::kV2);
+  EXPECT_EQ(web.options.idle_timeout, std::chrono::hours(1));
+  EXPECT_EQ(web.alpn, (std::vector<std::string>{"h2", "http/1.1"}));
+  ASSERT_EQ(web.servers.size(), 1u);
+  EXPECT_EQ(web.servers[0].route.names,
+            (std::vector<std::string>{"www.example.net", "*.shop.example.net"}));
+  EXPECT_EQ(web.servers[0].certificate.certificate.path, "/a.pem");
+  EXPECT_EQ(web.servers[0].certificate.certificate.line, 12u);
+  EXPECT_EQ(result.config.tunnels[1].options.mode, tunnel::TunnelMode::kUnwrap);
+  const std::vector<ListenerConfig> listeners = ListenersOf(result.config);
+  ASSERT_EQ(listeners.size(), result.config.listeners.size() + 2);
+  EXPECT_EQ(listeners.back().endpoint.unix_path, "/run/smtps.sock");
+  EXPECT_TRUE(listeners.back().tunnel.has_value());
+}
+
+TEST(ConfigTest, ATunnelThatCouldNotWorkIsRefused) {
+  const struct {
+    std::string_view text, said;
+  } cases[] = {
+      {"connect = \"127.0.0.1:80\"", "[[tunnel]] has no address"},
+      {"address = \"0.0.0.0:443\"", "[[tunnel]] has no connect"},
+      {"address = \"x\"\nconnect = \"127.0.0.1:80\"", "is no address: write"},
+      {"address = \"0.0.0.0:443\"\nconnect = \"host:80\"", "is no address: write"},
+      {"address = \"0.0.0.0:443\"\nconnect = \"127.0.0.1:80\"\nverify = false",
+       "verify is for mode = \"unwrap\""},
+      {"address = \"0.0.0.0:443\"\nconnect = \"127.0.0.1:80\"\nmode = \"unwrap\"",
+       "has no server_name"},
+      {"address = \"0.0.0.0:443\"\nconnect = \"127.0.0.1:80\"\nmode = \"unwrap\"\n"
+       "verify = false\nclient_names = [\"x\"]",
+       "client_names is for mode = \"wrap\""},
+      {"address = \"0.0.0.0:443\"\nconnect = \"127.0.0.1:80\"\nclient_names = [\"x\"]",
+       "client_names needs client_certificates"},
+      {"address = \"0.0.0.0:443\"\nconnect = \"127.0.0.1:80\"\n"
+       "client_certificates = \"require\"",
+       "client_certificates needs authorities"},
+      {"address = \"0.0.0.0:443\"\nconnect = \"127.0.0.1:80\"\ncertificate = \"/a.pem\"",
+       "private_key is missing"},
+      {"address = \"0.0.0.0:443\"\nserver = 5", "tunnel.server: write [[tunnel.server]]"},
+      {"address = \"0.0.0.0:443\"\nserver = [5]", "tunnel.server must hold tables"},
+      {"address = \"0.0.0.0:443\"\n[[tunnel.server]]\nnames = [\"a.b\"]",
+       "[[tunnel.server]] connect is missing"},
+      {"address = \"0.0.0.0:443\"\n[[tunnel.server]]\nnames = [\"a b\"]\nconnect = \"[::1]:1\"",
+       "is no name: write"},
+      {"address = \"0.0.0.0:443\"\nconnect = \"127.0.0.1:80\"\nsend_proxy = \"v3\"",
+       "must be one of \"none\", \"v1\", \"v2\""},
+  };
+  for (const auto& one : cases) {
+    const ConfigResult result =
+        Parse(std::string(kSmallest) + "[[tunnel]]\n" + std::string(one.text) + "\n");
+    EXPECT_FALSE(result.ok()) << one.text;
+    EXPECT_NE(FormatDiagnostics("f", result.diagnostics).find(one.said), std::string::npos)
+        << one.text << "\n"
+        << FormatDiagnostics("f", result.diagnostics);
+  }
+}
+
+TEST(ConfigTest, TwoMayNotListenAtOneAddress) {
+  const ConfigResult result = Parse(
+      "[[listener]]\naddress = \"0.0.0.0:25\"\n[[tunnel]]\naddress = \"0.0.0.0:25\"\n"
+      "connect = \"127.0.0.1:80\"\n");
+  EXPECT_NE(FormatDiagnostics("f", result.diagnostics).find("is there twice"), std::string::npos);
+}
+
+TEST(ConfigTest, ASectionOfASectionIsNoneOfTheFile) {
+  const ConfigResult result = Parse(std::string(kSmallest) + "[[\"tunnel.server\"]]\nnames = []\n");
+  EXPECT_NE(FormatDiagnostics("f", result.diagnostics).find("unknown key"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace ringmail::server

@@ -54,6 +54,20 @@ TEST(CapacityTest, WhatWasConfiguredAndDoesNotFitIsAnErrorThatSaysHowMuchWould) 
   EXPECT_TRUE(PlanCapacity(config, 1, 6408).enough);
 }
 
+TEST(CapacityTest, ATunnelHasTwoForEachConnectionAndAtMostHalfOfAll) {
+  Config config;
+  config.tunnels.emplace_back().options.connections_max = 1000;
+  const Capacity without = PlanCapacity(Config{}, 1, 1'000'000);
+  const Capacity with = PlanCapacity(config, 1, 1'000'000);
+  EXPECT_EQ(with.sessions_per_shard, without.sessions_per_shard);
+  EXPECT_EQ(with.connections_per_shard, without.connections_per_shard + 2000);
+  config.tunnels.front().options.connections_max = 1'000'000;
+  const Capacity full = PlanCapacity(config, 1, 20'384);
+  EXPECT_TRUE(full.enough);
+  EXPECT_EQ(full.connections_per_shard, 20'000u);
+  EXPECT_EQ(full.sessions_per_shard, 10'000u - 1024);
+}
+
 TEST(CapacityTest, WithHardlyAnyDescriptorsItDoesNotStart) {
   EXPECT_FALSE(PlanCapacity(Config{}, 4, 256).enough);
   EXPECT_FALSE(PlanCapacity(Config{}, 1, 400).enough);
