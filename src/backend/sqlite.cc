@@ -62,7 +62,7 @@ class Connection {
   }
 
   const SqliteOptions options_;
-  PasswdStamp stamp_;
+  io::FileStamp stamp_;
   // The statement goes before the data base that it is of.
   Database database_;
   Statement statement_;

@@ -26,6 +26,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "ringmail/backend/account_backend.h"
 #include "ringmail/base/status.h"
+#include "ringmail/io/process.h"
 
 namespace ringmail::backend {
 
@@ -48,12 +49,7 @@ class PasswdTable {
   absl::flat_hash_map<std::string, BackendAccount> accounts_;
 };
 
-// What tells one state of a file from another.
-struct PasswdStamp {
-  uint64_t device = 0, inode = 0, bytes = 0;
-  int64_t modified_ns = 0;
-  friend bool operator==(const PasswdStamp&, const PasswdStamp&) = default;
-};
+using PasswdStamp = io::FileStamp;
 
 // Ways to the file; called on the blocking pool.
 struct PasswdReader {

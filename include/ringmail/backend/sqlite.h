@@ -15,8 +15,8 @@
 #include <string>
 
 #include "ringmail/backend/account_backend.h"
-#include "ringmail/backend/passwd_file.h"
 #include "ringmail/base/status.h"
+#include "ringmail/io/process.h"
 
 namespace ringmail::backend {
 
@@ -29,7 +29,7 @@ struct SqliteOptions {
   std::string query;
   std::string default_scheme;
   // Tells whether the file is still the one that was opened.
-  StatusOr<PasswdStamp> (*stamp)(const std::string& path) = nullptr;
+  StatusOr<io::FileStamp> (*stamp)(const std::string& path) = nullptr;
 };
 
 // Opens the data base and prepares the query: what is wrong, in SQLite's words. Blocks.

@@ -45,7 +45,11 @@ Next RunRcpt(Session& session, std::string_view argument) {
   while (next == Next::kAsk) {
     co_await transaction().mail().Ask();
     const std::string argument = std::move(transaction().asked_argument);
+    // For the log line of a refusal.
+    const std::string line = "RCPT " + argument;
+    line_ = line;
     next = RunRcpt(*this, argument);
+    line_ = {};
   }
   co_return AfterCommand(next);
 }

@@ -20,6 +20,7 @@
 #include "ringmail/protocol/smtp.h"
 #include "ringmail/protocol/smtp_client.h"
 #include "ringmail/storage/store.h"
+#include "server/config/backend.h"
 
 namespace ringmail::server {
 
@@ -75,6 +76,8 @@ struct Config {
   std::vector<ListenerConfig> listeners;
   agent::RelayPolicy relay;
   storage::DirectoryOptions directory;
+  // In the order of the file, which is the order in which they are asked.
+  std::vector<BackendConfig> backends;
   agent::DeliveryOptions delivery;
   agent::Disclosure disclosure = agent::Disclosure::kNobody;
   agent::MailLimits mail;

@@ -7,6 +7,7 @@
 #include "ringmail/io/shard.h"
 #include "ringmail/message/path.h"
 #include "server/config/authentication_keys.h"
+#include "server/config/backend_keys.h"
 
 namespace ringmail::server {
 namespace {
@@ -762,6 +763,7 @@ constexpr Section kSections[] = {
     {.name = "listener", .array = true, .keys = kListener},
     {.name = "domain", .array = true, .keys = kDomain},
     {.name = "directory", .keys = kDirectory},
+    {.name = "backend", .array = true, .keys = kBackend},
     {.name = "delivery", .keys = kDelivery},
     {.name = "relay", .keys = kRelay},
     {.name = "route", .array = true, .keys = kRoute},

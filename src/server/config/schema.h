@@ -38,6 +38,7 @@ struct Target {
   ListenerConfig* listener = nullptr;  // the [[listener]], [[route]] or [[certificate]] being read
   agent::Route* route = nullptr;
   CertificateConfig* certificate = nullptr;  // of [tls] or [[certificate]]
+  BackendConfig* backend = nullptr;
 };
 
 struct Key {
