@@ -256,5 +256,239 @@ class Sqlite(BackendCase):
             self.assertIn(fault, done.stderr.decode())
 
 
+def find(name, *folders):
+    """A program of Debian's that is not on everybody's path."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", *map(str, folders)]))
+
+
+def some_user():
+    """Servers that refuse to run as root run as this."""
+    return {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+class ProcessCase(BackendCase):
+    PROCESS = Path(PROGRAM).parent / "ringmail-backend"
+
+    def setUp(self):
+        super().setUp()
+        if not self.PROCESS.exists():
+            self.skipTest("ringmail-backend was not built")
+        os.chmod(self.dir, 0o755)
+        self.room = self.dir / "service"
+        self.room.mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(self.room, "nobody", "nogroup")
+
+    def processes(self):
+        """Those of ringmail-backend that this test's server has started."""
+        found = []
+        for one in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(one / "exe") != str(self.PROCESS):
+                    continue
+                parent = int((one / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                found.append((int(one.name), parent))
+            except OSError:
+                continue
+        watchers = [number for number, parent in found if parent == self.server.pid]
+        return watchers, [number for number, parent in found if parent in watchers]
+
+    def check_process(self):
+        """One that is killed is started again; none outlives the server."""
+        watchers, workers = self.processes()
+        self.assertEqual((len(watchers), len(workers)), (1, 1))
+        os.kill(workers[0], signal.SIGKILL)
+        eventually(lambda: self.rcpt(self.KNOWN) == (250, "2.1.5"), "another answers")
+        self.assertNotEqual(self.processes()[1], workers)
+        self.stop(self.server)
+        eventually(lambda: not any(Path(f"/proc/{number}").exists() for number in watchers), "they are gone")
+
+
+class Postgresql(ProcessCase):
+    QUERY = "SELECT password, quota, forward FROM users WHERE name = :local_part AND domain = :domain::varchar"
+
+    def setUp(self):
+        super().setUp()
+        versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+        self.initdb, self.postgres = find("initdb", *versions), find("postgres", *versions)
+        if not self.initdb or not self.postgres:
+            self.skipTest("PostgreSQL is not installed")
+        self.data = self.room / "data"
+        subprocess.run([self.initdb, "-D", self.data, "-U", "nobody", "--auth=trust", "--no-sync", "-E", "UTF8"],
+                       check=True, capture_output=True, cwd=self.room, **some_user())
+        self.start_postgresql()
+        self.sql("CREATE TABLE users (name varchar, domain varchar, password varchar, quota bigint, forward varchar);"
+                 f"INSERT INTO users VALUES ('bob', 'example.org', '{{SHA512-CRYPT}}{crypt('pencil')}', 1048576, NULL),"
+                 "('both', 'example.org', NULL, NULL, 'bob@example.org')")
+
+    def start_postgresql(self):
+        self.service = subprocess.Popen(
+            [self.postgres, "-D", self.data, "-k", self.room, "-c", "listen_addresses=", "-c", "fsync=off"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.room, **some_user())
+        self.addCleanup(self.stop_postgresql)
+        eventually(lambda: self.psql("SELECT 1").returncode == 0, "PostgreSQL answers")
+
+    def stop_postgresql(self):
+        if self.service.poll() is None:
+            self.service.send_signal(signal.SIGQUIT)
+        self.service.wait(WAIT_SECONDS)
+
+    def psql(self, text):
+        return subprocess.run([find("psql"), "-h", self.room, "-U", "nobody", "-d", "postgres", "-v", "ON_ERROR_STOP=1",
+                               "-c", text], capture_output=True)
+
+    def sql(self, text):
+        done = self.psql(text)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def begin_postgresql(self):
+        self.begin(f'kind = "postgresql"\nuri = "host={self.room} user=nobody dbname=postgres"\nquery = "{self.QUERY}"')
+        eventually(lambda: self.rcpt(self.KNOWN)[0] == 250, "the process is there")
+
+    def test_people(self):
+        self.begin_postgresql()
+        self.check_people()
+        self.assertRegex(self.exported(), r"(?m)^account bob@example\.org .*quota=1MiB")
+        self.assertEqual(self.rcpt("bob' OR 'a'='a"), (501, "5.1.3"))
+        self.assertEqual(self.rcpt("o'hara"), (550, "5.1.1"))
+        before = len(self.messages("bob", "pencil"))
+        self.deliver("both")
+        eventually(lambda: len(self.messages("bob", "pencil")) == before + 1, "it is sent on")
+
+    def test_a_server_that_is_away_puts_everybody_off(self):
+        self.begin_postgresql()
+        self.check_outage(self.stop_postgresql, self.start_postgresql)
+        self.check_process()
+
+    def test_a_query_that_waits_ends_at_the_deadline(self):
+        self.begin_postgresql()
+        locker = subprocess.Popen([find("psql"), "-h", self.room, "-U", "nobody", "-d", "postgres"], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE)
+        self.addCleanup(locker.wait, WAIT_SECONDS)
+        self.addCleanup(locker.stdout.close)
+
+        def lock():
+            locker.stdin.write(b"BEGIN; LOCK TABLE users; SELECT 'locked';\n")
+            locker.stdin.flush()
+            while b"locked" not in locker.stdout.readline():
+                pass
+        self.check_outage(lock, locker.stdin.close)
+
+
+class Ldap(ProcessCase):
+    def setUp(self):
+        super().setUp()
+        self.slapd = find("slapd")
+        if not self.slapd or not find("ldapadd"):
+            self.skipTest("slapd and ldap-utils are not installed")
+        (self.room / "db").mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(self.room / "db", "nobody", "nogroup")
+        self.conf = self.room / "slapd.conf"
+        self.conf.write_text(f"""
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile {self.room}/pid
+database mdb
+suffix "dc=example,dc=org"
+rootdn "cn=admin,dc=example,dc=org"
+rootpw secret
+directory {self.room}/db
+access to attrs=userPassword by anonymous auth by * none
+access to * by dn.exact="cn=reader,dc=example,dc=org" read by anonymous auth by * none
+""")
+        self.uri = "ldapi://" + str(self.room / "ldapi").replace("/", "%2F")
+        self.start_slapd()
+        person = "dn: uid={0},dc=example,dc=org\nobjectClass: inetOrgPerson\nuid: {0}\ncn: {0}\nsn: {0}\n" \
+                 "mail: {0}@example.org\nuserPassword: {1}\n{2}\n"
+        self.add("dn: dc=example,dc=org\nobjectClass: dcObject\nobjectClass: organization\no: e\ndc: example\n\n"
+                 "dn: cn=reader,dc=example,dc=org\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\n"
+                 "cn: reader\nuserPassword: readers\n\n" +
+                 person.format("bob", "pencil", "") + person.format("both", "x", "description: bob@example.org\n"))
+        (self.dir / "secret").write_text("readers\n")
+        os.chmod(self.dir / "secret", 0o644)
+
+    def start_slapd(self):
+        command = [self.slapd, "-f", self.conf, "-h", self.uri, "-d", "0"]
+        self.service = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.room,
+                                        **some_user())
+        self.addCleanup(self.stop_slapd)
+        eventually(lambda: subprocess.run([find("ldapwhoami"), "-x", "-H", self.uri], capture_output=True).returncode == 0,
+                   "slapd answers")
+
+    def stop_slapd(self):
+        if self.service.poll() is None:
+            self.service.terminate()
+        self.service.wait(WAIT_SECONDS)
+
+    def add(self, text):
+        done = subprocess.run([find("ldapadd"), "-x", "-H", self.uri, "-D", "cn=admin,dc=example,dc=org", "-w", "secret"],
+                              input=text.encode(), capture_output=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def begin_ldap(self):
+        self.begin(f"""kind = "ldap"
+uri = "{self.uri}"
+bind_dn = "cn=reader,dc=example,dc=org"
+secret_file = "{self.dir}/secret"
+base = "dc=example,dc=org"
+filter = "(&(objectClass=inetOrgPerson)(mail={{address}}))"
+forward_attribute = "description"
+""")
+        eventually(lambda: self.rcpt(self.KNOWN)[0] == 250, "the process is there")
+
+    def test_people_prove_themselves_by_a_bind(self):
+        self.begin_ldap()
+        self.check_people()
+        self.assertEqual(self.rcpt("*"), (550, "5.1.1"))
+        before = len(self.messages("bob", "pencil"))
+        self.deliver("both")
+        eventually(lambda: len(self.messages("bob", "pencil")) == before + 1, "it is sent on")
+
+    def test_a_server_that_is_away_puts_everybody_off(self):
+        self.begin_ldap()
+        self.check_outage(self.stop_slapd, self.start_slapd)
+        self.check_process()
+
+
+@unittest.skipUnless(os.geteuid() == 0, "PAM reads its services from /etc/pam.d, which only root may write to")
+class Pam(ProcessCase):
+    # Of the system's own users one that is nobody.
+    KNOWN = "games"
+
+    def setUp(self):
+        super().setUp()
+        try:
+            pwd.getpwnam(self.KNOWN)
+        except KeyError:
+            self.skipTest(f"there is no user {self.KNOWN}")
+        self.passwords, self.script = self.dir / "pencil", self.dir / "check"
+        self.passwords.write_text("pencil")
+        self.script.write_text(f'#!/bin/sh\n[ "$(tr -d \'\\0\')" = "$(cat {self.passwords})" ]\n')
+        os.chmod(self.script, 0o755)
+        self.service_name = f"ringmail-e2e-{os.getpid()}"
+        self.service = Path("/etc/pam.d") / self.service_name
+        self.addCleanup(self.service.unlink, missing_ok=True)
+        self.install()
+
+    def install(self):
+        self.service.write_text(f"auth [success=1 default=ignore] pam_exec.so expose_authtok quiet {self.script}\n"
+                                "auth requisite pam_deny.so\nauth required pam_permit.so\naccount required pam_permit.so\n")
+
+    def test_people_of_the_system(self):
+        self.begin(f'kind = "pam"\nservice = "{self.service_name}"')
+        eventually(lambda: self.rcpt(self.KNOWN)[0] == 250, "the process is there")
+        self.check_people()
+        # Who is there is known without PAM; the password is not.
+        self.service.write_text("auth required pam_that_is_not_there.so\n")
+        self.assertRegex(self.log_in(self.KNOWN, self.PASSWORD), r"^-ERR \[SYS/TEMP\]")
+        self.install()
+        self.assertEqual(self.log_in(self.KNOWN, self.PASSWORD), "")
+        self.check_process()
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=1)
