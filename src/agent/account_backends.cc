@@ -216,7 +216,8 @@ io::Task<void> Backends::RunQuestion(Source* source, std::string address) {
   if (answer.kind == BackendAnswer::Kind::kFound && !stopping_) {
     const Status made = co_await Provision(*source, address, answer.account);
     if (!made.ok()) {
-      answer = {.account = {}, .why = "no account could be made: " + std::string(Std(made.message()))};
+      answer = {.account = {},
+                .why = "no account could be made: " + std::string(Std(made.message()))};
     }
   }
   if (answer.kind != BackendAnswer::Kind::kUnavailable) {
@@ -348,8 +349,8 @@ io::Task<BackendFinding> Backends::Find(std::string address, BackendFreshness fr
 
 io::Task<void> Backends::RunVerify(Source* source, std::string address, codec::Secret password,
                                    MonotonicTime deadline, VerifyWaiter* waiter) {
-  waiter->verdict = co_await source->backend->Verify(BackendQuestion::Of(address),
-                                                     std::move(password), deadline);
+  waiter->verdict =
+      co_await source->backend->Verify(BackendQuestion::Of(address), std::move(password), deadline);
   source->metrics.open.Set(--source->open);
   if (waiter->gone) {
     delete waiter;
@@ -372,8 +373,8 @@ io::Task<BackendVerdict::Kind> Backends::Verify(std::string address, codec::Secr
   if (verifier == nullptr) co_return BackendVerdict::Kind::kMismatch;
   Source& source = *verifier;
   if (key_.empty()) key_ = MakeKey();
-  const codec::DigestValue digest = codec::Hmac(codec::DigestKind::kSha256, key_,
-                                                {address, std::string_view("\0", 1), password.view()});
+  const codec::DigestValue digest = codec::Hmac(
+      codec::DigestKind::kSha256, key_, {address, std::string_view("\0", 1), password.view()});
   const std::string hash(digest.octets.begin(), digest.octets.begin() + 32);
   if (const auto known = source.passwords.find(address); known != source.passwords.end()) {
     if (known->second.until <= io::Now()) {

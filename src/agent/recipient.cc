@@ -99,8 +99,7 @@ Reply MailTransaction::TakeTargets(const BackendRecipient& asked, std::string_vi
   if (asked.truncated)
     return RefuseRecipient(451, {4, 2, 4},
                            "this alias leads too far; its postmaster must see to it");
-  if (asked.targets.empty())
-    return RefuseRecipient(550, {5, 1, 1}, "this alias leads to nobody");
+  if (asked.targets.empty()) return RefuseRecipient(550, {5, 1, 1}, "this alias leads to nobody");
   if (envelope_.recipients.size() + asked.targets.size() > kExpandedRecipientsMax)
     return RefuseRecipient(452, {4, 5, 3}, "Too many recipients in one transaction");
   for (const std::string& path : asked.targets) {

@@ -96,7 +96,8 @@ bool TakeExtra(std::string_view field, uint32_t line, BackendAccount& account, P
     passed.Note(line, "nopassword is not obeyed: such an account cannot log in here");
     return true;
   }
-  passed.Note(line, fmt::format("extra field '{}' means nothing here", field.substr(0, field.find('='))));
+  passed.Note(line,
+              fmt::format("extra field '{}' means nothing here", field.substr(0, field.find('='))));
   return true;
 }
 

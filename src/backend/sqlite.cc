@@ -32,9 +32,8 @@ using Database = std::unique_ptr<sqlite3, CloseDatabase>;
 using Statement = std::unique_ptr<sqlite3_stmt, FinishStatement>;
 
 Status Fault(const std::string& path, sqlite3* database, int code) {
-  return absl::UnavailableError(
-      Absl(fmt::format("{}: {}", path,
-                       database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code))));
+  return absl::UnavailableError(Absl(fmt::format(
+      "{}: {}", path, database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code))));
 }
 
 // One connection, used by one thread at a time.
@@ -184,8 +183,7 @@ struct QueryWork {
   bool found = false;
   static void Call(void* context) {
     auto& self = *static_cast<QueryWork*>(context);
-    self.status =
-        self.connection->Query(*self.question, self.busy_ms, self.fields, self.found);
+    self.status = self.connection->Query(*self.question, self.busy_ms, self.fields, self.found);
   }
 };
 

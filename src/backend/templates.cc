@@ -72,8 +72,8 @@ SqlTemplate NumberSqlParameters(std::string_view query) {
     const std::string_view name = query.substr(i + 1, end - i - 1);
     const auto part = std::find(kParts.begin(), kParts.end(), name);
     if (part == kParts.end()) {
-      out.wrong = "has a parameter :" + std::string(name) +
-                  ": there are :address, :local_part and :domain";
+      out.wrong =
+          "has a parameter :" + std::string(name) + ": there are :address, :local_part and :domain";
       return out;
     }
     out.text += '$' + std::to_string(part - kParts.begin() + 1);

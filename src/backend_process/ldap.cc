@@ -111,8 +111,7 @@ void Ldap::Take(LDAPMessage* entry, const std::string& attribute, std::string_vi
   berval** values = ldap_get_values_len(ldap_, entry, attribute.c_str());
   if (values == nullptr) return;
   for (int i = 0; values[i] != nullptr && answer.fields.size() < backend::kWireFieldsMax / 2; ++i) {
-    answer.fields.push_back(
-        {std::string(name), std::string(values[i]->bv_val, values[i]->bv_len)});
+    answer.fields.push_back({std::string(name), std::string(values[i]->bv_val, values[i]->bv_len)});
   }
   ldap_value_free_len(values);
 }

@@ -18,14 +18,13 @@ namespace {
 int Converse(int count, const pam_message** messages, pam_response** responses, void* context) {
   if (count <= 0 || count > PAM_MAX_NUM_MSG) return PAM_CONV_ERR;
   const auto& password = *static_cast<const std::string*>(context);
-  auto* const made = static_cast<pam_response*>(
-      std::calloc(static_cast<size_t>(count), sizeof(pam_response)));
+  auto* const made =
+      static_cast<pam_response*>(std::calloc(static_cast<size_t>(count), sizeof(pam_response)));
   if (made == nullptr) return PAM_BUF_ERR;
   for (int i = 0; i < count; ++i) {
     const int style = messages[i]->msg_style;
     if (style == PAM_PROMPT_ECHO_OFF) made[i].resp = strdup(password.c_str());
-    if (style == PAM_PROMPT_ECHO_ON ||
-        (style == PAM_PROMPT_ECHO_OFF && made[i].resp == nullptr)) {
+    if (style == PAM_PROMPT_ECHO_ON || (style == PAM_PROMPT_ECHO_OFF && made[i].resp == nullptr)) {
       for (int j = 0; j <= i; ++j) std::free(made[j].resp);
       std::free(made);
       return PAM_CONV_ERR;
@@ -42,9 +41,8 @@ class Pam final : public Connection {
   WireMessage Answer(const WireMessage& question) override {
     const std::string user(
         question.Get(configuration_.Get("with_domain").empty() ? "local_part" : "address"));
-    return question.kind == WireKind::kFind
-               ? Find(user)
-               : Verify(user, std::string(question.Get("password")));
+    return question.kind == WireKind::kFind ? Find(user)
+                                            : Verify(user, std::string(question.Get("password")));
   }
 
  private:

@@ -103,8 +103,8 @@ class MailDoor {
     Disclosure disclosure = Disclosure::kNobody;
     // Who lives here. Outlives the door. Null: nobody, no domain is ours.
     const storage::Directory* directory = nullptr;
-    // Who is asked for accounts that the directory does not have by itself. Outlives the door. Null:
-    // nobody.
+    // Who is asked for accounts that the directory does not have by itself. Outlives the door.
+    // Null: nobody.
     AccountBackends* backends = nullptr;
     // Whose mailbox is full. Outlives the door. Null: nobody's.
     const storage::Accounts* accounts = nullptr;
@@ -154,8 +154,8 @@ class MailTransaction {
   // leads to, each once.
   message::Reply Recipient(const message::ParsedPath& path, std::string_view original_recipient,
                            uint8_t notify);
-  // Whether a backend has to be asked first: then Ask, until it has not, and Recipient with the same
-  // path. REQUIRES of Recipient: it has not, or 550 5.1.1 may be said of who is there.
+  // Whether a backend has to be asked first: then Ask, until it has not, and Recipient with the
+  // same path. REQUIRES of Recipient: it has not, or 550 5.1.1 may be said of who is there.
   bool MustAsk(const message::ParsedPath& path);
   // Ends at the backends' deadlines. REQUIRES: MustAsk.
   io::Task<void> Ask();

@@ -156,8 +156,8 @@ AuthenticatorCore::Found AuthenticatorCore::Find(std::string_view name) const {
 }
 
 io::Task<AuthenticatorCore::Found> AuthenticatorCore::FindAnywhere(std::string name,
-                                                                  IpAddress client,
-                                                                  BackendFreshness freshness) {
+                                                                   IpAddress client,
+                                                                   BackendFreshness freshness) {
   Found found = Find(name);
   AccountBackends* const backends = options_.backends;
   if (backends == nullptr || found.address.empty() ||
@@ -189,9 +189,8 @@ io::Task<AuthenticatorCore::Found> AuthenticatorCore::FindAnywhere(std::string n
   found.verify = finding.account.verify;
   found.cached = finding.cached;
   // App passwords are made here; the account's own is the backend's.
-  std::erase_if(found.credentials, [](const Credential& one) {
-    return one.kind != CredentialKind::kAppPassword;
-  });
+  std::erase_if(found.credentials,
+                [](const Credential& one) { return one.kind != CredentialKind::kAppPassword; });
   if (const std::string& stored = finding.account.password; !stored.empty()) {
     const bool scram = credential::StoredScramKeys(stored, codec::DigestKind::kSha256) ||
                        credential::StoredScramKeys(stored, codec::DigestKind::kSha1);
@@ -202,10 +201,10 @@ io::Task<AuthenticatorCore::Found> AuthenticatorCore::FindAnywhere(std::string n
   if (!finding.account.enabled && found.reason == AuthReason::kNone)
     found.reason = AuthReason::kDisabled;
   const auto& networks = finding.account.networks;
-  const bool allowed =
-      !finding.account.restricted ||
-      std::any_of(networks.begin(), networks.end(),
-                  [&client](const IpNetwork& one) { return one.Contains(client); });
+  const bool allowed = !finding.account.restricted || std::any_of(networks.begin(), networks.end(),
+                                                                  [&client](const IpNetwork& one) {
+                                                                    return one.Contains(client);
+                                                                  });
   if (!allowed && found.reason == AuthReason::kNone) found.reason = AuthReason::kClientNetwork;
   co_return found;
 }
@@ -255,8 +254,8 @@ io::Task<CredentialAnswer> AuthenticatorCore::Answer(const CredentialQuestion& q
     co_await AnswerToken(question, trial, answer);
     co_return answer;
   }
-  Found found = co_await FindAnywhere(std::string(question.authentication_id),
-                                      trial.client.address, BackendFreshness::kCached);
+  Found found = co_await FindAnywhere(std::string(question.authentication_id), trial.client.address,
+                                      BackendFreshness::kCached);
   trial.reason = found.reason;
   if (found.reason != AuthReason::kNone) found.credentials.clear();
   answer.account = found.address;
@@ -389,9 +388,8 @@ io::Task<CredentialAnswer> AuthenticatorCore::AnswerPassword(const CredentialQue
   co_return answer;
 }
 
-io::Task<bool> AuthenticatorCore::AskBackend(const CredentialQuestion& question,
-                                             const Found& found, PasswordCheck& check,
-                                             AuthTrial& trial) {
+io::Task<bool> AuthenticatorCore::AskBackend(const CredentialQuestion& question, const Found& found,
+                                             PasswordCheck& check, AuthTrial& trial) {
   using Verdict = backend::BackendVerdict::Kind;
   if (found.verify) {
     const Verdict verdict =
@@ -445,8 +443,8 @@ io::Task<AuthStep> AuthenticatorCore::Apop(std::string_view timestamp, std::stri
   if (!options_.readable_passwords) {
     trial.reason = AuthReason::kNoCredential;
   } else if (Admit(trial)) {
-    Found found = co_await FindAnywhere(std::string(name), client.address,
-                                        BackendFreshness::kCached);
+    Found found =
+        co_await FindAnywhere(std::string(name), client.address, BackendFreshness::kCached);
     trial.reason = found.reason;
     if (trial.reason != AuthReason::kNone) found.credentials.clear();
     bool match = false, readable = false;

@@ -85,11 +85,11 @@ StatusOr<std::string> ReadWholeFile(const std::string& path, size_t bytes_max) {
 StatusOr<FileStamp> StampOfFile(const std::string& path) {
   struct stat found {};
   if (stat(path.c_str(), &found) != 0) return ErrnoStatus(errno, path);
-  return FileStamp{.device = found.st_dev,
-                   .inode = found.st_ino,
-                   .bytes = static_cast<uint64_t>(found.st_size),
-                   .modified_ns = int64_t{found.st_mtim.tv_sec} * 1'000'000'000 +
-                                  found.st_mtim.tv_nsec};
+  return FileStamp{
+      .device = found.st_dev,
+      .inode = found.st_ino,
+      .bytes = static_cast<uint64_t>(found.st_size),
+      .modified_ns = int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec};
 }
 
 std::string ProgramDirectory() {
@@ -119,8 +119,8 @@ StatusOr<Companion> Companion::Start(const std::string& program,
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   pid_t pid;
-  const int error = posix_spawn(&pid, program.c_str(), &actions, &attributes, pointers.data(),
-                                environ);
+  const int error =
+      posix_spawn(&pid, program.c_str(), &actions, &attributes, pointers.data(), environ);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[0]);

@@ -101,9 +101,10 @@ std::vector<std::string> JudgeBackend(const BackendConfig& backend, const std::s
   }
   if (!backend.in_process() &&
       data_dir.size() + backend.options.name.size() + 14 > kSocketPathBytesMax) {
-    wrong.push_back(fmt::format("{} has too long a name for a socket in data_dir: {} octets are "
-                                "the most",
-                                backend.options.name, kSocketPathBytesMax));
+    wrong.push_back(
+        fmt::format("{} has too long a name for a socket in data_dir: {} octets are "
+                    "the most",
+                    backend.options.name, kSocketPathBytesMax));
   }
   return wrong;
 }
@@ -125,9 +126,9 @@ void LoadBackends(ConfigResult& result, StatusOr<std::string> (*read)(const std:
       if (opened.ok()) {
         one.passwd_file = *std::move(opened);
         for (const std::string& warning : one.passwd_file->loaded()->warnings) {
-          result.diagnostics.push_back({Diagnostic::Severity::kWarning, one.line, one.column,
-                                        fmt::format("[[backend]] {}: {}: {}", one.options.name,
-                                                    one.file, warning)});
+          result.diagnostics.push_back(
+              {Diagnostic::Severity::kWarning, one.line, one.column,
+               fmt::format("[[backend]] {}: {}: {}", one.options.name, one.file, warning)});
         }
       }
     } else if (one.kind == BackendKind::kSqlite) {

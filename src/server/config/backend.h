@@ -23,13 +23,13 @@ struct BackendConfig {
   std::string file;  // a passwd-file, or a data base of SQLite
   backend::PasswdFormat format = backend::PasswdFormat::kDovecot;
   std::string default_scheme;
-  std::string query;                            // SQLite, PostgreSQL
-  std::string uri;                              // PostgreSQL, LDAP
-  std::string secret_file;                      // the password for either
-  std::string base, filter, bind_dn;            // LDAP
+  std::string query;                  // SQLite, PostgreSQL
+  std::string uri;                    // PostgreSQL, LDAP
+  std::string secret_file;            // the password for either
+  std::string base, filter, bind_dn;  // LDAP
   std::string password_attribute, quota_attribute, forward_attribute;
   bool start_tls = false;
-  std::string authority_file;  // LDAP: who is believed to have signed its certificate
+  std::string authority_file;        // LDAP: who is believed to have signed its certificate
   std::string service = "ringmail";  // PAM
   bool pam_with_domain = false;      // PAM: names are whole addresses
   std::string program;               // ringmail-backend

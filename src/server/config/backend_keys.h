@@ -12,31 +12,31 @@ namespace ringmail::server {
 
 inline constexpr uint64_t kBackendCacheSecondsMax = 86'400;
 
-#define BACKEND_TEXT(member)                                 \
-  .set = [](const Value& v, Target& t) -> std::string {      \
-    if (v.text.empty()) return "is empty";                   \
+#define BACKEND_TEXT(member)                                    \
+  .set = [](const Value& v, Target& t) -> std::string {         \
+    if (v.text.empty()) return "is empty";                      \
     if (v.text.find('\0') != v.text.npos) return "holds a NUL"; \
-    t.backend->member = v.text;                              \
-    return {};                                               \
+    t.backend->member = v.text;                                 \
+    return {};                                                  \
   }
-#define BACKEND_PATH(member)                                                                     \
-  .set = [](const Value& v, Target& t) -> std::string {                                          \
-    if (!v.text.starts_with('/'))                                                                \
+#define BACKEND_PATH(member)                                                                       \
+  .set = [](const Value& v, Target& t) -> std::string {                                            \
+    if (!v.text.starts_with('/'))                                                                  \
       return "must be an absolute path, so that it means the same wherever the server is started"; \
-    if (v.text.find('\0') != v.text.npos) return "holds a NUL";                                  \
-    t.backend->member = v.text;                                                                  \
-    return {};                                                                                   \
+    if (v.text.find('\0') != v.text.npos) return "holds a NUL";                                    \
+    t.backend->member = v.text;                                                                    \
+    return {};                                                                                     \
   }
-#define BACKEND_SECONDS(member)                                                        \
-  .set = [](const Value& v, Target& t) -> std::string {                                \
-    t.backend->options.member =                                                        \
-        std::chrono::seconds(static_cast<std::chrono::seconds::rep>(v.number));        \
-    return {};                                                                         \
+#define BACKEND_SECONDS(member)                                                 \
+  .set = [](const Value& v, Target& t) -> std::string {                         \
+    t.backend->options.member =                                                 \
+        std::chrono::seconds(static_cast<std::chrono::seconds::rep>(v.number)); \
+    return {};                                                                  \
   }
-#define BACKEND_COUNT(member)                                  \
-  .set = [](const Value& v, Target& t) -> std::string {        \
-    t.backend->member = static_cast<uint32_t>(v.number);       \
-    return {};                                                 \
+#define BACKEND_COUNT(member)                            \
+  .set = [](const Value& v, Target& t) -> std::string {  \
+    t.backend->member = static_cast<uint32_t>(v.number); \
+    return {};                                           \
   }
 
 inline constexpr Key kBackend[] = {
@@ -54,9 +54,9 @@ inline constexpr Key kBackend[] = {
     {.name = "kind",
      .type = KeyType::kText,
      .set = [](const Value& v, Target& t) -> std::string {
-       for (const BackendKind one : {BackendKind::kPasswdFile, BackendKind::kSqlite,
-                                     BackendKind::kPostgresql, BackendKind::kLdap,
-                                     BackendKind::kPam}) {
+       for (const BackendKind one :
+            {BackendKind::kPasswdFile, BackendKind::kSqlite, BackendKind::kPostgresql,
+             BackendKind::kLdap, BackendKind::kPam}) {
          if (BackendKindName(one) == v.text) t.backend->kind = one;
        }
        if (t.backend->kind != BackendKind::kNone) return {};

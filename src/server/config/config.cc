@@ -113,9 +113,10 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& wante
   const auto told = [](const Config& config) {
     std::string all;
     for (const BackendConfig& one : config.backends) {
-      all += backend::EncodeWire(BackendProcessConfig(config, one)) + one.file + one.query +
-             one.default_scheme + one.program +
-             std::to_string(static_cast<int>(one.format) * 1000 + static_cast<int>(one.connections));
+      all +=
+          backend::EncodeWire(BackendProcessConfig(config, one)) + one.file + one.query +
+          one.default_scheme + one.program +
+          std::to_string(static_cast<int>(one.format) * 1000 + static_cast<int>(one.connections));
     }
     return all;
   };

@@ -148,8 +148,8 @@ std::string SetField(AccountEntry& entry, const Word& word, Fields& fields) {
        {"enabled", "quota", "messages", "backend", "credentials", "password", "app", "scram"}) {
     if (word.key == one) return SetAccountField(entry, word, fields);
   }
-  return Unknown(word.key, {"name", "comment", "created", "enabled", "quota", "messages",
-                            "backend", "password", "app", "scram", "credentials"});
+  return Unknown(word.key, {"name", "comment", "created", "enabled", "quota", "messages", "backend",
+                            "password", "app", "scram", "credentials"});
 }
 
 std::string SetField(AliasEntry& entry, const Word& word, Fields&) {
