@@ -454,6 +454,14 @@ forward_attribute = "description"
         self.check_process()
 
 
+class Libraries(ProcessCase):
+    def test_the_server_loads_none_that_brings_another_tls(self):
+        for program, theirs in ((PROGRAM, r"libcrypto\.so\.[13]|libssl\.so\.[13]|libpq|libldap|libpam"),
+                                (self.PROCESS, r"android")):
+            done = subprocess.run(["ldd", program], capture_output=True, check=True)
+            self.assertNotRegex(done.stdout.decode(), theirs)
+
+
 @unittest.skipUnless(os.geteuid() == 0, "PAM reads its services from /etc/pam.d, which only root may write to")
 class Pam(ProcessCase):
     # Of the system's own users one that is nobody.

@@ -121,7 +121,7 @@ bool MailTransaction::MustAsk(const message::ParsedPath& path) {
   return true;
 }
 
-io::Task<void> MailTransaction::Ask() { co_await io::Yield(); }
+io::Task<void> MailTransaction::Ask() { co_return; }
 
 void MailTransaction::BeginContent() { CHECK_GT(envelope_.recipients.size(), 0u); }
 
