@@ -195,9 +195,8 @@ int Run() {
   const int listener = OpenSocket(socket, std::string(configuration.Get("user")), name);
   if (listener < 0) return 1;
   if (!BecomeUser(configuration)) return Say(name, "cannot become the server's user");
-  const int code = Watch(listener, configuration, name);
-  unlink(socket.c_str());
-  return code;
+  // The socket's name stays: by now it may be that of the server's next process.
+  return Watch(listener, configuration, name);
 }
 
 }  // namespace

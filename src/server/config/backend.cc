@@ -1,8 +1,6 @@
 #include "server/config/backend.h"
 
 #include "fmt/format.h"
-#include "ringmail/backend/process_backend.h"
-#include "ringmail/backend/sqlite.h"
 #include "ringmail/backend/templates.h"
 #include "ringmail/base/check.h"
 #include "server/config/config.h"
@@ -113,37 +111,6 @@ std::string BackendSocket(const Config& config, const BackendConfig& backend) {
   return config.data_dir + "/backend-" + backend.options.name + ".sock";
 }
 
-void LoadBackends(ConfigResult& result, StatusOr<std::string> (*read)(const std::string&, size_t),
-                  StatusOr<io::FileStamp> (*stamp)(const std::string&)) {
-  if (!result.ok()) return;
-  for (BackendConfig& one : result.config.backends) {
-    Status status;
-    if (one.kind == BackendKind::kPasswdFile) {
-      auto opened = backend::PasswdFile::Open(
-          {.path = one.file, .format = one.format, .default_scheme = one.default_scheme},
-          {.read = read, .stamp = stamp});
-      status = opened.status();
-      if (opened.ok()) {
-        one.passwd_file = *std::move(opened);
-        for (const std::string& warning : one.passwd_file->loaded()->warnings) {
-          result.diagnostics.push_back(
-              {Diagnostic::Severity::kWarning, one.line, one.column,
-               fmt::format("[[backend]] {}: {}: {}", one.options.name, one.file, warning)});
-        }
-      }
-    } else if (one.kind == BackendKind::kSqlite) {
-      status = backend::CheckSqlite({.path = one.file,
-                                     .query = one.query,
-                                     .default_scheme = one.default_scheme,
-                                     .stamp = stamp});
-    }
-    if (status.ok()) continue;
-    result.diagnostics.push_back(
-        {Diagnostic::Severity::kError, one.line, one.column,
-         fmt::format("[[backend]] {}: {}", one.options.name, Std(status.message()))});
-  }
-}
-
 backend::WireMessage BackendProcessConfig(const Config& config, const BackendConfig& backend) {
   backend::WireMessage out{.kind = backend::WireKind::kConfigure, .fields = {}};
   const auto add = [&out](std::string name, std::string value) {
@@ -170,30 +137,6 @@ backend::WireMessage BackendProcessConfig(const Config& config, const BackendCon
   add("service", backend.service);
   add("with_domain", backend.pam_with_domain ? "1" : "");
   return out;
-}
-
-std::unique_ptr<backend::AccountBackend> MakeBackend(
-    const Config& config, const BackendConfig& backend,
-    StatusOr<io::FileStamp> (*stamp)(const std::string&)) {
-  switch (backend.kind) {
-    case BackendKind::kPasswdFile:
-      CHECK(backend.passwd_file != nullptr);
-      return backend::MakePasswdFileBackend(backend.passwd_file);
-    case BackendKind::kSqlite:
-      return backend::MakeSqliteBackend({.path = backend.file,
-                                         .query = backend.query,
-                                         .default_scheme = backend.default_scheme,
-                                         .stamp = stamp});
-    case BackendKind::kPostgresql:
-    case BackendKind::kLdap:
-    case BackendKind::kPam:
-      return backend::MakeProcessBackend({.socket = BackendSocket(config, backend),
-                                          .default_scheme = backend.default_scheme,
-                                          .connections_max = backend.connections});
-    case BackendKind::kNone:
-      break;
-  }
-  CHECK(false);
 }
 
 }  // namespace ringmail::server
