@@ -43,6 +43,10 @@ Reply MailDoor::Verify(const MailSource& source, std::string_view argument) cons
   if (!mailbox) return later;
   const LocalRecipient judged = JudgeLocalRecipient(*options_.directory, *mailbox);
   if (!judged.local()) return later;
+  if (judged.refusal && judged.resolution.kind == Kind::kUnknown && options_.backends != nullptr &&
+      options_.backends->Covers(mailbox->domain)) {
+    return later;  // a backend may know better: RCPT asks it
+  }
   if (judged.refusal) return *judged.refusal;
   return {250, {2, 1, 5}, Bracketed(judged.resolution.name)};
 }
@@ -55,6 +59,10 @@ Reply MailDoor::Expand(const MailSource& source, std::string_view argument) cons
   if (!mailbox) return unknown;
   const LocalRecipient judged = JudgeLocalRecipient(*options_.directory, *mailbox);
   if (!judged.local()) return unknown;
+  if (judged.refusal && judged.resolution.kind == Kind::kUnknown && options_.backends != nullptr &&
+      options_.backends->Covers(mailbox->domain)) {
+    return {252, {2, 0, 0}, "Not verified; RCPT will tell"};
+  }
   if (judged.refusal) return *judged.refusal;
   if (judged.resolution.kind != Kind::kAlias)
     return {250, {2, 1, 5}, Bracketed(judged.resolution.name)};

@@ -39,29 +39,111 @@ bool MailTransaction::Routable(std::string_view domain) const {
   return !options.routes || ours || options.routes->Find(domain) != nullptr;
 }
 
+MailTransaction::Meant MailTransaction::Means(const ParsedPath& path) const {
+  const MailDoor::Options& options = door_.options_;
+  const Mailbox& mailbox = path.mailbox;
+  Meant out{.forward_path = std::string(path.text), .postmaster = mailbox.domain.empty()};
+  if (options.directory != nullptr && message::IsPostmaster(mailbox.local_part) &&
+      options.directory->IsLocalDomain(mailbox.domain)) {
+    // RFC 5321 §4.5.1: every domain has one, whoever else lives there.
+    const auto kind = options.directory->Resolve(mailbox.local_part, mailbox.domain).kind;
+    out.postmaster |=
+        kind == storage::Resolution::Kind::kUnknown && !options.relay.postmaster.empty();
+  }
+  // RFC 5321 §4.5.1: <postmaster> alone is the postmaster of this host.
+  if (out.postmaster) out.forward_path = options.relay.postmaster;
+  return out;
+}
+
+const BackendRecipient* MailTransaction::AskedOf(const Mailbox& mailbox) const {
+  for (const Asked& one : asked_) {
+    if (one.local_part == mailbox.local_part && one.domain == mailbox.domain) return &one.answer;
+  }
+  return nullptr;
+}
+
+bool MailTransaction::MustAsk(const ParsedPath& path) {
+  AccountBackends* const backends = door_.options_.backends;
+  if (backends == nullptr || door_.options_.directory == nullptr) return false;
+  const auto must = [&](const Mailbox& mailbox) {
+    if (mailbox.domain.empty() || AskedOf(mailbox) != nullptr ||
+        !backends->Concerns(mailbox.local_part, mailbox.domain)) {
+      return false;
+    }
+    asked_.push_back({std::string(mailbox.local_part), std::string(mailbox.domain), {}});
+    return true;
+  };
+  // Its own postmaster before that of the host.
+  if (must(path.mailbox)) return true;
+  const Meant meant = Means(path);
+  if (!meant.postmaster) return false;
+  const auto postmaster = message::ParseMailbox(meant.forward_path, message::Utf8::kAllowed);
+  return postmaster && must(*postmaster);
+}
+
+io::Task<void> MailTransaction::Ask() {
+  CHECK(!asked_.empty() && door_.options_.backends != nullptr);
+  BackendRecipient answer = co_await door_.options_.backends->FindRecipient(
+      asked_.back().local_part, asked_.back().domain);
+  asked_.back().answer = std::move(answer);
+}
+
+Reply MailTransaction::TakeTargets(const BackendRecipient& asked, std::string_view forward_path,
+                                   std::string_view original_recipient, uint8_t notify) {
+  using Kind = BackendRecipient::Kind;
+  if (asked.kind == Kind::kUnavailable)
+    return RefuseRecipient(451, {4, 3, 0}, "the directory cannot tell now; try later");
+  if (asked.kind == Kind::kDisabled)
+    return RefuseRecipient(550, {5, 2, 1}, "this mailbox takes no mail");
+  if (asked.kind == Kind::kUnknown) return RefuseRecipient(550, {5, 1, 1}, "no such user here");
+  if (asked.truncated)
+    return RefuseRecipient(451, {4, 2, 4},
+                           "this alias leads too far; its postmaster must see to it");
+  if (asked.targets.empty()) return RefuseRecipient(550, {5, 1, 1}, "this alias leads to nobody");
+  if (envelope_.recipients.size() + asked.targets.size() > kExpandedRecipientsMax)
+    return RefuseRecipient(452, {4, 5, 3}, "Too many recipients in one transaction");
+  for (const std::string& path : asked.targets) {
+    const std::string_view domain = DomainOf(path);
+    if (!door_.options_.directory->IsLocalDomain(domain) && !Routable(domain))
+      return RefuseRecipient(451, {4, 4, 4}, "No route to a domain that this alias leads to");
+  }
+  if (std::optional<Reply> refusal = TakeRate(forward_path)) return *std::move(refusal);
+  for (const std::string& path : asked.nowhere) {
+    LogLine(io::ShardLog(), LogLevel::kWarning, "alias-leads-nowhere")
+        .Field("alias", forward_path)
+        .Field("target", path);
+  }
+  ++named_count_;
+  for (const std::string& path : asked.targets) AddRecipient(path, original_recipient, notify);
+  return Welcome();
+}
+
 Reply MailTransaction::Recipient(const ParsedPath& path, std::string_view original_recipient,
                                  uint8_t notify) {
   const MailDoor::Options& options = door_.options_;
+  // They are of this command alone.
+  const std::vector<Asked> asked = std::exchange(asked_, {});
   if (named_count_ >= options.limits.recipients_max ||
       envelope_.recipients.size() >= kExpandedRecipientsMax) {
     // RFC 5321 §4.5.3.1.10: the client sends the rest in another transaction.
     return RefuseRecipient(452, {4, 5, 3}, "Too many recipients in one transaction");
   }
-  std::string forward_path(path.text);
+  auto [forward_path, postmaster] = Means(path);
   Mailbox mailbox = path.mailbox;
-  bool postmaster = mailbox.domain.empty();
-  if (options.directory != nullptr && message::IsPostmaster(mailbox.local_part) &&
-      options.directory->IsLocalDomain(mailbox.domain)) {
-    // RFC 5321 §4.5.1: every domain has one, whoever else lives there.
-    const auto kind = options.directory->Resolve(mailbox.local_part, mailbox.domain).kind;
-    postmaster |= kind == storage::Resolution::Kind::kUnknown && !options.relay.postmaster.empty();
-  }
   if (postmaster) {
-    // RFC 5321 §4.5.1: <postmaster> alone is the postmaster of this host.
     if (options.relay.postmaster.empty())
       return RefuseRecipient(550, {5, 1, 1}, "No postmaster is configured here");
-    forward_path = options.relay.postmaster;
     mailbox = message::ParseMailbox(forward_path, message::Utf8::kAllowed).value_or(Mailbox{});
+  }
+  // Our own reports go in whatever is said of their recipient: delivery says it again.
+  const bool ours = source_.client.family == IpAddress::Family::kNone;
+  for (const Asked& one : asked) {
+    const bool meant = one.local_part == mailbox.local_part && one.domain == mailbox.domain;
+    const bool unavailable = one.answer.kind == BackendRecipient::Kind::kUnavailable;
+    const bool targets = one.answer.kind == BackendRecipient::Kind::kTargets;
+    if (ours && !targets) continue;
+    if (unavailable || (meant && one.answer.kind != BackendRecipient::Kind::kNoPart))
+      return TakeTargets(one.answer, forward_path, original_recipient, notify);
   }
   if (options.directory != nullptr) {
     if (std::optional<Reply> answer =

@@ -230,8 +230,12 @@ _LOCKS = re.compile(r"\bstd::(?:(?:shared_|recursive_|timed_)*mutex|condition_va
                     r"|call_once|once_flag)\b|\babsl::(?:Mutex|CondVar|once_flag|call_once)\b")
 
 
+# Floors that are about the system: io for the server, and a program of its own that links none of the server.
+_SYSTEM_FLOORS = ("", "io", "backend_process")
+
+
 def system_calls(source):
-    if source.floor in ("", "io"):
+    if source.floor in _SYSTEM_FLOORS:
         return
     for line, spelled in source.includes:
         name = spelled[1:]

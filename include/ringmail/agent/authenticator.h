@@ -96,6 +96,10 @@ struct AuthenticatorOptions {
   uint32_t checks_max = 4;
   uint32_t checks_waiting_max = 256;
   session::AuthLimiterOptions limiter;
+  // Who is asked for accounts that the directory does not have by itself (account_backends.h).
+  // Outlives the authenticator. Null: nobody. Passwords that they keep are theirs: no better hash
+  // is stored for them.
+  class AccountBackends* backends = nullptr;
   // Null: no tokens. Shared by all shards, replaced at reload.
   std::shared_ptr<const credential::TokenPolicy> tokens;
   // Null: nobody is asked, TokenPolicy::keys are all there are. Shared and replaced likewise; a new

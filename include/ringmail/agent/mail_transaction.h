@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "ringmail/agent/account_backends.h"
 #include "ringmail/agent/routes.h"
 #include "ringmail/agent/submission.h"
 #include "ringmail/base/ip_address.h"
@@ -102,6 +103,9 @@ class MailDoor {
     Disclosure disclosure = Disclosure::kNobody;
     // Who lives here. Outlives the door. Null: nobody, no domain is ours.
     const storage::Directory* directory = nullptr;
+    // Who is asked for accounts that the directory does not have by itself. Outlives the door.
+    // Null: nobody.
+    AccountBackends* backends = nullptr;
     // Whose mailbox is full. Outlives the door. Null: nobody's.
     const storage::Accounts* accounts = nullptr;
     // Which addresses are an account's that submits. Outlives the door. Null: its own alone.
@@ -150,6 +154,11 @@ class MailTransaction {
   // leads to, each once.
   message::Reply Recipient(const message::ParsedPath& path, std::string_view original_recipient,
                            uint8_t notify);
+  // Whether a backend has to be asked first: then Ask, until it has not, and Recipient with the
+  // same path. REQUIRES of Recipient: it has not, or 550 5.1.1 may be said of who is there.
+  bool MustAsk(const message::ParsedPath& path);
+  // Ends at the backends' deadlines. REQUIRES: MustAsk.
+  io::Task<void> Ask();
   // Of the envelope: aliases are expanded.
   uint32_t recipient_count() const { return static_cast<uint32_t>(envelope_.recipients.size()); }
 
@@ -186,6 +195,16 @@ class MailTransaction {
                                                std::string_view original_recipient, uint8_t notify);
   message::Reply ExpandAlias(const message::Mailbox& mailbox, std::string_view forward_path,
                              std::string_view original_recipient, uint8_t notify);
+  message::Reply TakeTargets(const BackendRecipient& asked, std::string_view forward_path,
+                             std::string_view original_recipient, uint8_t notify);
+  // Whom a path means: the postmaster is somebody else.
+  struct Meant {
+    std::string forward_path;
+    bool postmaster = false;
+  };
+  Meant Means(const message::ParsedPath& path) const;
+  // What the backends said of it during this command, or null.
+  const BackendRecipient* AskedOf(const message::Mailbox& mailbox) const;
   bool Routable(std::string_view domain) const;
   // The refusal of a submission that names one more recipient, or nothing: it is counted. One that
   // is named again is not.
@@ -196,6 +215,12 @@ class MailTransaction {
   MailDoor& door_;
   const MailSource& source_;
   message::Envelope envelope_;
+  // What backends have said of the recipient that is being named: of it, and of the postmaster.
+  struct Asked {
+    std::string local_part, domain;
+    BackendRecipient answer;
+  };
+  std::vector<Asked> asked_;
   uint32_t named_count_ = 0;  // recipients that the client has named
   // What tells one recipient from another. Said twice, delivered once. Filled from the second on.
   absl::flat_hash_set<std::string> known_;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "ringmail/base/status.h"
 #include "ringmail/base/time.h"
@@ -17,6 +18,13 @@ namespace ringmail::io {
 StatusOr<std::string> ReadWholeFile(const std::string& path, size_t bytes_max);
 // The one name that the file has from the root on, links resolved. It must be there.
 StatusOr<std::string> AbsolutePath(const std::string& path);
+// What tells one state of a file from another.
+struct FileStamp {
+  uint64_t device = 0, inode = 0, bytes = 0;
+  int64_t modified_ns = 0;
+  friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+StatusOr<FileStamp> StampOfFile(const std::string& path);
 // Puts `text` in the place of the file, whole or not at all; nobody but the owner can read it.
 Status WriteSecretFile(const std::string& path, std::string_view text);
 enum class FileReaders : uint8_t { kOwner, kEverybody };
@@ -50,6 +58,32 @@ class DirectoryLock {
  private:
   int fd_ = -1;
 };
+
+// Where the running program lies: "/usr/sbin".
+std::string ProgramDirectory();
+
+// Another program that runs beside this one, and ends itself when its standard input does: with
+// this object, or with this process, however it ends.
+class Companion {
+ public:
+  // `input` is what it reads first, kCompanionInputBytesMax at most. Its other descriptors but
+  // standard output and error are closed. Errors: ErrnoStatus, naming the program.
+  static StatusOr<Companion> Start(const std::string& program,
+                                   const std::vector<std::string>& arguments,
+                                   std::string_view input);
+  Companion(Companion&& other) noexcept : input_(std::exchange(other.input_, -1)) {}
+  Companion& operator=(Companion&& other) noexcept {
+    std::swap(input_, other.input_);
+    return *this;
+  }
+  ~Companion();
+
+ private:
+  explicit Companion(int input) : input_(input) {}
+  int input_ = -1;
+};
+// What a pipe holds while nobody reads.
+inline constexpr size_t kCompanionInputBytesMax = 32u << 10;
 
 // The time, before there are shards.
 WallTime SystemTime();

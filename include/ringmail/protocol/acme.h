@@ -21,7 +21,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ringmail/base/ip_network.h"
+#include "ringmail/base/ip_address.h"
 #include "ringmail/base/limit.h"
 #include "ringmail/base/metrics.h"
 #include "ringmail/base/status.h"

@@ -57,6 +57,8 @@ class AccountView {
   uint64_t quota_bytes() const { return quota_bytes_; }
   uint64_t quota_messages() const { return quota_messages_; }
   std::string_view display_name() const { return display_name_; }
+  // AccountEntry::backend.
+  std::string_view backend() const { return backend_; }
 
   struct CredentialView {
     CredentialKind kind = CredentialKind::kPassword;
@@ -68,7 +70,7 @@ class AccountView {
                         void* context) const;
 
  private:
-  std::string_view address_, value_, display_name_;
+  std::string_view address_, value_, display_name_, backend_;
   uint64_t id_ = 0, quota_bytes_ = 0, quota_messages_ = 0;
   bool enabled_ = true;
 };

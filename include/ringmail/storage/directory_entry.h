@@ -40,6 +40,7 @@ inline constexpr size_t kDirectoryCommentBytesMax = 1024;
 inline constexpr size_t kAliasTargetsMax = 5000;
 inline constexpr size_t kKeptNameBytesMax = 64;
 inline constexpr size_t kKeptValueBytesMax = 128u << 10;
+inline constexpr size_t kBackendNameBytesMax = 64;
 
 enum class CredentialKind : uint8_t {
   kPassword = 1,     // the account's own; any number while one is being replaced by another
@@ -72,6 +73,9 @@ struct AccountEntry {
   uint64_t quota_messages = 0;  // 0: none
   WallTime created{};
   std::vector<Credential> credentials;
+  // The backend (backend/account_backend.h) that named the account, and says whether it is still
+  // there and what proves its owner; "": the entry itself does.
+  std::string backend;
   friend bool operator==(const AccountEntry&, const AccountEntry&) = default;
 };
 

@@ -45,6 +45,7 @@ constexpr std::string_view kReasonNames[kAuthReasons] = {
     "none",        "name",          "no_account", "disabled",      "no_credential",
     "wrong",       "unusable_hash", "token",      "authorization", "network_banned",
     "name_banned", "directory",     "memory",     "busy",          "token_server",
+    "client_network",
 };
 
 // The limiter's key: of the secret, but not it.
@@ -116,6 +117,7 @@ bool AuthenticatorCore::Banned(const IpAddress& client) const {
 void AuthenticatorCore::Reconfigure(AuthenticatorOptions options) {
   // The secret is that of the start: salts of unknown names stay as they are.
   options.server_secret = options_.server_secret;
+  options.backends = options_.backends;
   const bool other =
       options.tokens != options_.tokens || options.token_server != options_.token_server;
   options_ = std::move(options);
@@ -159,6 +161,7 @@ AuthenticatorCore::Found AuthenticatorCore::Find(std::string_view name) const {
   }
   found.id = AccountId(view->id());
   found.version = row->version;
+  found.backend = view->backend();
   if (!view->enabled()) found.reason = AuthReason::kDisabled;
   view->VisitCredentials(
       [](void* context, const storage::AccountView::CredentialView& one) {
@@ -168,6 +171,60 @@ AuthenticatorCore::Found AuthenticatorCore::Find(std::string_view name) const {
       },
       &found);
   return found;
+}
+
+io::Task<AuthenticatorCore::Found> AuthenticatorCore::FindAnywhere(std::string name,
+                                                                   IpAddress client,
+                                                                   BackendFreshness freshness) {
+  Found found = Find(name);
+  AccountBackends* const backends = options_.backends;
+  if (backends == nullptr || found.address.empty() ||
+      !backends->Covers(storage::DomainOfName(found.address))) {
+    // A backend that is no longer configured names nobody.
+    if (!found.backend.empty() && found.reason == AuthReason::kNone)
+      found.reason = AuthReason::kNoAccount;
+    co_return found;
+  }
+  const std::string address = found.address;
+  const BackendFinding finding = co_await backends->Find(address, freshness);
+  // Waiting may have changed the directory, and an account is made there.
+  found = Find(address);
+  switch (finding.kind) {
+    case BackendFinding::Kind::kNoPart:
+      co_return found;
+    case BackendFinding::Kind::kUnknown:
+      found.reason = AuthReason::kNoAccount;
+      found.credentials.clear();
+      co_return found;
+    case BackendFinding::Kind::kUnavailable:
+      found.reason = AuthReason::kDirectory;
+      found.credentials.clear();
+      co_return found;
+    case BackendFinding::Kind::kFound:
+      break;
+  }
+  found.asked = true;
+  found.verify = finding.account.verify;
+  found.cached = finding.cached;
+  // App passwords are made here; the account's own is the backend's.
+  std::erase_if(found.credentials,
+                [](const Credential& one) { return one.kind != CredentialKind::kAppPassword; });
+  if (const std::string& stored = finding.account.password; !stored.empty()) {
+    const bool scram = credential::StoredScramKeys(stored, codec::DigestKind::kSha256) ||
+                       credential::StoredScramKeys(stored, codec::DigestKind::kSha1);
+    found.credentials.insert(
+        found.credentials.begin(),
+        {scram ? CredentialKind::kScram : CredentialKind::kPassword, "", stored, {}});
+  }
+  if (!finding.account.enabled && found.reason == AuthReason::kNone)
+    found.reason = AuthReason::kDisabled;
+  const auto& networks = finding.account.networks;
+  const bool allowed = !finding.account.restricted || std::any_of(networks.begin(), networks.end(),
+                                                                  [&client](const IpNetwork& one) {
+                                                                    return one.Contains(client);
+                                                                  });
+  if (!allowed && found.reason == AuthReason::kNone) found.reason = AuthReason::kClientNetwork;
+  co_return found;
 }
 
 session::SaslFailure AuthenticatorCore::FailureOf(AuthReason reason) const {
@@ -216,7 +273,8 @@ io::Task<CredentialAnswer> AuthenticatorCore::Answer(const CredentialQuestion& q
     co_await AnswerToken(question, trial, answer);
     co_return answer;
   }
-  Found found = Find(question.authentication_id);
+  Found found = co_await FindAnywhere(std::string(question.authentication_id), trial.client.address,
+                                      BackendFreshness::kCached);
   trial.reason = found.reason;
   if (found.reason != AuthReason::kNone) found.credentials.clear();
   answer.account = found.address;
@@ -270,7 +328,7 @@ void AuthenticatorCore::AnswerScram(const Found& found, codec::DigestKind kind,
 }
 
 io::Task<void> AuthenticatorCore::AnswerToken(const CredentialQuestion& question, AuthTrial& trial,
-                                              CredentialAnswer& answer) const {
+                                              CredentialAnswer& answer) {
   const auto tokens = options_.tokens;
   if (tokens == nullptr) {
     trial.reason = AuthReason::kNoCredential;
@@ -297,7 +355,8 @@ io::Task<void> AuthenticatorCore::AnswerToken(const CredentialQuestion& question
     trial.detail = result.why;
     co_return;
   }
-  const Found found = Find(result.account);
+  const Found found = co_await FindAnywhere(std::string(result.account), trial.client.address,
+                                            BackendFreshness::kCached);
   trial.reason = found.reason;
   if (trial.name.empty()) trial.name = result.account;
   if (found.reason == AuthReason::kDirectory) answer.verdict = CredentialVerdict::kUnavailable;
@@ -328,6 +387,11 @@ io::Task<CredentialAnswer> AuthenticatorCore::AnswerPassword(const CredentialQue
         .Field("account", found.address)
         .Field("what", check.unusable);
   }
+  if (!check.match && found.asked && trial.reason == AuthReason::kNone &&
+      co_await AskBackend(question, found, check, trial)) {
+    answer.verdict = CredentialVerdict::kAccepted;
+    co_return answer;
+  }
   if (check.match && trial.reason == AuthReason::kNone) {
     // The account may have been changed meanwhile: what matched has to be there still.
     Found now = Find(found.address);
@@ -335,10 +399,11 @@ io::Task<CredentialAnswer> AuthenticatorCore::AnswerPassword(const CredentialQue
     trial.reason = now.reason;
     const bool still =
         std::find(now.credentials.begin(), now.credentials.end(), matched) != now.credentials.end();
-    if (trial.reason == AuthReason::kNone && !still) trial.reason = AuthReason::kWrong;
+    const bool theirs = found.asked && matched.kind != CredentialKind::kAppPassword;
+    if (trial.reason == AuthReason::kNone && !still && !theirs) trial.reason = AuthReason::kWrong;
     if (trial.reason == AuthReason::kNone) {
       answer.verdict = CredentialVerdict::kAccepted;
-      MayUpgrade(now, matched, question.password);
+      if (!found.asked) MayUpgrade(now, matched, question.password);
     }
     co_return answer;
   }
@@ -352,6 +417,31 @@ io::Task<CredentialAnswer> AuthenticatorCore::AnswerPassword(const CredentialQue
     answer.verdict = CredentialVerdict::kUnavailable;
   }
   co_return answer;
+}
+
+io::Task<bool> AuthenticatorCore::AskBackend(const CredentialQuestion& question, const Found& found,
+                                             PasswordCheck& check, AuthTrial& trial) {
+  using Verdict = backend::BackendVerdict::Kind;
+  if (found.verify) {
+    const Verdict verdict =
+        co_await options_.backends->Verify(found.address, question.password_as_sent);
+    if (verdict == Verdict::kUnavailable) trial.reason = AuthReason::kDirectory;
+    if (verdict == Verdict::kMismatch) trial.reason = AuthReason::kWrong;
+  } else {
+    if (!found.cached) co_return false;
+    // What was kept may be the password of yesterday.
+    const Found now =
+        co_await FindAnywhere(found.address, trial.client.address, BackendFreshness::kAskAgain);
+    trial.reason = now.reason;
+    if (now.reason != AuthReason::kNone || now.credentials == found.credentials) co_return false;
+    check.stored = now.credentials;
+    check.unusable.clear();
+    if (!co_await RunCheck(check)) trial.reason = AuthReason::kBusy;
+    if (!check.match || trial.reason != AuthReason::kNone) co_return false;
+  }
+  // Waiting may have changed the directory.
+  if (trial.reason == AuthReason::kNone) trial.reason = Find(found.address).reason;
+  co_return trial.reason == AuthReason::kNone;
 }
 
 io::Task<bool> AuthenticatorCore::RunCheck(PasswordCheck& check) {
@@ -384,8 +474,10 @@ io::Task<AuthStep> AuthenticatorCore::Apop(std::string_view timestamp, std::stri
   if (!options_.readable_passwords) {
     trial.reason = AuthReason::kNoCredential;
   } else if (Admit(trial)) {
-    Found found = Find(name);
+    Found found =
+        co_await FindAnywhere(std::string(name), client.address, BackendFreshness::kCached);
     trial.reason = found.reason;
+    if (trial.reason != AuthReason::kNone) found.credentials.clear();
     bool match = false, readable = false;
     found.credentials.push_back({CredentialKind::kScram, "", "", {}});
     for (const Credential& one : found.credentials) {

@@ -8,6 +8,7 @@
 
 #include "agent/authenticator/check.h"
 #include "agent/authenticator/token_source.h"
+#include "ringmail/agent/account_backends.h"
 #include "ringmail/agent/authenticator.h"
 #include "ringmail/base/intrusive_list.h"
 #include "ringmail/io/gate.h"
@@ -32,10 +33,11 @@ enum class AuthReason : uint8_t {
   kNameBanned,
   kDirectory,  // it cannot tell
   kMemory,
-  kBusy,         // too many checks wait
-  kTokenServer,  // who is asked about tokens cannot tell
+  kBusy,           // too many checks wait
+  kTokenServer,    // who is asked about tokens cannot tell
+  kClientNetwork,  // the account's backend lets nobody in from there
 };
-inline constexpr size_t kAuthReasons = 15;
+inline constexpr size_t kAuthReasons = 16;
 std::string_view AuthReasonName(AuthReason reason);
 
 struct AuthMetrics {
@@ -98,6 +100,10 @@ class AuthenticatorCore final : public Authenticator {
     AccountId id;
     uint64_t version = 0;
     std::vector<storage::Credential> credentials;
+    std::string backend;  // who named the account; "": the directory alone
+    // Of one that a backend has been asked for: it is who knows the password, which is not in
+    // `credentials` but for app passwords where it checks them itself.
+    bool asked = false, verify = false, cached = false;
   };
   struct Waiter : ListHook<struct AuthWaiterTag> {
     io::Event event;
@@ -106,6 +112,8 @@ class AuthenticatorCore final : public Authenticator {
   // The account's address that a name means; "": none could.
   std::string AddressOf(std::string_view name) const;
   Found Find(std::string_view name) const;
+  // As Find, and asks the backends.
+  io::Task<Found> FindAnywhere(std::string name, IpAddress client, BackendFreshness freshness);
   // What a failure of this reason is to the client.
   session::SaslFailure FailureOf(AuthReason reason) const;
   bool Admit(AuthTrial& trial);
@@ -114,7 +122,11 @@ class AuthenticatorCore final : public Authenticator {
   static void AnswerScram(const Found& found, codec::DigestKind kind,
                           credential::CredentialAnswer& answer);
   io::Task<void> AnswerToken(const credential::CredentialQuestion& question, AuthTrial& trial,
-                             credential::CredentialAnswer& answer) const;
+                             credential::CredentialAnswer& answer);
+  // What follows where nothing that is stored has matched: the backend is asked to check it, or
+  // whether it has another password by now. True: it matched.
+  io::Task<bool> AskBackend(const credential::CredentialQuestion& question, const Found& found,
+                            PasswordCheck& check, AuthTrial& trial);
   io::Task<bool> RunCheck(PasswordCheck& check);
   void Refuse(AuthTrial& trial, Nanoseconds delay);
   void NoteFailure(AuthTrial& trial, session::AuthPenalty& penalty);

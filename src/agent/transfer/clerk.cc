@@ -562,6 +562,7 @@ io::Task<StatusOr<QueueId>> TransferCore::SubmitReport(const message::DsnRequest
   to.text = request.to;
   to.mailbox.domain = DomainOf(request.to);
   to.mailbox.local_part = request.to.substr(0, request.to.rfind('@'));
+  while (transaction.MustAsk(to)) co_await transaction.Ask();
   reply = transaction.Recipient(to, {}, message::kNotifyNever);
   if (!reply.completed()) co_return absl::UnavailableError(reply.ToLine());
   transaction.BeginContent();

@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -13,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -78,6 +80,58 @@ StatusOr<std::string> ReadWholeFile(const std::string& path, size_t bytes_max) {
   StatusOr<std::string> out = ReadAll(fd, path, bytes_max);
   close(fd);
   return out;
+}
+
+StatusOr<FileStamp> StampOfFile(const std::string& path) {
+  struct stat found {};
+  if (stat(path.c_str(), &found) != 0) return ErrnoStatus(errno, path);
+  return FileStamp{
+      .device = found.st_dev,
+      .inode = found.st_ino,
+      .bytes = static_cast<uint64_t>(found.st_size),
+      .modified_ns = int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec};
+}
+
+std::string ProgramDirectory() {
+  char path[4096];
+  const ssize_t count = readlink("/proc/self/exe", path, sizeof(path));
+  const std::string_view whole(path, count > 0 ? static_cast<size_t>(count) : 0);
+  return std::string(whole.substr(0, std::min(whole.rfind('/'), whole.size())));
+}
+
+StatusOr<Companion> Companion::Start(const std::string& program,
+                                     const std::vector<std::string>& arguments,
+                                     std::string_view input) {
+  CHECK(input.size() <= kCompanionInputBytesMax);
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, program);
+  Companion out(ends[1]);
+  std::vector<std::string> words = {program};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> pointers;
+  for (std::string& one : words) pointers.push_back(one.data());
+  pointers.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO);
+  // A signal to the terminal's group is for the server, which then ends the companion by itself.
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  pid_t pid;
+  const int error =
+      posix_spawn(&pid, program.c_str(), &actions, &attributes, pointers.data(), environ);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[0]);
+  if (error != 0) return ErrnoStatus(error, program);
+  const ssize_t written = write(ends[1], input.data(), input.size());
+  if (written != static_cast<ssize_t>(input.size())) return ErrnoStatus(errno, program);
+  return out;
+}
+
+Companion::~Companion() {
+  if (input_ >= 0) close(input_);
 }
 
 StatusOr<std::string> AbsolutePath(const std::string& path) {

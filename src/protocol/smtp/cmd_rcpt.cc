@@ -30,9 +30,28 @@ Next RunRcpt(Session& session, std::string_view argument) {
     session.Reply(ParameterErrorReply(command.error, command.culprit, session.extended()));
     return Next::kCommand;
   }
+  if (transaction.mail().MustAsk(command.path)) {
+    transaction.asked_argument = argument;
+    return Next::kAsk;
+  }
   session.ReplyToRecipient(transaction.mail().Recipient(
       command.path, command.parameters.original_recipient, command.parameters.notify));
   return Next::kCommand;
+}
+
+// Not inline: its frame would become part of Run's, and lie there idle.
+[[gnu::noinline]] io::Task<Next> Session::AskForRecipient() {
+  Next next = Next::kAsk;
+  while (next == Next::kAsk) {
+    co_await transaction().mail().Ask();
+    const std::string argument = std::move(transaction().asked_argument);
+    // For the log line of a refusal.
+    const std::string line = "RCPT " + argument;
+    line_ = line;
+    next = RunRcpt(*this, argument);
+    line_ = {};
+  }
+  co_return AfterCommand(next);
 }
 
 }  // namespace ringmail::smtp

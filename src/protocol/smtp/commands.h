@@ -32,6 +32,7 @@ enum class Next : uint8_t {
   kContent,  // receives content up to CRLF.CRLF
   kChunk,    // receives the octets of a BDAT
   kStartTls,
+  kAsk,   // asks a backend for the recipient that was named
   kAuth,  // an authentication exchange
   kClose,
 };

@@ -72,6 +72,7 @@ io::Task<void> Session::Run() {
     if (next == Next::kContent) next = co_await ReceiveContent();
     if (next == Next::kChunk) next = co_await ReceiveChunk();
     if (next == Next::kStartTls) next = co_await StartTls();
+    if (next == Next::kAsk) next = co_await AskForRecipient();
     if (next == Next::kAuth) next = co_await Authenticate();
     if (next == Next::kClose) break;
     if (stream_.output_bytes() > kOutputBytesMax) {

@@ -147,6 +147,8 @@ class Session : public ListHook<struct SessionTag> {
   io::Task<void> AwaitGreeting();
   io::Task<Next> StartTls();
   io::Task<Next> Authenticate();
+  // RCPT: what kAsk begins.
+  io::Task<Next> AskForRecipient();
   io::Task<AuthLine> ReadAuthLine();
   session::SaslChannel Channel() const;
   Next EndAuth(const agent::AuthStep& step);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "ringmail/agent/mail_transaction.h"
@@ -60,6 +61,8 @@ class Transaction {
   bool smtp_utf8 = false;
   // At least one RCPT was refused: says why there is no recipient.
   bool recipient_refused = false;
+  // Of the RCPT that a backend is asked about.
+  std::string asked_argument;
 
  private:
   void TakeRuns(const codec::DataScanner::Step& step);

@@ -114,6 +114,7 @@ bool LoadTlsFiles(Config& config, const std::string& path,
   result.config = std::move(config);
   LoadTls(result, io::ReadWholeFile, std::move(ticket_keys), io::SystemTime());
   LoadTokenKeys(result, io::ReadWholeFile);
+  LoadBackends(result, io::ReadWholeFile, io::StampOfFile);
   errors += FormatDiagnostics(path, result.diagnostics);
   config = std::move(result.config);
   return result.ok();

@@ -62,6 +62,29 @@ bool OpenAll(Boot& boot, std::string& errors) {
   return good;
 }
 
+// Those that have a process of their own; it ends with the object.
+bool StartBackends(const Config& config, std::vector<io::Companion>& started, std::string& errors) {
+  for (const BackendConfig& one : config.backends) {
+    if (one.in_process()) continue;
+    const std::string program =
+        one.program.empty() ? io::ProgramDirectory() + "/ringmail-backend" : one.program;
+    const backend::WireMessage told = BackendProcessConfig(config, one);
+    const std::string input = backend::FitsWire(told) ? backend::EncodeWire(told) : "";
+    if (input.empty() || input.size() > io::kCompanionInputBytesMax) {
+      errors += fmt::format("ringmail serve: [[backend]] {} says too much\n", one.options.name);
+      return false;
+    }
+    auto companion = io::Companion::Start(program, {}, input);
+    if (!companion.ok()) {
+      errors += fmt::format("ringmail serve: [[backend]] {}: {}\n", one.options.name,
+                            Std(companion.status().message()));
+      return false;
+    }
+    started.push_back(*std::move(companion));
+  }
+  return true;
+}
+
 }  // namespace
 
 int ServeCommand(std::span<const std::string_view> arguments, std::string& out,
@@ -79,6 +102,7 @@ int ServeCommand(std::span<const std::string_view> arguments, std::string& out,
   if (!config) return Number(ExitCode::kConfiguration);
   boot.config = std::make_unique<const Config>(*std::move(config));
   boot.read_file = io::ReadWholeFile;
+  boot.stamp_file = io::StampOfFile;
   boot.shard_count = boot.config->shards != 0 ? boot.config->shards : io::AllowedCpuCount();
 
   const Capacity capacity =
@@ -90,6 +114,8 @@ int ServeCommand(std::span<const std::string_view> arguments, std::string& out,
   const auto lock = io::DirectoryLock::Acquire(boot.config->data_dir, boot.config->user);
   if (!lock.ok()) return Say(ExitCode::kStore, Std(lock.status().message()), errors);
   if (!OpenAll(boot, errors)) return Number(ExitCode::kAddress);
+  std::vector<io::Companion> companions;
+  if (!StartBackends(*boot.config, companions, errors)) return Number(ExitCode::kSystem);
   // From here on without the rights of root; the control socket is made by who will remove it.
   if (const Status dropped = io::DropPrivileges(boot.config->user); !dropped.ok()) {
     return Say(ExitCode::kSystem, Std(dropped.message()), errors);

@@ -133,6 +133,21 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& wante
   differs("control_socket", running.control_socket != wanted.control_socket);
   differs("user", running.user != wanted.user);
   differs("shards", running.shards != wanted.shards);
+  const auto told = [](const Config& config) {
+    std::string all;
+    for (const BackendConfig& one : config.backends) {
+      all +=
+          backend::EncodeWire(BackendProcessConfig(config, one)) + one.file + one.query +
+          one.default_scheme + one.program +
+          std::to_string(static_cast<int>(one.format) * 1000 + static_cast<int>(one.connections));
+    }
+    return all;
+  };
+  const bool same_options = std::equal(
+      running.backends.begin(), running.backends.end(), wanted.backends.begin(),
+      wanted.backends.end(),
+      [](const BackendConfig& a, const BackendConfig& b) { return a.options == b.options; });
+  differs("[[backend]]", !same_options || told(running) != told(wanted));
   differs("[tls] ticket_period", running.tls.ticket_period != wanted.tls.ticket_period);
   differs("[log] path", running.log.path != wanted.log.path);
   const storage::StoreOptions &a = running.store, &b = wanted.store;

@@ -22,6 +22,7 @@
 #include "ringmail/protocol/smtp_client.h"
 #include "ringmail/protocol/tunnel.h"
 #include "ringmail/storage/store.h"
+#include "server/config/backend.h"
 
 namespace ringmail::server {
 
@@ -130,6 +131,8 @@ struct Config {
   std::vector<TunnelConfig> tunnels;
   agent::RelayPolicy relay;
   storage::DirectoryOptions directory;
+  // In the order of the file, which is the order in which they are asked.
+  std::vector<BackendConfig> backends;
   agent::DeliveryOptions delivery;
   agent::Disclosure disclosure = agent::Disclosure::kNobody;
   agent::MailLimits mail;

@@ -177,6 +177,8 @@ class Reader {
   void CheckAcme();
   void CheckAuth(const ListenerConfig& one);
   void ReadToken(const Section& section, const toml::table& table);
+  void ReadBackend(const Section& section, const toml::table& table);
+  void CheckBackends();
   void CheckWhole();
 
   static std::string FullName(const Section& section, std::string_view name) {
@@ -376,6 +378,33 @@ void Reader::ReadToken(const Section& section, const toml::table& table) {
   }
 }
 
+void Reader::ReadBackend(const Section& section, const toml::table& table) {
+  BackendConfig backend;
+  ReadTable(section, table, Target{.config = result_.config, .backend = &backend});
+  backend.line = table.source().begin.line;
+  backend.column = table.source().begin.column;
+  for (const BackendConfig& other : result_.config.backends) {
+    if (!backend.options.name.empty() && other.options.name == backend.options.name)
+      Report(table.source(), "[[backend]] name " + Quoted(other.options.name) + " is there twice");
+  }
+  result_.config.backends.push_back(std::move(backend));
+}
+
+// Once the file is read: whether each is whole, and that their domains are local.
+void Reader::CheckBackends() {
+  Config& config = result_.config;
+  for (const BackendConfig& one : config.backends) {
+    for (const std::string& wrong : JudgeBackend(one, config.data_dir)) {
+      result_.diagnostics.push_back(
+          {Severity::kError, one.line, one.column, "[[backend]] " + wrong});
+    }
+    for (const std::string& domain : one.options.domains) {
+      std::vector<std::string>& all = config.directory.configured_domains;
+      if (std::find(all.begin(), all.end(), domain) == all.end()) all.push_back(domain);
+    }
+  }
+}
+
 void Reader::CheckTls() {
   Config& config = result_.config;
   const bool certificates = !config.tls.certificates.empty() || config.acme.on;
@@ -457,6 +486,10 @@ void Reader::ReadItem(const Section& section, const toml::table& table) {
     return;
   }
   if (section.name == "tunnel") return ReadTunnel(section, table);
+  if (section.name == "backend") {
+    ReadBackend(section, table);
+    return;
+  }
   if (section.name == "domain") {
     ReadTable(section, table, Target{.config = config});
     if (!table.contains("name"))
@@ -737,6 +770,7 @@ void Reader::CheckWhole() {
   }
   CheckTls();
   CheckAcme();
+  CheckBackends();
   const session::AuthLimiterOptions& limiter = config.authentication.limiter;
   if (limiter.delay_max < limiter.delay_min) {
     ReportWhole("[authentication] failure_delay_max is shorter than failure_delay");

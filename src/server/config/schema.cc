@@ -10,6 +10,7 @@
 #include "ringmail/session/http_client.h"
 #include "server/config/authentication_keys.h"
 #include "server/config/tunnel_keys.h"
+#include "server/config/backend_keys.h"
 
 namespace ringmail::server {
 namespace {
@@ -824,6 +825,7 @@ constexpr Section kSections[] = {
     {.name = "listener", .array = true, .keys = kListener},
     {.name = "domain", .array = true, .keys = kDomain},
     {.name = "directory", .keys = kDirectory},
+    {.name = "backend", .array = true, .keys = kBackend},
     {.name = "delivery", .keys = kDelivery},
     {.name = "relay", .keys = kRelay},
     {.name = "route", .array = true, .keys = kRoute},

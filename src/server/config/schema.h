@@ -40,6 +40,7 @@ struct Target {
   CertificateConfig* certificate = nullptr;  // of whatever names one
   TunnelConfig* tunnel = nullptr;
   TunnelServerConfig* tunnel_server = nullptr;
+  BackendConfig* backend = nullptr;
 };
 
 struct Key {

@@ -151,6 +151,7 @@ void Write(const AccountEntry& entry, JsonWriter& json) {
   json.Key("comment").String(entry.comment).Key("enabled").Bool(entry.enabled);
   json.Key("quota_bytes").Number(entry.quota_bytes);
   json.Key("quota_messages").Number(entry.quota_messages);
+  json.Key("backend").String(entry.backend);
   json.Key("created").String(FormatTime(entry.created)).Key("credentials").BeginArray();
   for (const Credential& one : entry.credentials) {
     const bool app = one.kind == CredentialKind::kAppPassword;

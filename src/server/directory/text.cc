@@ -122,6 +122,7 @@ std::string SetAccountField(AccountEntry& entry, const Word& word, Fields& field
     if (count) entry.quota_messages = *count;
     return count ? "" : "messages must be a number";
   }
+  if (word.key == "backend") return entry.backend = word.value, "";
   fields.credentials_said = true;
   if (word.key == "credentials")
     return word.value == "none" ? "" : "credentials must be none, where it is given";
@@ -144,10 +145,10 @@ std::string SetField(AccountEntry& entry, const Word& word, Fields& fields) {
   if (word.key == "comment") return entry.comment = word.value, "";
   if (word.key == "created") return ReadTime(word.value, entry.created);
   for (std::string_view one :
-       {"enabled", "quota", "messages", "credentials", "password", "app", "scram"}) {
+       {"enabled", "quota", "messages", "backend", "credentials", "password", "app", "scram"}) {
     if (word.key == one) return SetAccountField(entry, word, fields);
   }
-  return Unknown(word.key, {"name", "comment", "created", "enabled", "quota", "messages",
+  return Unknown(word.key, {"name", "comment", "created", "enabled", "quota", "messages", "backend",
                             "password", "app", "scram", "credentials"});
 }
 
@@ -232,6 +233,7 @@ void WriteFields(const AccountEntry& entry, std::string& out) {
   if (!entry.enabled) out += " enabled=no";
   if (entry.quota_bytes != 0) out += " quota=" + FormatBytes(entry.quota_bytes);
   if (entry.quota_messages != 0) out += fmt::format(" messages={}", entry.quota_messages);
+  if (!entry.backend.empty()) out += " backend=" + Quoted(entry.backend);
   WriteCommon(entry.comment, entry.created, out);
   if (entry.credentials.empty()) out += " credentials=none";
   for (const Credential& one : entry.credentials) {
@@ -354,6 +356,7 @@ std::string Differences(const DirectoryEntry& before, const DirectoryEntry& afte
     note("enabled", a->enabled != b->enabled);
     note("quota", a->quota_bytes != b->quota_bytes);
     note("messages", a->quota_messages != b->quota_messages);
+    note("backend", a->backend != b->backend);
     const auto same = [](const Credential& x, const Credential& y) {
       return x.kind == y.kind && x.name == y.name && x.secret == y.secret;
     };

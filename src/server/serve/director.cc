@@ -33,8 +33,9 @@ struct PublishWork {
 
 struct ServicesWork {
   const codec::Secret* secret = nullptr;
+  StatusOr<io::FileStamp> (*stamp_file)(const std::string&) = nullptr;
   io::Task<void> Run(ShardServer& server) {
-    server.MakeServices(*secret);
+    server.MakeServices(*secret, stamp_file);
     co_return;
   }
 };
@@ -94,6 +95,10 @@ struct StopAccountsWork {
 struct StopTransferWork {
   MonotonicTime deadline;
   io::Task<void> Run(ShardServer& server) { co_await server.StopTransfer(deadline); }
+};
+
+struct StopBackendsWork {
+  io::Task<void> Run(ShardServer& server) { co_await server.StopBackends(); }
 };
 
 struct StopAuthenticatorWork {
@@ -209,7 +214,7 @@ io::Task<bool> Director::Open() {
     Fail(ExitCode::kStore, what);
     co_return false;
   }
-  std::vector<ServicesWork> made(boot_.servers.size(), ServicesWork{&*secret});
+  std::vector<ServicesWork> made(boot_.servers.size(), ServicesWork{&*secret, boot_.stamp_file});
   co_await RunOnEach<ServicesWork>(boot_.servers, made);
   co_return true;
 }
@@ -412,6 +417,8 @@ io::Task<void> Director::Stop() {
   co_await RunOnEach<StopTransferWork>(boot_.servers, transfers);
   std::vector<StopAccountsWork> accounts(boot_.servers.size());
   co_await RunOnEach<StopAccountsWork>(boot_.servers, accounts);
+  std::vector<StopBackendsWork> backends(boot_.servers.size());
+  co_await RunOnEach<StopBackendsWork>(boot_.servers, backends);
   std::vector<StopAuthenticatorWork> authenticators(boot_.servers.size());
   co_await RunOnEach<StopAuthenticatorWork>(boot_.servers, authenticators);
 }

@@ -44,6 +44,7 @@ struct Boot {
 
   // To the files that the configuration names; null: there are none.
   ReadFile read_file = nullptr;
+  StatusOr<io::FileStamp> (*stamp_file)(const std::string& path) = nullptr;
   // Of all shards and reloads. Null: no resumption.
   std::shared_ptr<io::TlsTicketKeys> ticket_keys;
 

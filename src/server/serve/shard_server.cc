@@ -18,6 +18,8 @@ io::Task<Status> ShardServer::Open() {
   const storage::StoreOptions options = PerShard(*config_, io::ShardCount());
   ASSIGN_OR_CO_RETURN(store_, co_await storage::ShardStore::Open(options));
   LogRecovery(store_->recovery());
+  backends_ = agent::AccountBackends::Make(store_->directory());
+  backends_->SetSeparators(config_->directory.subaddress_separators);
   door_ = std::make_unique<agent::MailDoor>(store_->queue(), OptionsOfDoor());
   transport_ = smtp::MakeSmtpTransport(ClientOptions(*config_), &metrics_);
   local_ = agent::MakeLocalTransport(store_->accounts(), store_->directory(), config_->delivery);
@@ -36,6 +38,7 @@ agent::MailDoor::Options ShardServer::OptionsOfDoor() const {
   agent::MailDoor::Options options = DoorOptions(*config_, io::ShardCount());
   options.directory = options.identity_directory = &store_->directory();
   options.accounts = &store_->accounts();
+  options.backends = backends_.get();
   return options;
 }
 
@@ -45,10 +48,19 @@ pop3::Pop3Options ShardServer::OptionsOfPop3() const {
   return options;
 }
 
-void ShardServer::MakeServices(const codec::Secret& secret) {
+agent::AuthenticatorOptions ShardServer::OptionsOfAuthenticator() const {
+  agent::AuthenticatorOptions options = AuthenticatorOptionsOf(*config_, secret_);
+  options.backends = backends_.get();
+  return options;
+}
+
+void ShardServer::MakeServices(const codec::Secret& secret,
+                               StatusOr<io::FileStamp> (*stamp_file)(const std::string&)) {
   secret_ = secret;
-  authenticator_ =
-      agent::Authenticator::Make(store_->directory(), AuthenticatorOptionsOf(*config_, secret));
+  for (const BackendConfig& one : config_->backends)
+    backends_->Add(one.options, MakeBackend(*config_, one, stamp_file));
+  backends_->RegisterMetrics(metrics_);
+  authenticator_ = agent::Authenticator::Make(store_->directory(), OptionsOfAuthenticator());
   smtp::SmtpOptions options = ServerOptions(*config_);
   options.sessions_max = sessions_max_;
   options.authenticator = authenticator_.get();
@@ -137,7 +149,8 @@ void ShardServer::Reconfigure(const Config& config) {
   transfer_->Reconfigure(config.transfer);
   local_->Reconfigure(config.delivery);
   store_->directory().Reconfigure(config.directory);
-  authenticator_->Reconfigure(AuthenticatorOptionsOf(config, secret_));
+  backends_->SetSeparators(config.directory.subaddress_separators);
+  authenticator_->Reconfigure(OptionsOfAuthenticator());
 }
 
 io::Task<Status> ShardServer::Close() {
@@ -151,6 +164,7 @@ io::Task<Status> ShardServer::Close() {
   local_.reset();
   transport_.reset();
   door_.reset();
+  backends_.reset();
   const Status status = co_await store_->Close();
   store_.reset();
   co_return status;

@@ -3,8 +3,8 @@
 //
 // Made by: the shard's main, on that shard.
 // Order: Open once; MakeServices and then Start once all shards are open; Listen, Unlisten and
-//   Reconfigure at any time after; StopSessions, StopTransfer, StopAccounts, StopAuthenticator,
-//   Close in this order, each on all shards before the next.
+//   Reconfigure at any time after; StopSessions, StopTransfer, StopAccounts, StopBackends,
+//   StopAuthenticator, Close in this order, each on all shards before the next.
 // Shard: its own; others reach it by RunOn (on_shard.h).
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "ringmail/agent/account_backends.h"
 #include "ringmail/agent/authenticator.h"
 #include "ringmail/agent/delivery.h"
 #include "ringmail/agent/mail_transaction.h"
@@ -42,7 +43,8 @@ class ShardServer {
   io::Task<Status> Open();
   // Once the store is open: who knows the accounts, and whom they talk to. `secret` is that of all
   // shards.
-  void MakeServices(const codec::Secret& secret);
+  void MakeServices(const codec::Secret& secret,
+                    StatusOr<io::FileStamp> (*stamp_file)(const std::string&));
   // `peers[i]` is shard i's transfer, `authenticators[i]` its authenticator.
   void Start(std::vector<agent::Transfer*> peers,
              std::vector<agent::Authenticator*> authenticators) {
@@ -60,6 +62,7 @@ class ShardServer {
   io::Task<void> StopTransfer(MonotonicTime deadline) { return transfer_->Stop(deadline); }
   // What accounts do between shards.
   io::Task<void> StopAccounts() { return store_->accounts().Stop(); }
+  io::Task<void> StopBackends() { return backends_->Stop(); }
   io::Task<void> StopAuthenticator() { return authenticator_->Stop(); }
   io::Task<Status> Close();
 
@@ -86,6 +89,7 @@ class ShardServer {
  private:
   agent::MailDoor::Options OptionsOfDoor() const;
   pop3::Pop3Options OptionsOfPop3() const;
+  agent::AuthenticatorOptions OptionsOfAuthenticator() const;
   void LogRecovery(const storage::RecoveryReport& report) const;
 
   const Config* config_;
@@ -93,6 +97,7 @@ class ShardServer {
   const ShardIndex index_;
   MetricRegistry metrics_;
   std::unique_ptr<storage::ShardStore> store_;
+  std::unique_ptr<agent::AccountBackends> backends_;
   std::unique_ptr<agent::Authenticator> authenticator_;
   codec::Secret secret_;
   std::unique_ptr<agent::MailDoor> door_;

@@ -69,6 +69,8 @@ Status Check(const AccountEntry& entry) {
       CheckText(entry.address, "the display name", entry.display_name, kDisplayNameBytesMax));
   RETURN_IF_ERROR(
       CheckText(entry.address, "the comment", entry.comment, kDirectoryCommentBytesMax));
+  RETURN_IF_ERROR(
+      CheckText(entry.address, "the backend's name", entry.backend, kBackendNameBytesMax));
   if (entry.quota_bytes > kQuotaMax || entry.quota_messages > kQuotaMax || entry.id > kQuotaMax)
     return Wrong(entry.address, "a quota is beyond all reason");
   if (entry.credentials.size() > kAccountCredentialsMax) {
@@ -125,6 +127,7 @@ void Encode(const AccountEntry& entry, FieldWriter& out) {
   out.Number(kTagDisabled, entry.enabled ? 0 : 1);
   out.Number(kTagQuotaBytes, entry.quota_bytes);
   out.Number(kTagQuotaMessages, entry.quota_messages);
+  out.Octets(kTagBackend, entry.backend);
   for (const Credential& one : entry.credentials) {
     std::string inner;
     FieldWriter fields(inner);
@@ -199,6 +202,9 @@ bool Take(const Field& field, AccountEntry& entry) {
       return true;
     case kTagQuotaMessages:
       entry.quota_messages = field.number;
+      return true;
+    case kTagBackend:
+      entry.backend = field.octets;
       return true;
     case kTagCredential: {
       const auto read = ReadCredential(field.octets);
@@ -425,6 +431,9 @@ std::optional<AccountView> AccountView::Parse(std::string_view address, std::str
         break;
       case kTagQuotaMessages:
         out.quota_messages_ = field.number;
+        break;
+      case kTagBackend:
+        out.backend_ = field.octets;
         break;
       case kTagCredential:
         if (!ReadCredential(field.octets)) return std::nullopt;

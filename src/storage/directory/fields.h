@@ -23,6 +23,7 @@ inline constexpr uint8_t kTagDisabled = 5 << 1;
 inline constexpr uint8_t kTagQuotaBytes = 6 << 1;
 inline constexpr uint8_t kTagQuotaMessages = 7 << 1;
 inline constexpr uint8_t kTagCredential = 8 << 1 | 1;  // fields of its own
+inline constexpr uint8_t kTagBackend = 13 << 1 | 1;
 // Of aliases and moved addresses.
 inline constexpr uint8_t kTagTarget = 9 << 1 | 1;
 // Of credentials.

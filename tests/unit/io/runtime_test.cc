@@ -317,6 +317,38 @@ TEST(Process, AFileLargerThanAllowedIsNotRead) {
   std::filesystem::remove_all(directory);
 }
 
+TEST(Process, AStampTellsOneStateOfAFileFromTheNext) {
+  const std::string directory = MakeDirectory();
+  const std::string path = directory + "/f";
+  EXPECT_TRUE(absl::IsNotFound(StampOfFile(path).status()));
+  ASSERT_TRUE(WriteSecretFile(path, "one").ok());
+  const FileStamp first = *StampOfFile(path);
+  EXPECT_EQ(first, *StampOfFile(path));
+  EXPECT_EQ(first.bytes, 3u);
+  ASSERT_TRUE(WriteSecretFile(path, "two").ok());
+  EXPECT_FALSE(first == *StampOfFile(path));
+  std::filesystem::remove_all(directory);
+}
+
+TEST(Process, ACompanionReadsItsInputAndItsEndWhenItsOwnerIsGone) {
+  const std::string directory = MakeDirectory();
+  const std::string path = directory + "/pipe";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  {
+    const auto companion = Companion::Start(
+        "/bin/sh", {"-c", "read line; echo \"$0 $line\" > \"$1\"; cat", "said", path},
+        "what it is told\n");
+    ASSERT_TRUE(companion.ok()) << companion.status();
+    EXPECT_EQ(*ReadWholeFile(path, 100), "said what it is told\n");
+    EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), 0) << "its input has not ended";
+  }
+  int status = -1;
+  EXPECT_GT(waitpid(-1, &status, 0), 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(absl::IsNotFound(Companion::Start(directory + "/none", {}, "").status()));
+  std::filesystem::remove_all(directory);
+}
+
 void BecomeNobody() {
   if (!DropPrivileges("nobody").ok()) _exit(1);
   if (RunningAsRoot() || setuid(0) == 0) _exit(2);

@@ -99,6 +99,8 @@ message::Reply MailTransaction::Mail(std::string_view reverse_path,
 
 message::Reply MailTransaction::Recipient(const message::ParsedPath& path,
                                           std::string_view original_recipient, uint8_t notify) {
+  if (path.mailbox.domain == "asked.example" && std::exchange(asked_, {}).empty())
+    return {.code = 554, .status = {5, 3, 0}, .text = "nobody was asked"};
   if (path.mailbox.domain == "refused.example")
     return {.code = 550, .status = {5, 7, 1}, .text = "no relaying"};
   if (path.mailbox.domain == "later.example")
@@ -111,6 +113,15 @@ message::Reply MailTransaction::Recipient(const message::ParsedPath& path,
                                   .notify = notify});
   return {.code = 250, .status = {2, 1, 5}, .text = "OK"};
 }
+
+bool MailTransaction::MustAsk(const message::ParsedPath& path) {
+  // Where a backend has the domain, it is asked once.
+  if (path.mailbox.domain != "asked.example" || !asked_.empty()) return false;
+  asked_.emplace_back();
+  return true;
+}
+
+io::Task<void> MailTransaction::Ask() { co_return; }
 
 void MailTransaction::BeginContent() { CHECK_GT(envelope_.recipients.size(), 0u); }
 

@@ -272,6 +272,21 @@ TEST_F(SmtpSession, CountsRefusedRecipientsByThemselves) {
       "550 5.7.1 no relaying\r\n421 4.7.0 mx.example.org Too many recipients were refused\r\n");
 }
 
+TEST_F(SmtpSession, AsksForARecipientBeforeItTakesOneAndAnswersInOrder) {
+  const Turns turns =
+      Talk({"EHLO c\r\n",
+            "MAIL FROM:<a@b>\r\nRCPT TO:<c@asked.example>\r\n"
+            "RCPT TO:<x@refused.example>\r\nRCPT TO:<d@asked.example> NOTIFY=NEVER\r\n"
+            "DATA\r\n",
+            "x\r\n.\r\n"});
+  EXPECT_EQ(turns[2], "250 2.1.0 OK\r\n250 2.1.5 OK\r\n550 5.7.1 no relaying\r\n250 2.1.5 OK\r\n" +
+                          std::string(kSendContent));
+  ASSERT_EQ(door().messages.size(), 1u);
+  ASSERT_EQ(door().messages[0].recipients.size(), 2u);
+  EXPECT_EQ(door().messages[0].recipients[1].path, "d@asked.example");
+  EXPECT_EQ(door().messages[0].recipients[1].notify, message::kNotifyNever);
+}
+
 TEST_F(SmtpSession, EndsASessionThatOnlyKeepsTheLineBusy) {
   options.idle_commands_max = 3;
   const Turns turns = Talk({"NOOP\r\n", "NOOP\r\n", "NOOP\r\n", "NOOP\r\n"});

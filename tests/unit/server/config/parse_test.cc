@@ -513,10 +513,58 @@ TEST(ConfigTest, WhatTheExampleCallsDefaultsAreTheDefaults) {
       if (key.now != nullptr) EXPECT_EQ(key.now(all.config), key.now(none.config)) << key.name;
     }
   }
-  EXPECT_EQ(NeedsRestart(none.config, all.config), std::vector<std::string>());
+  // Of these there are none by default.
+  EXPECT_EQ(NeedsRestart(none.config, all.config), (std::vector<std::string>{"[[backend]]"}));
+  EXPECT_EQ(all.config.backends.size(), 5u);
   EXPECT_EQ(all.config.transfer.retry.first_delay, none.config.transfer.retry.first_delay);
   EXPECT_EQ(all.config.transfer.retry.growth, none.config.transfer.retry.growth);
   EXPECT_EQ(all.config.transfer.retry.jitter, none.config.transfer.retry.jitter);
+}
+
+// What is said of a [[backend]] with these lines.
+std::string FaultsOfBackend(std::string_view lines) {
+  const ConfigResult result = Parse(
+      "[[listener]]\naddress = \"0.0.0.0:25\"\n[[backend]]\nname = \"a\"\n"
+      "domains = [\"example.org\"]\n" +
+      std::string(lines));
+  std::string out;
+  for (const Diagnostic& one : result.diagnostics) out += one.text + "\n";
+  return out;
+}
+
+TEST(Backend, LacksNothingAndHasNothingOfAnotherKind) {
+  EXPECT_EQ(FaultsOfBackend("kind = \"passwd_file\"\nfile = \"/people\"\n"), "");
+  EXPECT_EQ(FaultsOfBackend("kind = \"pam\"\n"), "");
+  EXPECT_EQ(FaultsOfBackend(""), "[[backend]] has no kind: write kind = \"passwd_file\"\n");
+  EXPECT_EQ(FaultsOfBackend("kind = \"sqlite\"\n"),
+            "[[backend]] of kind \"sqlite\" needs file\n"
+            "[[backend]] of kind \"sqlite\" needs query\n");
+  EXPECT_EQ(FaultsOfBackend("kind = \"passwd_file\"\nfile = \"/people\"\nquery = \"SELECT 1\"\n"),
+            "[[backend]] query means nothing to kind \"passwd_file\"\n");
+  EXPECT_EQ(
+      FaultsOfBackend("kind = \"postgresql\"\nuri = \"dbname=a\"\nquery = \"SELECT :user\"\n"),
+      "[[backend]] query has a parameter :user: there are :address, :local_part and "
+      ":domain\n");
+  EXPECT_EQ(FaultsOfBackend(
+                "kind = \"ldap\"\nuri = \"ldapi:///\"\nbase = \"o=e\"\nfilter = \"(a={b})\"\n"),
+            "[[backend]] '(a={b})' has braces around what is none of {address}, {local_part} and "
+            "{domain}\n");
+}
+
+TEST(Backend, ItsDomainsAreLocalAndItsNameIsItsOwn) {
+  const std::string one =
+      "[[backend]]\nname = \"a\"\nkind = \"pam\"\ndomains = [\"Example.ORG\"]\n";
+  const ConfigResult result = Parse("[[listener]]\naddress = \"0.0.0.0:25\"\n" + one);
+  ASSERT_TRUE(result.ok()) << FormatDiagnostics("f", result.diagnostics);
+  EXPECT_EQ(result.config.directory.configured_domains, (std::vector<std::string>{"example.org"}));
+  const ConfigResult twice = Parse("[[listener]]\naddress = \"0.0.0.0:25\"\n" + one + one);
+  EXPECT_NE(FormatDiagnostics("f", twice.diagnostics).find("name \"a\" is there twice"),
+            std::string::npos);
+  // A socket of that name must fit sun_path.
+  const ConfigResult deep = Parse("data_dir = \"/" + std::string(100, 'd') +
+                                  "\"\n[[listener]]\naddress = \"0.0.0.0:25\"\n" + one);
+  EXPECT_NE(FormatDiagnostics("f", deep.diagnostics).find("too long a name for a socket"),
+            std::string::npos);
 }
 
 TEST(ConfigTest, WhatCannotChangeWhileRunningIsNamed) {

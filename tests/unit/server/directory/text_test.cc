@@ -75,5 +75,19 @@ TEST(DirectoryText, TimesAreRealOnes) {
     EXPECT_FALSE(ParseTime(wrong).has_value()) << wrong;
 }
 
+TEST(DirectoryText, WhoNamedAnAccountIsKept) {
+  const std::string line = "account bob@example.org backend=people credentials=none";
+  const DirectoryText read = ParseDirectoryText("domain example.org\n" + line + "\n");
+  ASSERT_TRUE(read.faults.empty());
+  ASSERT_EQ(read.entries.size(), 2u);
+  EXPECT_EQ(std::get<storage::AccountEntry>(read.entries[1].entry).backend, "people");
+  const DirectoryText again = ParseDirectoryText(WriteDirectoryLine(read.entries[1].entry));
+  EXPECT_EQ(again.entries.at(0).entry, read.entries[1].entry);
+  const auto decoded =
+      storage::DecodeEntry("bob@example.org", storage::EncodeEntry(read.entries[1].entry));
+  ASSERT_TRUE(decoded.has_value());
+  EXPECT_EQ(*decoded, read.entries[1].entry);
+}
+
 }  // namespace
 }  // namespace ringmail::server
