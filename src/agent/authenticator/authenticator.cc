@@ -42,10 +42,9 @@ constexpr FixedLimit kLimits[] = {
 };
 
 constexpr std::string_view kReasonNames[kAuthReasons] = {
-    "none",        "name",          "no_account", "disabled",      "no_credential",
-    "wrong",       "unusable_hash", "token",      "authorization", "network_banned",
-    "name_banned", "directory",     "memory",     "busy",          "token_server",
-    "client_network",
+    "none",          "name",  "no_account",    "disabled",       "no_credential", "wrong",
+    "unusable_hash", "token", "authorization", "network_banned", "name_banned",   "directory",
+    "memory",        "busy",  "token_server",  "client_network",
 };
 
 // The limiter's key: of the secret, but not it.

@@ -95,8 +95,7 @@ std::vector<Row> Rows(const Config& config) {
   }
   for (const std::span<const FixedLimit> table :
        {smtp::SmtpLimits(), pop3::Pop3Limits(), acme::AcmeLimits(), tunnel::TunnelLimits(),
-        agent::AgentLimits(),
-        std::span<const FixedLimit>(kFixed)}) {
+        agent::AgentLimits(), std::span<const FixedLimit>(kFixed)}) {
     for (const FixedLimit& one : table) {
       rows.push_back({std::string(one.name), fmt::format("{} {}", one.value, one.unit),
                       std::string(one.rfc), std::string(one.reached)});

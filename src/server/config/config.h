@@ -51,7 +51,7 @@ struct CertificateConfig {
 // [[tunnel.server]]: who asks for one of these names.
 struct TunnelServerConfig {
   tunnel::TunnelRoute route;
-  CertificateConfig certificate;  // without: that of its tunnel
+  CertificateConfig certificate;            // without: that of its tunnel
   std::vector<io::TlsIdentity> identities;  // what the files hold, read by LoadTunnels
 };
 

@@ -9,8 +9,8 @@
 #include "ringmail/message/path.h"
 #include "ringmail/session/http_client.h"
 #include "server/config/authentication_keys.h"
-#include "server/config/tunnel_keys.h"
 #include "server/config/backend_keys.h"
+#include "server/config/tunnel_keys.h"
 
 namespace ringmail::server {
 namespace {

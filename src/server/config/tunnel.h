@@ -13,8 +13,9 @@ namespace ringmail::server {
 void LoadTunnels(ConfigResult& result, ReadFile read_file,
                  std::shared_ptr<io::TlsTicketKeys> ticket_keys, WallTime now);
 
-// The context and the routes of a tunnel that wraps. `of_tls` is shown where it names no certificate
-// of its own; no context where there is nothing to show (an authority has not spoken yet).
+// The context and the routes of a tunnel that wraps. `of_tls` is shown where it names no
+// certificate of its own; no context where there is nothing to show (an authority has not spoken
+// yet).
 Status MakeTunnelContext(TunnelConfig& tunnel, const std::vector<io::TlsIdentity>& of_tls);
 
 }  // namespace ringmail::server

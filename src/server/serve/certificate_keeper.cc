@@ -138,8 +138,7 @@ void CertificateKeeper::Compose(Config& config) {
     config.tls.answers = std::make_shared<const std::vector<acme::ChallengeAnswer>>(answers_);
   }
   const auto judge = [](const Status& made) {
-    if (!made.ok())
-      Log(LogLevel::kError, "certificate_failed").Field("what", Std(made.message()));
+    if (!made.ok()) Log(LogLevel::kError, "certificate_failed").Field("what", Std(made.message()));
   };
   judge(MakeContext(config.tls, options));
   for (TunnelConfig& one : config.tunnels) {
