@@ -58,6 +58,7 @@ class DepsTest(unittest.TestCase):
         self.called = self.folder / "called"
         for name in ("apt-get", "sudo", "debconf-set-selections"):
             self.program(name, f'echo "{name} $*" >> {self.called}')
+        self.program("npm", f'echo "npm $*" >> {self.called}')
         everything = run(ROOT / "tools/deps", "--list", "--tests", env={**self.environment(), "EMPTY": "1"})
         self.assertEqual(everything.returncode, 0, everything.stderr)
         self.packages = everything.stdout.split()
@@ -66,7 +67,8 @@ class DepsTest(unittest.TestCase):
         # Without EMPTY, what is installed is everything but the packages named in MISSING.
         self.program("dpkg-query", 'if [ -z "${EMPTY:-}" ]; then for one in $ALL; do '
                                    'case " $MISSING " in *" $one "*) ;; *) echo "installed $one" ;; esac; done; fi')
-        return {"PATH": f"{self.folder}:/usr/bin:/bin", "HOME": "/"}
+        (self.folder / "node/node_modules/nodemailer").mkdir(parents=True, exist_ok=True)
+        return {"PATH": f"{self.folder}:/usr/bin:/bin", "HOME": "/", "NODE_FOLDER": str(self.folder / "node")}
 
     def program(self, name, script):
         path = self.folder / name
@@ -92,6 +94,14 @@ class DepsTest(unittest.TestCase):
         install = [line for line in called.split("\n") if " install " in line]
         self.assertEqual(len(install), 1, called)
         self.assertEqual({word for word in install[0].split() if word in self.packages}, {"swaks", "lld-16"})
+
+    def test_nodemailer_comes_from_npm_and_may_fail_to(self):
+        self.program("npm", f'echo "npm $*" >> {self.called}; exit 1')
+        environment = {**self.environment(), "ALL": " ".join(self.packages), "MISSING": "", "NODE_FOLDER": str(self.folder / "none")}
+        done = run(ROOT / "tools/deps", "--tests", env=environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(self.called.read_text(), r"^npm install .* nodemailer@\S+\n$")
+        self.assertIn("tests that need it are skipped", done.stderr)
 
     @unittest.skipIf(Path("/usr/bin/sudo").exists(), "this machine has sudo")
     def test_without_root_and_sudo_the_packages_and_the_command_are_named(self):

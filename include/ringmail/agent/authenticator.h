@@ -85,8 +85,11 @@ struct AuthenticatorOptions {
   // Of names without "@"; "": there are none.
   std::string default_domain;
   bool scram = true;
+  bool channel_binding = true;  // with -PLUS, where TLS has one
   // CRAM-MD5 and APOP: accounts whose passwords are kept readable ({PLAIN}, {CRAM-MD5}).
   bool readable_passwords = false;
+  // EXTERNAL: a client certificate logs in to the account of its mail address.
+  bool certificates = false;
   // Hashes that PasswordNeedsUpgrade, and accounts without keys of SCRAM, get new ones at a login
   // that brought the password. Readable passwords stay where readable_passwords asks for them.
   bool upgrade = true;

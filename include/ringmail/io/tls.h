@@ -185,6 +185,9 @@ struct TlsResult {
   // Of a certificate that was shown: its subject as one line, its DNS names and mail addresses.
   std::string peer_subject;
   std::vector<std::string> peer_names;
+  // Of a certificate that is kTrusted: the first of its mail addresses (rfc822Name, RFC 5280
+  // §4.2.1.6); "" where it has none.
+  std::string peer_mailbox;
 
   bool ok() const { return outcome == TlsOutcome::kOk; }
 };

@@ -79,6 +79,8 @@ struct SaslPolicy {
   bool cram_md5 = false;                                    // needs passwords that can be read
   bool oauth = false;                                       // somebody can check tokens
   bool scram = true;
+  bool channel_binding = true;  // the -PLUS of SCRAM
+  bool certificates = false;    // EXTERNAL
 };
 SaslMechanismSet OfferedMechanisms(const SaslPolicy& policy, const SaslChannel& channel);
 

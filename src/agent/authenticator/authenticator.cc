@@ -105,7 +105,9 @@ session::SaslMechanismSet AuthenticatorCore::Offered(const session::SaslChannel&
   return session::OfferedMechanisms({.plaintext = plaintext,
                                      .cram_md5 = options_.readable_passwords,
                                      .oauth = options_.tokens != nullptr,
-                                     .scram = options_.scram},
+                                     .scram = options_.scram,
+                                     .channel_binding = options_.channel_binding,
+                                     .certificates = options_.certificates},
                                     channel);
 }
 

@@ -9,7 +9,6 @@ namespace ringmail::agent {
 namespace {
 
 using session::SaslFailure;
-using session::SaslLine;
 using session::SaslStep;
 using session::SaslStepKind;
 
@@ -124,45 +123,6 @@ io::Task<AuthStep> AuthenticatorCore::LogIn(std::string_view name, std::string_v
   offered.Add(session::SaslMechanism::kPlain);
   Exchange exchange(*this, session::SaslMechanism::kPlain, offered, {.encrypted = true}, client);
   co_return co_await exchange.Begin(plain.view());
-}
-
-io::Task<AuthEnd> RunAuthExchange(AuthExchange& exchange, AuthWire& wire,
-                                  std::optional<std::string_view> initial_word) {
-  AuthEnd end;
-  std::string octets;
-  if (initial_word) {
-    end.line = session::DecodeSaslInitialResponse(*initial_word, octets);
-    // Only a line of its own cancels: here "*" is no base64.
-    if (end.line == SaslLine::kAbort) end.line = SaslLine::kMalformed;
-  }
-  codec::Secret response(std::move(octets));
-  if (end.line != SaslLine::kResponse) co_return end;
-  std::optional<std::string_view> begun;
-  if (initial_word) begun = response.view();
-  end.step = co_await exchange.Begin(begun);
-  while (end.step.kind == SaslStepKind::kChallenge) {
-    wire.SendChallenge(session::EncodeSasl(end.step.challenge));
-    const AuthLine line = co_await wire.ReadLine();
-    std::string decoded;
-    switch (line.status) {
-      case AuthLine::Status::kLine:
-        end.line = session::DecodeSaslResponse(line.text.view(), decoded);
-        break;
-      case AuthLine::Status::kTooLong:
-        end.line = SaslLine::kTooLong;
-        break;
-      case AuthLine::Status::kMalformed:
-        end.line = SaslLine::kMalformed;
-        break;
-      case AuthLine::Status::kLost:
-        end.lost = true;
-        break;
-    }
-    response = codec::Secret(std::move(decoded));
-    if (end.lost || end.line != SaslLine::kResponse) co_return end;
-    end.step = co_await exchange.Respond(response.view());
-  }
-  co_return end;
 }
 
 }  // namespace ringmail::agent

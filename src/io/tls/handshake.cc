@@ -171,6 +171,7 @@ void TlsLayer::Describe(TlsResult& result) {
   if (leaf == nullptr) return;
   result.peer_subject = tls::SubjectOf(*leaf);
   result.peer_names = tls::NamesOf(*leaf, tls::NameKinds::kDnsAndMail);
+  if (result.peer == TlsPeer::kTrusted) result.peer_mailbox = tls::MailboxOf(*leaf);
 }
 
 void TlsLayer::EndHandshake() {

@@ -142,6 +142,21 @@ std::vector<std::string> NamesOf(X509& certificate, NameKinds kinds) {
   return names;
 }
 
+std::string MailboxOf(X509& certificate) {
+  const bssl::UniquePtr<GENERAL_NAMES> all(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr)));
+  if (all == nullptr) return {};
+  for (const GENERAL_NAME* one : all.get()) {
+    if (one->type != GEN_EMAIL) continue;
+    std::string text = TextOf(one->d.rfc822Name);
+    // RFC 5280 §4.2.1.6: an addr-spec of IA5String, and nothing that could be read as another.
+    const bool printable = std::all_of(text.begin(), text.end(),
+                                       [](char octet) { return octet > 0x20 && octet < 0x7f; });
+    return printable && text.find('@') != text.npos ? text : std::string();
+  }
+  return {};
+}
+
 std::string SubjectOf(X509& certificate) {
   bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
   CHECK(bio != nullptr);

@@ -40,6 +40,8 @@ StatusOr<std::vector<bssl::UniquePtr<CRYPTO_BUFFER>>> ReadCertificates(std::stri
 // Names of a certificate: DNS names in lower case, and where `mail` is set addresses too.
 enum class NameKinds : uint8_t { kDns, kDnsAndMail };
 std::vector<std::string> NamesOf(X509& certificate, NameKinds kinds);
+// The first mail address of the subjectAltName; "" where there is none that could be one.
+std::string MailboxOf(X509& certificate);
 std::string SubjectOf(X509& certificate);
 
 }  // namespace ringmail::io::tls

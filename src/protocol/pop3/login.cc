@@ -13,7 +13,6 @@
 namespace ringmail::pop3 {
 
 using session::SaslFailure;
-using session::SaslLine;
 using session::SaslStepKind;
 
 Channel Session::MakeChannel() const {
@@ -22,6 +21,7 @@ Channel Session::MakeChannel() const {
     channel.exporter = stream_.TlsChannelBinding(io::TlsBinding::kExporter);
     channel.end_point = stream_.TlsChannelBinding(io::TlsBinding::kServerEndPoint);
   }
+  if (baggage_->certificate != nullptr) channel.certificate = *baggage_->certificate;
   channel.encrypted = secure();
   return channel;
 }
@@ -69,30 +69,28 @@ Offer Session::MakeOffer() const {
   }
   (result.resumed ? shared_.metrics.tls_resumed : shared_.metrics.tls_begun).Add();
   baggage_->tls = absl::StrCat(Absl(io::ToString(result.version)), " cipher ", Absl(result.cipher));
+  if (!result.peer_mailbox.empty())
+    baggage_->certificate = std::make_unique<std::string>(std::move(result.peer_mailbox));
 }
 
-io::Task<Response> Session::ReadResponse() {
-  Response response;
+io::Task<agent::AuthLine> Session::ReadResponse() {
+  using Status = agent::AuthLine::Status;
   session::Line line = baggage_->lines.TryLine(stream_);
   if (line.status == session::LineStatus::kNeedMore) {
     waits_for_command_ = true;
     line = co_await baggage_->lines.ReadLine(stream_, io::Now() + settings_.options.autologout);
     waits_for_command_ = false;
   }
+  agent::AuthLine response{.status = Status::kMalformed, .text = {}};
   if (line.status == session::LineStatus::kStream) {
-    response.ended = !Heard(line.stream);
-    CHECK(response.ended);
-    co_return response;
+    CHECK(!Heard(line.stream));
+    response.status = Status::kLost;
+  } else if (line.status == session::LineStatus::kTooLong) {
+    response.status = Status::kTooLong;
+  } else if (line.status == session::LineStatus::kLine) {
+    response.status = Status::kLine;
+    response.text.Set(line.text);
   }
-  std::string octets;
-  SaslLine judged = SaslLine::kMalformed;
-  if (line.status == session::LineStatus::kTooLong) judged = SaslLine::kTooLong;
-  if (line.status == session::LineStatus::kLine)
-    judged = session::DecodeSaslResponse(line.text, octets);
-  response.octets = codec::Secret(std::move(octets));
-  if (judged == SaslLine::kAbort) response.refusal = "Authentication cancelled";
-  if (judged == SaslLine::kMalformed) response.refusal = "That is no base64";
-  if (judged == SaslLine::kTooLong) response.refusal = "That is too long for a response";
   co_return response;
 }
 

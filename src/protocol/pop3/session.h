@@ -51,29 +51,24 @@ struct Baggage : io::MovedState {
   std::shared_ptr<const Pop3ListenerOptions> listener;
   std::string tls;        // "TLSv1.3 cipher TLS_AES_128_GCM_SHA256"; empty: in the clear
   std::string timestamp;  // of APOP; empty: it is not offered
-  AccountId account;      // who has logged in, and how the log calls it
+  // The address in a client certificate that is good. Null: there is none.
+  std::unique_ptr<std::string> certificate;
+  AccountId account;  // who has logged in, and how the log calls it
   std::string name;
   MonotonicTime began{};
   uint32_t commands = 0, errors = 0, login_failures = 0;
   bool utf8 = false;
 };
 
-// A response to a challenge; `refusal`: it is none, and why; `ended`: nor will there be one.
-struct Response {
-  codec::Secret octets;
-  std::string_view refusal;
-  bool ended = false;
-};
-
 // What SASL wants to know of the connection, with the octets that it views.
 struct Channel {
-  std::string exporter, end_point;
+  std::string exporter, end_point, certificate;
   bool encrypted = false;
   session::SaslChannel view() const {
     return {.encrypted = encrypted,
             .tls_exporter = exporter,
             .tls_server_end_point = end_point,
-            .certificate_identity = {}};
+            .certificate_identity = certificate};
   }
 };
 
@@ -123,7 +118,7 @@ class Session : public ListHook<struct SessionTag> {
   session::SaslMechanismSet Mechanisms(const Channel& channel) const;
   // What USER said, for the PASS that follows; empty: nothing.
   std::string& user() { return user_; }
-  io::Task<Response> ReadResponse();
+  io::Task<agent::AuthLine> ReadResponse();
   io::Task<void> StartTls();
   // The answer to PASS, APOP and AUTH.
   io::Task<void> LogIn(agent::AuthStep step);

@@ -33,16 +33,6 @@ std::string_view LineRefusal(SaslLine line) {
   return kAuthEncoding;
 }
 
-// Takes the response that stands behind the mechanism. Empty where that is one.
-std::string_view ReadInitialResponse(std::string_view word, AuthBegun& begun) {
-  if (word.size() > kAuthResponseBytesMax) return kAuthTooLong;
-  std::string octets;
-  const SaslLine line = session::DecodeSaslInitialResponse(word, octets);
-  begun.initial_response.emplace(std::move(octets));
-  // Only a line of its own cancels: here "*" is no base64.
-  return line == SaslLine::kAbort ? kAuthEncoding : LineRefusal(line);
-}
-
 // The refusal; empty where the exchange may begin.
 std::string_view Judge(Session& session, std::string_view argument, AuthBegun& begun) {
   if (!session.KnowsAuth()) return kAuthNotOffered;
@@ -57,7 +47,11 @@ std::string_view Judge(Session& session, std::string_view argument, AuthBegun& b
   const std::optional<session::SaslMechanism> mechanism = session::FindSaslMechanism(name);
   if (!mechanism || !session.Mechanisms().Has(*mechanism)) return kAuthMechanism;
   begun.mechanism = *mechanism;
-  return response.empty() ? std::string_view() : ReadInitialResponse(response.substr(1), begun);
+  if (response.empty()) return {};
+  response.remove_prefix(1);
+  if (response.size() > kAuthResponseBytesMax) return kAuthTooLong;
+  begun.initial_word.emplace(std::string(response));
+  return {};
 }
 
 }  // namespace
@@ -81,7 +75,7 @@ session::SaslChannel Session::Channel() const {
   return {.encrypted = secure(),
           .tls_exporter = auth_->exporter,
           .tls_server_end_point = auth_->end_point,
-          .certificate_identity = {}};
+          .certificate_identity = auth_->certificate};
 }
 
 session::SaslMechanismSet Session::Mechanisms() const {
@@ -90,8 +84,9 @@ session::SaslMechanismSet Session::Mechanisms() const {
                                                          : session::SaslPlaintext::kEncryptedOnly);
 }
 
-io::Task<AuthLine> Session::ReadAuthLine() {
-  AuthLine out;
+io::Task<agent::AuthLine> Session::ReadAuthLine() {
+  using Status = agent::AuthLine::Status;
+  agent::AuthLine out;
   session::Line line = lines_.TryLine(stream_);
   if (line.status == session::LineStatus::kNeedMore) {
     waits_for_command_ = true;
@@ -99,55 +94,61 @@ io::Task<AuthLine> Session::ReadAuthLine() {
     waits_for_command_ = false;
   }
   switch (line.status) {
-    case session::LineStatus::kLine: {
-      std::string octets;
-      out.refusal = line.text.size() > kAuthResponseBytesMax
-                        ? kAuthTooLong
-                        : LineRefusal(session::DecodeSaslResponse(line.text, octets));
-      out.response = codec::Secret(std::move(octets));
+    case session::LineStatus::kLine:
+      out.status = line.text.size() > kAuthResponseBytesMax ? Status::kTooLong : Status::kLine;
+      out.text.Set(line.text);
       break;
-    }
     case session::LineStatus::kTooLong:
-      out.refusal = kAuthTooLong;
+      out.status = Status::kTooLong;
       break;
     case session::LineStatus::kStream:
-      out.lost = !Heard(line.stream, "a response");
       // Heard is false of all but kOk, which is no status of a line that is none.
-      CHECK(out.lost);
+      CHECK(!Heard(line.stream, "a response"));
+      out.status = Status::kLost;
       break;
     case session::LineStatus::kBareCr:
     case session::LineStatus::kBareLf:
     case session::LineStatus::kNul:
     case session::LineStatus::kNeedMore:
-      out.refusal = kAuthEncoding;
+      out.status = Status::kMalformed;
       break;
   }
   co_return out;
 }
+
+// RFC 4954 §4: "334 " and the challenge, which may be empty.
+class Session::AuthFrame final : public agent::AuthWire {
+ public:
+  explicit AuthFrame(Session& session) : session_(session) {}
+  void SendChallenge(std::string_view base64) override {
+    session_.stream_.Write("334 ");
+    session_.stream_.Write(base64);
+    session_.stream_.Write("\r\n");
+  }
+  io::Task<agent::AuthLine> ReadLine() override { return session_.ReadAuthLine(); }
+
+ private:
+  Session& session_;
+};
 
 // Not inline: its frame would become part of Run's, and lie there idle.
 [[gnu::noinline]] io::Task<Next> Session::Authenticate() {
   const AuthBegun begun = *std::exchange(auth_->begun, std::nullopt);
   const std::unique_ptr<agent::AuthExchange> exchange = settings_.options.authenticator->Begin(
       begun.mechanism, Mechanisms(), Channel(), {.address = client(), .service = "smtp"});
-  std::optional<std::string_view> initial;
-  if (begun.initial_response) initial = begun.initial_response->view();
-  agent::AuthStep step = co_await exchange->Begin(initial);
-  while (step.kind == SaslStepKind::kChallenge) {
-    // RFC 4954 §4: "334 " and the challenge, which may be empty.
-    stream_.Write("334 ");
-    stream_.Write(session::EncodeSasl(step.challenge));
-    stream_.Write("\r\n");
-    const AuthLine line = co_await ReadAuthLine();
-    if (line.lost) co_return Next::kClose;
-    if (!line.refusal.empty()) {
-      shared_.metrics.auth_given_up.Add();
-      Reply(line.refusal);
-      co_return AfterCommand(Next::kCommand);
-    }
-    step = co_await exchange->Respond(line.response.view());
-  }
-  co_return EndAuth(step);
+  AuthFrame frame(*this);
+  std::optional<std::string_view> word;
+  if (begun.initial_word) word = begun.initial_word->view();
+  const agent::AuthEnd end = co_await agent::RunAuthExchange(*exchange, frame, word);
+  if (end.lost) co_return Next::kClose;
+  if (end.line != SaslLine::kResponse) co_return GiveUpAuth(LineRefusal(end.line));
+  co_return EndAuth(end.step);
+}
+
+Next Session::GiveUpAuth(std::string_view reply) {
+  shared_.metrics.auth_given_up.Add();
+  Reply(reply);
+  return AfterCommand(Next::kCommand);
 }
 
 Next Session::EndAuth(const agent::AuthStep& step) {
@@ -164,9 +165,7 @@ Next Session::EndAuth(const agent::AuthStep& step) {
   }
   switch (step.failure) {
     case SaslFailure::kMalformed:
-      shared_.metrics.auth_given_up.Add();
-      Reply(kAuthMalformed);
-      break;
+      return GiveUpAuth(kAuthMalformed);
     case SaslFailure::kUnavailable:
       shared_.metrics.auth_unavailable.Add();
       Reply(kAuthUnavailable);

@@ -119,6 +119,7 @@ io::Task<void> Session::Run() {
     // RFC 9266 §4.2: TLS 1.2 has it where the master secret is extended, and io says so.
     auth_->exporter = stream_.TlsChannelBinding(io::TlsBinding::kExporter);
     auth_->end_point = stream_.TlsChannelBinding(io::TlsBinding::kServerEndPoint);
+    auth_->certificate = std::move(result.peer_mailbox);
   }
   // RFC 3207 §4.2: what was said before is forgotten, the name in EHLO too.
   EndTransaction(kBeforeHello);

@@ -29,23 +29,15 @@ namespace ringmail::smtp {
 // What AUTH named.
 struct AuthBegun {
   session::SaslMechanism mechanism = session::SaslMechanism::kPlain;
-  std::optional<codec::Secret> initial_response;
+  std::optional<codec::Secret> initial_word;  // as it stood behind the name
 };
 
 // What a session has of AUTH, on a listener that may offer it.
 struct AuthState {
   std::string account;              // "": nobody has authenticated
   std::string exporter, end_point;  // what ties an exchange to TLS (RFC 5056)
+  std::string certificate;          // the address in a client certificate that is good
   std::optional<AuthBegun> begun;   // between AUTH and its exchange
-};
-
-// A line of the client within an exchange.
-struct AuthLine {
-  codec::Secret response;
-  // Not empty: the exchange ends with this reply.
-  std::string_view refusal;
-  // The session has ended.
-  bool lost = false;
 };
 
 class Session : public ListHook<struct SessionTag> {
@@ -149,8 +141,11 @@ class Session : public ListHook<struct SessionTag> {
   io::Task<Next> Authenticate();
   // RCPT: what kAsk begins.
   io::Task<Next> AskForRecipient();
-  io::Task<AuthLine> ReadAuthLine();
+  io::Task<agent::AuthLine> ReadAuthLine();
   session::SaslChannel Channel() const;
+  class AuthFrame;
+  // What the exchange ended with that is no success and no refusal: the reply says it.
+  Next GiveUpAuth(std::string_view reply);
   Next EndAuth(const agent::AuthStep& step);
   // The refusal of a command that is for account holders; "": it may run.
   std::string_view Demand(const CommandRow& row) const;

@@ -68,7 +68,9 @@ inline constexpr Key kAuthentication[] = {
        return {};
      }},
     {.name = "scram", .type = KeyType::kBoolean, AUTH_BOOLEAN(scram)},
+    {.name = "channel_binding", .type = KeyType::kBoolean, AUTH_BOOLEAN(channel_binding)},
     {.name = "readable_passwords", .type = KeyType::kBoolean, AUTH_BOOLEAN(readable_passwords)},
+    {.name = "certificates", .type = KeyType::kBoolean, AUTH_BOOLEAN(certificates)},
     {.name = "upgrade", .type = KeyType::kBoolean, AUTH_BOOLEAN(upgrade)},
     {.name = "argon2_memory",
      .type = KeyType::kBytes,

@@ -188,7 +188,7 @@ class Reader {
   }
 
   ConfigResult& result_;
-  toml::source_region retry_at_;
+  toml::source_region retry_at_, authentication_at_;
 };
 
 void Reader::Read(const toml::table& file) {
@@ -225,6 +225,7 @@ void Reader::ReadSection(const Section& section, const toml::node& node,
       return;
     }
     if (section.name == "retry") retry_at_ = at;
+    if (section.name == "authentication") authentication_at_ = at;
     if (section.name == "tls") {
       ReadTls(section, *table);
     } else if (section.name == "acme") {
@@ -773,10 +774,17 @@ void Reader::CheckWhole() {
   CheckBackends();
   const session::AuthLimiterOptions& limiter = config.authentication.limiter;
   if (limiter.delay_max < limiter.delay_min) {
-    ReportWhole("[authentication] failure_delay_max is shorter than failure_delay");
+    Report(authentication_at_, "[authentication] failure_delay_max is shorter than failure_delay");
   }
   if (limiter.ban_time_max < limiter.ban_time) {
-    ReportWhole("[authentication] ban_time_max is shorter than ban_time");
+    Report(authentication_at_, "[authentication] ban_time_max is shorter than ban_time");
+  }
+  if (config.authentication.certificates &&
+      (config.tls.client_certificates == io::TlsClientCertificates::kIgnored ||
+       config.tls.client_authorities.path.empty())) {
+    Report(authentication_at_,
+           "[authentication] certificates needs [tls] client_certificates = \"request\" and "
+           "client_authorities: nobody would vouch for a client");
   }
   if (config.hostname.empty()) {
     ReportWhole(

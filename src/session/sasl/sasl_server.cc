@@ -51,11 +51,12 @@ SaslMechanismSet OfferedMechanisms(const SaslPolicy& policy, const SaslChannel& 
     set.Add(SaslMechanism::kScramSha256);
     set.Add(SaslMechanism::kScramSha1);
   }
-  if (policy.scram && channel.encrypted && bound) {
+  if (policy.scram && policy.channel_binding && channel.encrypted && bound) {
     set.Add(SaslMechanism::kScramSha256Plus);
     set.Add(SaslMechanism::kScramSha1Plus);
   }
-  if (channel.encrypted && !channel.certificate_identity.empty()) set.Add(SaslMechanism::kExternal);
+  if (policy.certificates && channel.encrypted && !channel.certificate_identity.empty())
+    set.Add(SaslMechanism::kExternal);
   if (policy.cram_md5) set.Add(SaslMechanism::kCramMd5);
   if (channel.encrypted || policy.plaintext == SaslPlaintext::kAlways) {
     set.Add(SaslMechanism::kPlain);

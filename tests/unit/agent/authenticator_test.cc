@@ -243,6 +243,7 @@ TEST(Authenticator, WithoutReadablePasswordsNothingThatNeedsThemIsOffered) {
 
 TEST(Authenticator, ACertificateProvesItsOwnAccountAlone) {
   AuthWorld w;
+  w.options_of_all.certificates = true;
   ASSERT_TRUE(w.Do(1, [](AuthWorld& world, Authenticator& a) -> Task<void> {
     co_await world.Add("tim@example.org", "pencil");
     co_await world.Put({.address = "away@example.org", .enabled = false});

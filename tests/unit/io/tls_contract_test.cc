@@ -311,7 +311,10 @@ Task<void> AsksClients(void* context) {
     EXPECT_EQ(results.server.peer, one.peer) << results.server.peer_problem;
     if (one.peer == TlsPeer::kTrusted) {
       EXPECT_EQ(results.server.peer_names, std::vector<std::string>{"someone@example.org"});
+      EXPECT_EQ(results.server.peer_mailbox, "someone@example.org");
       EXPECT_EQ(pair.server.TlsPeerChain().size(), 1u);
+    } else {
+      EXPECT_EQ(results.server.peer_mailbox, "");
     }
     co_await Converse(pair);
     session = pair.client.TakeTlsSession();

@@ -122,7 +122,7 @@ TEST_F(Pop3Authorization, SaysWhatIsWrongWithAnExchange) {
             "AUTH PLAIN eA==\r\n", "AUTH PLAIN AGFubgB3cm9uZw==\r\n"});
   EXPECT_TRUE(turns[1].starts_with("-ERR That mechanism is not offered")) << turns[1];
   EXPECT_TRUE(turns[2].starts_with("-ERR That mechanism is not offered")) << turns[2];
-  EXPECT_EQ(turns[3], "-ERR The initial response is no base64\r\n");
+  EXPECT_EQ(turns[3], "-ERR That is no base64\r\n");
   EXPECT_EQ(turns[4], turns[3]);
   EXPECT_EQ(turns[6], "-ERR Authentication cancelled\r\n");
   EXPECT_EQ(turns[8], "-ERR That is no base64\r\n");

@@ -352,6 +352,13 @@ constexpr Wrong kWrong[] = {
     {"[tls]\nclient_certificates = \"require\"\n",
      "f.toml:3:1: error: [tls] client_certificates \"require\" needs client_authorities: nobody "
      "could come in\n"},
+    {"[authentication]\nfailure_delay = \"20s\"\n",
+     "f.toml:3:2: error: [authentication] failure_delay_max is shorter than failure_delay\n"},
+    {"[authentication]\nban_time = \"2d\"\n",
+     "f.toml:3:2: error: [authentication] ban_time_max is shorter than ban_time\n"},
+    {"[authentication]\ncertificates = true\n[tls]\nclient_certificates = \"request\"\n",
+     "f.toml:3:2: error: [authentication] certificates needs [tls] client_certificates = "
+     "\"request\" and client_authorities: nobody would vouch for a client\n"},
     {"[tls]\nversion_min = \"1.1\"\n",
      "f.toml:4:15: error: [tls] version_min \"1.1\" must be one of \"1.2\", \"1.3\"\n"},
     {"[[certificate]]\nprivate_key = \"/k.pem\"\n",
