@@ -141,6 +141,29 @@ authorities = "{self.dir}/ca.pem"
         self.installed()
         self.served(self.trusting())
 
+    def through(self, tunnel):
+        """The certificate that a tunnel shows, once it has led somewhere."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with socket.create_connection(("127.0.0.1", tunnel), timeout=WAIT_SECONDS) as plain:
+            with context.wrap_socket(plain, server_hostname=NAME) as inside:
+                self.assertTrue(inside.recv(4096).startswith(b"220 "))
+                return inside.getpeercert(binary_form=True)
+
+    def test_a_tunnel_without_a_certificate_shows_the_authoritys_and_what_replaces_it(self):
+        tunnel = free_port()
+        self.configure(more=f"""[[tunnel]]
+address = "127.0.0.1:{tunnel}"
+connect = "127.0.0.1:{self.port}"
+""")
+        self.pebble(validity=15)
+        self.serve()
+        self.installed()
+        first = self.through(tunnel)
+        self.installed(count=2)
+        second = self.through(tunnel)
+        self.assertNotEqual(first, second)
+
     def test_it_is_renewed_in_time_and_nobody_is_disconnected(self):
         self.pebble(validity=15)
         self.serve()

@@ -26,6 +26,7 @@ struct Scene {
   std::vector<std::string> alpn;  // of a client inside TLS
   std::string server_name = "mx.example.org";
   size_t idle_clients = 0;  // that came before and say nothing
+  std::vector<IpNetwork> proxies = {};
 
   std::string heard;
   io::TlsResult shaken;
@@ -51,7 +52,7 @@ struct Scene {
       Responder responder(
           {.answers = std::make_shared<const std::vector<ChallengeAnswer>>(1, answer),
            .tls = *server});
-      responder.Listen(std::move(listeners->front()), {.tls = self.tls, .proxies = {}});
+      responder.Listen(std::move(listeners->front()), {.tls = self.tls, .proxies = self.proxies});
       std::vector<io::Stream> idle;
       for (size_t i = 0; i < self.idle_clients; ++i) {
         io::ConnectResult one = co_await io::Connect(at, {}, io::Now() + seconds(5));
@@ -151,6 +152,22 @@ TEST(AcmeResponder, ShowsTheCertificateToEverybodyElse) {
     ASSERT_FALSE(scene.chain.empty());
     EXPECT_EQ(scene.chain[0].find("\x2b\x06\x01\x05\x05\x07\x01\x1f"), std::string::npos);
   }
+}
+
+TEST(AcmeResponder, BehindAProxyWantsItsHeader) {
+  const std::string get = Get("/.well-known/acme-challenge/tokenA");
+  Scene behind{.said = "PROXY TCP4 192.0.2.1 192.0.2.2 40000 80\r\n" + get,
+               .proxies = {*IpNetwork::Parse("127.0.0.0/8")}};
+  behind.Run();
+  EXPECT_TRUE(behind.heard.ends_with("\r\n\r\ntokenA.thumb")) << behind.heard;
+  Scene without{.said = get, .proxies = {*IpNetwork::Parse("127.0.0.0/8")}};
+  without.Run();
+  EXPECT_EQ(without.heard, "");
+  // From elsewhere it is no header, and no HTTP either.
+  Scene elsewhere{.said = "PROXY TCP4 192.0.2.1 192.0.2.2 40000 80\r\n" + get,
+                  .proxies = {*IpNetwork::Parse("10.0.0.0/8")}};
+  elsewhere.Run();
+  EXPECT_EQ(elsewhere.heard.find("thumb"), std::string::npos);
 }
 
 TEST(AcmeResponder, HasRoomForSoManyAtOnceAndClosesTheNext) {
