@@ -34,6 +34,27 @@ void MailDoor::RegisterMetrics(MetricRegistry& registry) {
                &metrics_.refused_messages);
   registry.Add("ringmail_refused_recipients_total", "Recipients refused",
                &metrics_.refused_recipients);
+  registry.Add("ringmail_submission_news_lost_total",
+               "Submissions that another shard was not told of", &metrics_.news_lost);
+}
+
+// Once a message is taken in, and not before: what is given back need not be taken back elsewhere.
+void MailDoor::TellSubmitted(std::string_view account, uint32_t messages, uint32_t recipients) {
+  for (size_t i = 0; i < doors_.size(); ++i) {
+    if (doors_[i] == this) continue;
+    io::ShardMessage message{.run = &HearSubmitted};
+    message.SetPointer(0, doors_[i]);
+    message.words[1] = SubmissionRates::KeyOf(account);
+    message.words[2] = messages;
+    message.words[3] = recipients;
+    if (!io::TryPost(ShardIndex(static_cast<uint16_t>(i)), message)) metrics_.news_lost.Add();
+  }
+}
+
+void MailDoor::HearSubmitted(io::ShardMessage& message) {
+  message.Pointer<MailDoor>(0)->rates_.Learn(message.words[1],
+                                             static_cast<uint32_t>(message.words[2]),
+                                             static_cast<uint32_t>(message.words[3]), io::Now());
 }
 
 MailTransaction::MailTransaction(MailDoor& door, const MailSource& source)
@@ -234,6 +255,7 @@ io::Task<Reply> MailTransaction::Commit(std::vector<storage::MessageUpdate> upda
         .Field("error", Std(queued.status().message()));
     co_return refuse(message::ReplyForFault(queued.status()));
   }
+  if (submitted()) door_.TellSubmitted(source_.account, rated_messages_, rated_recipients_);
   rated_messages_ = rated_recipients_ = 0;
   door_.metrics_.accepted_messages.Add();
   door_.metrics_.accepted_bytes.Add(bytes);

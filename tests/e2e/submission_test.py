@@ -224,7 +224,7 @@ private_key = "{self.dir}/key.pem"
         self.assertEqual(client.mail("eve@example.org")[0], 550)
 
     def test_rates(self):
-        self.configure("recipients_per_hour = 2\nmessages_per_hour = 4")  # of two shards: 1 and 2 each
+        self.configure("recipients_per_hour = 1\nmessages_per_hour = 4")
         self.reload()
         client = self.by_tls()
         client.login(BOB, APP)
@@ -233,9 +233,20 @@ private_key = "{self.dir}/key.pem"
         self.assertEqual(client.mail(BOB)[0], 250)
         self.assertEqual(client.rcpt("c@dest.invalid")[0], 452)
         client.rset()
-        self.configure("messages_per_hour = 2")
+        # Over any number of connections, which come to both shards.
+        self.configure("messages_per_hour = 8")
         self.reload()
-        self.assertEqual(client.mail(BOB)[0], 450)
+
+        def one_more():
+            client = self.by_tls()
+            client.login(BOB, APP)
+            try:
+                return client.sendmail(BOB, ["c@dest.invalid"], MESSAGE)
+            except smtplib.SMTPSenderRefused as refused:
+                return refused.smtp_code
+
+        self.assertEqual([one_more() for _ in range(7)], [{}] * 7)
+        self.assertEqual({one_more() for _ in range(16)}, {450})
 
     @unittest.skipUnless(shutil.which("swaks") and not subprocess.run(["perl", "-MNet::SSLeay", "-e1"], capture_output=True).returncode,
                          "swaks and libnet-ssleay-perl are not installed (tools/deps --tests)")

@@ -50,7 +50,7 @@ void ReadConfig(std::string_view text) {
     const storage::StoreOptions options = PerShard(result.config, shards);
     Require(options.segment_bytes == result.config.store.segment_bytes);
   }
-  (void)DoorOptions(result.config, 2);
+  (void)DoorOptions(result.config);
   (void)ServerOptions(result.config);
   (void)ClientOptions(result.config);
 }

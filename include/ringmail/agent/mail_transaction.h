@@ -26,6 +26,7 @@
 #include "ringmail/agent/submission.h"
 #include "ringmail/base/ip_address.h"
 #include "ringmail/base/metrics.h"
+#include "ringmail/io/shard.h"
 #include "ringmail/io/task.h"
 #include "ringmail/message/envelope.h"
 #include "ringmail/message/path.h"
@@ -78,7 +79,7 @@ struct MailSource {
 inline constexpr uint32_t kExpandedRecipientsMax = 30'000;
 
 struct MailMetrics {
-  Counter accepted_messages, accepted_bytes, refused_messages, refused_recipients;
+  Counter accepted_messages, accepted_bytes, refused_messages, refused_recipients, news_lost;
 };
 
 class MailTransaction;
@@ -119,6 +120,11 @@ class MailDoor {
   void RegisterMetrics(MetricRegistry& registry);
   storage::Queue& queue() { return queue_; }
 
+  // `doors[i]` is shard i's: from now on each is told what an account has submitted at another,
+  // since its connections come to any of them. REQUIRES: none is destroyed while shard messages are
+  // under way (Authenticator::Stop of all shards waits for them).
+  void Start(std::vector<MailDoor*> doors) { doors_ = std::move(doors); }
+
   // VRFY (RFC 5321 §3.5): 250 the address; 550, 551 and 451 as RCPT; 252 where nothing is told.
   message::Reply Verify(const MailSource& source, std::string_view argument) const;
   // EXPN: 250 the members, one in a line; 252 more than kReplyTextBytesMax of them; 502 not told.
@@ -127,11 +133,14 @@ class MailDoor {
  private:
   friend class MailTransaction;
   bool Discloses(const MailSource& source) const;
+  void TellSubmitted(std::string_view account, uint32_t messages, uint32_t recipients);
+  static void HearSubmitted(io::ShardMessage& message);
 
   storage::Queue& queue_;
   const std::string hostname_;
   Options options_;
   SubmissionRates rates_;
+  std::vector<MailDoor*> doors_;
   MailMetrics metrics_;
 };
 

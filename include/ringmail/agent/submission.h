@@ -93,6 +93,10 @@ class SubmissionRates {
   // What was taken and did not become a message.
   void GiveBack(std::string_view account, uint32_t messages, uint32_t recipients,
                 MonotonicTime now);
+  // What the account has sent by way of another shard; `account` by KeyOf. May exceed any limit.
+  void Learn(uint64_t account, uint32_t messages, uint32_t recipients, MonotonicTime now);
+  // Two accounts may have the same, as rarely as two numbers of 64 bits: then they share a limit.
+  static uint64_t KeyOf(std::string_view account);
   size_t size() const { return entries_.size(); }
 
  private:
@@ -104,14 +108,14 @@ class SubmissionRates {
     uint64_t Count(MonotonicTime at, Nanoseconds period) const;
   };
   struct Entry {
-    std::string account;
+    uint64_t account = 0;
     Window messages_hour, messages_day, recipients_hour, recipients_day;
   };
-  Entry& Find(std::string_view account, MonotonicTime now);
+  Entry& Find(uint64_t account, MonotonicTime now);
 
   const size_t accounts_max_;
   std::list<Entry> entries_;  // the one that sent last comes first
-  absl::flat_hash_map<std::string, std::list<Entry>::iterator> by_account_;
+  absl::flat_hash_map<uint64_t, std::list<Entry>::iterator> by_account_;
 };
 
 // --- completion (RFC 6409 §8) ---

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "absl/hash/hash.h"
 #include "fmt/format.h"
 #include "ringmail/agent/submission.h"
 
@@ -34,8 +35,10 @@ uint64_t SubmissionRates::Window::Count(MonotonicTime at, Nanoseconds period) co
   return now + (before * left + whole - 1) / whole;
 }
 
-SubmissionRates::Entry& SubmissionRates::Find(std::string_view account, MonotonicTime now) {
-  const auto found = by_account_.find(std::string(account));
+uint64_t SubmissionRates::KeyOf(std::string_view account) { return absl::HashOf(account); }
+
+SubmissionRates::Entry& SubmissionRates::Find(uint64_t account, MonotonicTime now) {
+  const auto found = by_account_.find(account);
   if (found != by_account_.end()) {
     entries_.splice(entries_.begin(), entries_, found->second);
   } else {
@@ -62,7 +65,7 @@ SubmissionRates::Entry& SubmissionRates::Find(std::string_view account, Monotoni
 std::optional<message::Reply> SubmissionRates::TakeMessage(std::string_view account,
                                                            const SubmissionLimits& limits,
                                                            MonotonicTime now) {
-  Entry& entry = Find(account, now);
+  Entry& entry = Find(KeyOf(account), now);
   if (limits.messages_per_hour != 0 &&
       entry.messages_hour.Count(now, kHour) >= limits.messages_per_hour)
     return Refusal(450, "messages", limits.messages_per_hour, "an hour");
@@ -77,7 +80,7 @@ std::optional<message::Reply> SubmissionRates::TakeMessage(std::string_view acco
 std::optional<message::Reply> SubmissionRates::TakeRecipient(std::string_view account,
                                                              const SubmissionLimits& limits,
                                                              MonotonicTime now) {
-  Entry& entry = Find(account, now);
+  Entry& entry = Find(KeyOf(account), now);
   if (limits.recipients_per_hour != 0 &&
       entry.recipients_hour.Count(now, kHour) >= limits.recipients_per_hour)
     return Refusal(452, "recipients", limits.recipients_per_hour, "an hour");
@@ -92,8 +95,8 @@ std::optional<message::Reply> SubmissionRates::TakeRecipient(std::string_view ac
 void SubmissionRates::GiveBack(std::string_view account, uint32_t messages, uint32_t recipients,
                                MonotonicTime now) {
   // Forgotten meanwhile: there is nothing to give back to.
-  if (!by_account_.contains(std::string(account))) return;
-  Entry& entry = Find(account, now);
+  if (!by_account_.contains(KeyOf(account))) return;
+  Entry& entry = Find(KeyOf(account), now);
   // What was taken before the period turned slides out with it.
   const auto give = [](Window& window, uint32_t count) {
     window.now -= std::min(window.now, count);
@@ -102,6 +105,15 @@ void SubmissionRates::GiveBack(std::string_view account, uint32_t messages, uint
   give(entry.messages_day, messages);
   give(entry.recipients_hour, recipients);
   give(entry.recipients_day, recipients);
+}
+
+void SubmissionRates::Learn(uint64_t account, uint32_t messages, uint32_t recipients,
+                            MonotonicTime now) {
+  Entry& entry = Find(account, now);
+  entry.messages_hour.now += messages;
+  entry.messages_day.now += messages;
+  entry.recipients_hour.now += recipients;
+  entry.recipients_day.now += recipients;
 }
 
 }  // namespace ringmail::agent

@@ -30,19 +30,12 @@ storage::StoreOptions PerShard(const Config& config, uint16_t shard_count) {
   return options;
 }
 
-agent::MailDoor::Options DoorOptions(const Config& config, uint16_t shard_count) {
-  agent::MailDoor::Options options{.hostname = config.hostname,
-                                   .relay = config.relay,
-                                   .limits = config.mail,
-                                   .submission = config.submission,
-                                   .disclosure = config.disclosure};
-  agent::SubmissionLimits& limits = options.submission.limits;
-  for (uint32_t* one : {&limits.messages_per_hour, &limits.messages_per_day,
-                        &limits.recipients_per_hour, &limits.recipients_per_day}) {
-    // Rounded up: a share is never 0, which would be no limit.
-    *one = (*one + shard_count - 1) / shard_count;
-  }
-  return options;
+agent::MailDoor::Options DoorOptions(const Config& config) {
+  return {.hostname = config.hostname,
+          .relay = config.relay,
+          .limits = config.mail,
+          .submission = config.submission,
+          .disclosure = config.disclosure};
 }
 
 smtp::SmtpOptions ServerOptions(const Config& config) {

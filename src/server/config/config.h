@@ -178,9 +178,7 @@ std::vector<ListenerConfig> ListenersOf(const Config& config);
 // What one shard of `shard_count` gets of the store's options.
 storage::StoreOptions PerShard(const Config& config, uint16_t shard_count);
 // What the rooms take, with the hostname filled in.
-// The door's, of one shard of `shard_count`: an account's rates are shared out among the shards,
-// since its connections come to any of them.
-agent::MailDoor::Options DoorOptions(const Config& config, uint16_t shard_count);
+agent::MailDoor::Options DoorOptions(const Config& config);
 smtp::SmtpOptions ServerOptions(const Config& config);
 smtp::SmtpClientOptions ClientOptions(const Config& config);
 pop3::Pop3Options Pop3ServerOptions(const Config& config);

@@ -41,10 +41,11 @@ struct ServicesWork {
 };
 
 struct StartWork {
+  std::vector<agent::MailDoor*> doors;
   std::vector<agent::Transfer*> peers;
   std::vector<agent::Authenticator*> authenticators;
   io::Task<void> Run(ShardServer& server) {
-    server.Start(std::move(peers), std::move(authenticators));
+    server.Start(std::move(doors), std::move(peers), std::move(authenticators));
     co_return;
   }
 };
@@ -233,14 +234,16 @@ io::Task<void> Director::HandOut(BoundListener& bound) {
 }
 
 io::Task<void> Director::Start() {
+  std::vector<agent::MailDoor*> doors;
   std::vector<agent::Transfer*> peers;
   uint64_t messages = 0;
   std::vector<agent::Authenticator*> authenticators;
   for (ShardServer* server : boot_.servers) {
+    doors.push_back(&server->door());
     peers.push_back(&server->transfer());
     authenticators.push_back(&server->authenticator());
   }
-  std::vector<StartWork> starts(boot_.servers.size(), StartWork{peers, authenticators});
+  std::vector<StartWork> starts(boot_.servers.size(), StartWork{doors, peers, authenticators});
   PublishWork publish;
   for (ShardServer* server : boot_.servers) {
     publish.directories.push_back(&server->directory());

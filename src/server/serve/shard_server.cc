@@ -35,7 +35,7 @@ io::Task<Status> ShardServer::Open() {
 }
 
 agent::MailDoor::Options ShardServer::OptionsOfDoor() const {
-  agent::MailDoor::Options options = DoorOptions(*config_, io::ShardCount());
+  agent::MailDoor::Options options = DoorOptions(*config_);
   options.directory = options.identity_directory = &store_->directory();
   options.accounts = &store_->accounts();
   options.backends = backends_.get();

@@ -46,8 +46,9 @@ class ShardServer {
   void MakeServices(const codec::Secret& secret,
                     StatusOr<io::FileStamp> (*stamp_file)(const std::string&));
   // `peers[i]` is shard i's transfer, `authenticators[i]` its authenticator.
-  void Start(std::vector<agent::Transfer*> peers,
+  void Start(std::vector<agent::MailDoor*> doors, std::vector<agent::Transfer*> peers,
              std::vector<agent::Authenticator*> authenticators) {
+    door_->Start(std::move(doors));
     transfer_->Start(std::move(peers));
     authenticator_->Start(std::move(authenticators));
   }
@@ -75,6 +76,7 @@ class ShardServer {
   storage::ShardStore& store() { return *store_; }
   storage::Accounts& accounts() { return store_->accounts(); }
   LaneSet& lanes() { return lanes_; }
+  agent::MailDoor& door() { return *door_; }
   agent::Transfer& transfer() { return *transfer_; }
   agent::Authenticator& authenticator() { return *authenticator_; }
   const MetricRegistry& metrics() const { return metrics_; }

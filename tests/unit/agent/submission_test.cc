@@ -327,6 +327,19 @@ TEST(Rates, WhatIsGivenBackMayBeTakenAgain) {
   EXPECT_EQ(rates.size(), 1u);
 }
 
+TEST(Rates, WhatWasSentElsewhereCounts) {
+  SubmissionRates rates;
+  const MonotonicTime now{};
+  EXPECT_FALSE(rates.TakeMessage("bob", kLimits, now));
+  rates.Learn(SubmissionRates::KeyOf("bob"), 1, 9, now);
+  EXPECT_TRUE(rates.TakeRecipient("bob", kLimits, now));
+  EXPECT_FALSE(rates.TakeMessage("bob", kLimits, now));
+  EXPECT_TRUE(rates.TakeMessage("bob", kLimits, now));
+  rates.Learn(SubmissionRates::KeyOf("eve"), 3, 3, now);
+  EXPECT_TRUE(rates.TakeMessage("eve", kLimits, now));
+  EXPECT_EQ(rates.size(), 2u);
+}
+
 TEST(Rates, ForgetTheAccountThatWasQuietForLongestBeyondTheLimitOfAccounts) {
   SubmissionRates rates(2);
   const MonotonicTime now{};

@@ -153,6 +153,27 @@ TEST_F(Submitting, ContentOfExactlyTheLimitIsTakenWhateverIsAddedToIt) {
   }));
 }
 
+TEST_F(Submitting, RatesAreOfTheAccountWhateverShardItsConnectionsComeTo) {
+  office.shards = 3;
+  office.door.submission.limits = {.messages_per_hour = 6,
+                                   .messages_per_day = 0,
+                                   .recipients_per_hour = 0,
+                                   .recipients_per_day = 0};
+  ASSERT_TRUE(office.Run([](Office& o, Desk& desk) -> Task<void> {
+    std::vector<MailDoor*> doors;
+    for (const auto& one : o.desks) doors.push_back(one->door.get());
+    desk.door->Start(std::move(doors));
+    co_await Office::Sleep(std::chrono::seconds(1));
+    // Two at each, one shard after the other.
+    co_await Office::Sleep(std::chrono::seconds(10) * desk.index.value);
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(co_await Sent(desk, kMessage), "250");
+    co_await Office::Sleep(std::chrono::seconds(60));
+    EXPECT_EQ((co_await Sent(desk, kMessage)).substr(0, 9), "450 4.7.1");
+    EXPECT_TRUE(co_await o.Empty(std::chrono::minutes(1)));
+  }));
+  EXPECT_EQ(taken().size(), 6u);
+}
+
 TEST_F(Submitting, RatesCountWhatWasTakenAndNothingElse) {
   office.door.submission.limits = {.messages_per_hour = 2,
                                    .messages_per_day = 0,

@@ -695,18 +695,17 @@ TEST(ParseConfig, AListenerThatWouldLetNobodyInIsAnError) {
             std::string::npos);
 }
 
-TEST(ParseConfig, AnAccountsRatesAreSharedOutAmongTheShards) {
+TEST(ParseConfig, WhatAnAccountMaySubmit) {
   const ConfigResult read = ParseConfig(
       "[[listener]]\naddress = \"0.0.0.0:25\"\n[submission]\nidentities = \"any\"\n"
       "null_reverse_path = false\nmessages_per_hour = 10\nmessages_per_day = 0\n"
       "recipients_per_hour = 1\nrecipients_per_day = 7\n",
       "h.invalid");
   ASSERT_TRUE(read.ok()) << FormatDiagnostics("f", read.diagnostics);
-  const agent::SubmissionPolicy whole = DoorOptions(read.config, 1).submission;
+  const agent::SubmissionPolicy whole = DoorOptions(read.config).submission;
   EXPECT_EQ(whole.identities, agent::SubmissionIdentities::kAny);
   EXPECT_EQ(whole.null_reverse_path, agent::NullReversePath::kRefused);
   EXPECT_EQ(whole.limits, (agent::SubmissionLimits{10, 0, 1, 7}));
-  EXPECT_EQ(DoorOptions(read.config, 3).submission.limits, (agent::SubmissionLimits{4, 0, 1, 3}));
 }
 
 // --- Proxies and tunnels
