@@ -75,6 +75,8 @@ struct Totals {
     counts.reports += one.counts.reports;
     counts.duplicates += one.counts.duplicates;
     counts.refusals += one.counts.refusals;
+    counts.boxed += one.counts.boxed;
+    counts.deleted += one.counts.deleted;
     counts.transactions += one.counts.transactions;
     for (size_t i = 0; i < faults.size(); ++i) faults[i] += one.faults[i];
     virtual_time += one.virtual_time;
@@ -85,11 +87,13 @@ struct Totals {
     fmt::print(
         "{} plans, {} failed; {} messages acknowledged for {} recipients; {} deliveries in {} "
         "transactions, {} reports, {} "
-        "duplicates (each with a lost answer behind it); {} power cuts, {} kills, {} restarts; "
+        "duplicates (each with a lost answer behind it); {} messages in mailboxes, {} deleted "
+        "there; "
+        "{} power cuts, {} kills, {} restarts; "
         "{:.0f} h of virtual time\n",
         plans, failures, counts.messages, counts.recipients, counts.deliveries, counts.transactions,
-        counts.reports, counts.duplicates, power_cuts, kills, restarts,
-        std::chrono::duration<double>(virtual_time).count() / 3600);
+        counts.reports, counts.duplicates, counts.boxed, counts.deleted, power_cuts, kills,
+        restarts, std::chrono::duration<double>(virtual_time).count() / 3600);
     fmt::print("faults:");
     for (size_t i = 0; i < faults.size(); ++i) {
       if (faults[i] > 0) fmt::print(" {} {}", Name(static_cast<FaultKind>(i)), faults[i]);
