@@ -21,10 +21,10 @@ class MailbookTest : public testing::Test {
     plan_.accounts.resize(2);
     plan_.aliases.push_back({.accounts = {0, 1}});
     plan_.messages.push_back({.number = 1, .recipients = {{0, kAccount}}, .bytes = 100});
-    plan_.messages.push_back({.number = 2,
-                              .recipients = {{0, RecipientPlan::Kind::kDetail},
-                                             {0, RecipientPlan::Kind::kAlias}},
-                              .bytes = 10});
+    plan_.messages.push_back(
+        {.number = 2,
+         .recipients = {{0, RecipientPlan::Kind::kDetail}, {0, RecipientPlan::Kind::kAlias}},
+         .bytes = 10});
     plan_.messages.push_back(
         {.number = 3, .recipients = {{0, kAccount}}, .bytes = 10, .null_path = true});
     ledger_.emplace(plan_);
@@ -32,9 +32,9 @@ class MailbookTest : public testing::Test {
   Mailbook& book() { return ledger_->mailbook(); }
   std::string Content(uint32_t message, std::string_view delivered_to) const {
     const MessagePlan& plan = plan_.messages[message - 1];
-    return "Return-Path: <" + ReversePathOf(plan) + ">\r\nDelivered-To: " +
-           std::string(delivered_to) + "\r\nReceived: from s by mx0 id 1\r\n\tfor <x>\r\n" +
-           ContentOf(plan_, plan);
+    return "Return-Path: <" + ReversePathOf(plan) +
+           ">\r\nDelivered-To: " + std::string(delivered_to) +
+           "\r\nReceived: from s by mx0 id 1\r\n\tfor <x>\r\n" + ContentOf(plan_, plan);
   }
   void Accept(uint32_t message, const std::vector<uint32_t>& recipients = {0}) {
     ledger_->Acknowledged(message, recipients, "250 2.0.0 Ok: queued as ABC", kNow);
@@ -252,9 +252,9 @@ TEST_F(MailbookTest, OtherOctetsAreSeen) {
 
 TEST_F(MailbookTest, AnotherAddressAndAnotherSenderAreSeen) {
   Accept(1);
-  for (const auto& [from, to] : {std::pair("Delivered-To: box0", "Delivered-To: box1"),
-                                 std::pair("Return-Path: <s0", "Return-Path: <s9"),
-                                 std::pair("Received: ", "X-Passed: ")}) {
+  for (const auto& [from, to] :
+       {std::pair("Delivered-To: box0", "Delivered-To: box1"),
+        std::pair("Return-Path: <s0", "Return-Path: <s9"), std::pair("Received: ", "X-Passed: ")}) {
     std::string content = Content(1, "box0@local.example");
     content.replace(content.find(from), std::string_view(from).size(), to);
     ledger_.emplace(plan_);
