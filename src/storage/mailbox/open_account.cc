@@ -125,12 +125,11 @@ std::optional<std::string_view> OpenAccount::Value(MailboxId id, std::string_vie
   return std::string_view(*value);
 }
 
-std::vector<ContentId> OpenAccount::Released(size_t count_max) const {
+std::vector<ContentId> OpenAccount::Released(ContentId from, size_t count_max) const {
   std::vector<ContentId> some;
-  for (const ContentId content : state_.released()) {
-    if (some.size() == count_max) break;
-    some.push_back(content);
-  }
+  const std::set<ContentId>& all = state_.released();
+  for (auto one = all.lower_bound(from); one != all.end() && some.size() < count_max; ++one)
+    some.push_back(*one);
   return some;
 }
 
@@ -357,7 +356,12 @@ io::Task<Status> OpenAccount::Erase() {
 io::Task<Status> OpenAccount::EraseAlone() {
   if (!under_way_.empty()) CO_RETURN_IF_ERROR((co_await store_.log().Commit()).status);
   CO_RETURN_IF_ERROR(co_await Empty());
-  while (!state_.released().empty()) CO_RETURN_IF_ERROR(co_await accounts_.ReleaseSome(*this));
+  // Whatever is not yet written down of deliveries: nobody looks for them here any more.
+  while (!state_.released().empty()) {
+    ContentId from(0);
+    CO_RETURN_IF_ERROR(
+        co_await accounts_.ReleaseSome(*this, AccountsCore::Undecided::kRelease, from));
+  }
   while (checkpointing_) (void)co_await checkpointed_.Wait(kNever);
   Log& log = store_.log();
   const size_t bytes = RecordBytes(kAccountMetaBytes, 0);
