@@ -203,6 +203,11 @@ io::Task<StatusOr<std::vector<ChangeResult>>> OpenAccount::Write(AccountTransact
   CO_RETURN_IF_ERROR(Admit(transaction));
   std::vector<Deposit> deposits;
   CO_RETURN_IF_ERROR(co_await Prepare(transaction, contents, deposits));
+  // RFC 9051 §2.3.1.1: a mailbox that is made again has a greater UIDVALIDITY, also within the same
+  // second, and when the clock was put back. The first change names it.
+  const uint32_t erased = accounts_.ledger().ErasedUidValidity(id_);
+  transaction.time_seconds =
+      std::max(transaction.time_seconds, erased < UINT32_MAX ? erased + 1 : erased);
   std::string body;
   EncodeTransaction(transaction, body);
   Log& log = store_.log();
@@ -213,7 +218,7 @@ io::Task<StatusOr<std::vector<ChangeResult>>> OpenAccount::Write(AccountTransact
   if (bytes > log.group_bytes_max())
     co_return absl::InvalidArgumentError("the changes are too many for one record");
   if (!log.HasRoom(bytes)) CO_RETURN_IF_ERROR(co_await log.Room(bytes));
-  if (erasing_ && caller == Caller::kUser)
+  if ((erasing_ && caller == Caller::kUser) || erased != accounts_.ledger().ErasedUidValidity(id_))
     co_return absl::UnavailableError("the account is being erased");
   for (Deposit& deposit : deposits) AppendDeposit(deposit);
   Change change{.transaction = std::move(transaction)};
@@ -380,12 +385,14 @@ io::Task<Status> OpenAccount::EraseAlone() {
     EncodeAccountMeta({.account = id_,
                        .number = last_number_,
                        .body_crc = codec::Crc32c(0, {}),
+                       .page = {MailboxId(0), state_.uid_validity_max()},
                        .kind = AccountRecordKind::kErased},
                       meta);
     (void)log.Append(RecordType::kAccount, meta, {});
     // No record of it is copied behind this one.
     if (AccountRecords* const records = accounts_.ledger().Find(id_))
       accounts_.ledger().Erase(*records);
+    accounts_.ledger().NoteErased(id_, state_.uid_validity_max());
     last_number_ = 0;
     state_ = AccountState(1);
     gone_.clear();
