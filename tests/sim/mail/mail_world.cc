@@ -184,7 +184,8 @@ bool Stage::ReadersDone() const {
 
 bool Stage::Drained() const {
   return std::all_of(servers_.begin(), servers_.end(), [](const auto& one) {
-    if (!one->ready()) return false;
+    // A log that failed waits for its restart, with what it has not taken.
+    if (!one->ready() || one->log_failed()) return false;
     const QueueCount count = one->queue();
     return count.messages == count.held;
   });
