@@ -4,6 +4,7 @@
 #include "fmt/format.h"
 #include "ringmail/agent/local_recipient.h"
 #include "ringmail/agent/mail_transaction.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
 
@@ -221,8 +222,10 @@ Reply MailTransaction::ExpandAlias(const Mailbox& mailbox, std::string_view forw
   }
   ++named_count_;
   // RFC 3461 §5.2.7.2: NOTIFY and ORCPT go with each of those who are meant.
-  for (const storage::Expansion::Local& local : targets.accounts)
+  for (const storage::Expansion::Local& local : targets.accounts) {
+    if (Planted(Canary::kAliasLosesTarget) && &local != &targets.accounts.front()) continue;
     AddRecipient(local.path, original_recipient, notify);
+  }
   for (const std::string& path : targets.foreign) AddRecipient(path, original_recipient, notify);
   return Welcome();
 }

@@ -304,7 +304,7 @@ Content* Index::FindContent(ContentId id) {
 
 void Index::Settle(Content& content) {
   if (content.refs > 0 || content.lent > 0) return;
-  if (content.holders.empty()) {
+  if (content.holders.empty() || Planted(Canary::kFreeHeld)) {
     if (!replaying_) FreeContent(content);
     return;
   }

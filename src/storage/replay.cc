@@ -350,9 +350,9 @@ io::Task<void> Replay::CheckSummary(SummaryKey key, const SegmentSummary* scanne
 }
 
 // The header is written with the first batch: a crash there may leave one copy or none, and is no
-// damage.
+// damage. Where it left no batch that is whole, the header is not known to be durable either.
 void Replay::JudgeHeader(const SegmentInfo& info, LogState& state, bool last, uint64_t batches) {
-  if (info.header.copies == 2) return;
+  if (info.header.copies == 2 && !(last && batches == 0)) return;
   if (last && batches <= 1) {
     state.last_header_bad = true;
     state.last_header = info.header.header.value_or(SegmentHeader{});

@@ -5,6 +5,7 @@
 
 #include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
+#include "storage/mailbox/account_record.h"
 
 namespace ringmail::storage {
 
@@ -91,6 +92,23 @@ io::Task<StatusOr<std::string_view>> ReadWindow::View(uint64_t offset, size_t by
 
 // --- the scan ---
 
+namespace {
+
+// Of those whose body has a checksum of its own, which the record's does not cover.
+bool BodyIntact(const RecordView& record) {
+  if (record.type == RecordType::kContent) {
+    const auto meta = DecodeContentMeta(record.meta, record.body.size());
+    return meta && storage::BodyIntact(*meta, record.body);
+  }
+  if (record.type == RecordType::kAccount) {
+    const auto meta = DecodeAccountMeta(record.meta);
+    return meta && storage::BodyIntact(*meta, record.body);
+  }
+  return true;
+}
+
+}  // namespace
+
 bool BatchIntact(std::string_view batch, const BatchHeader& header, SegmentSalt salt,
                  uint64_t offset) {
   RecordCursor cursor(batch, header, salt, offset);
@@ -101,9 +119,7 @@ bool BatchIntact(std::string_view batch, const BatchHeader& header, SegmentSalt 
     if (step == RecordCursor::Step::kEnd) break;
     if (step == RecordCursor::Step::kDamage) return false;
     ++records;
-    if (record.type != RecordType::kContent) continue;
-    const auto meta = DecodeContentMeta(record.meta, record.body.size());
-    if (!meta || !BodyIntact(*meta, record.body)) return false;
+    if (!BodyIntact(record)) return false;
   }
   return records == header.records;
 }

@@ -28,6 +28,16 @@ SCENARIOS = {
     "cache-over-limit": "large",
     "report-failure-forgotten": "full",
     "no-rewind": "peers",
+    "uid-twice": "boxes",
+    "forget-hold": "boxes",
+    "replay-skips": "boxes",
+    "checkpoint-forgets-page": "boxes",
+    "free-held": "boxes",
+    "unwritten-is-delivered": "boxes",
+    "alias-loses-target": "boxes",
+    "deleted-before-durable": "boxes",
+    "delete-without-quit": "boxes",
+    "maildrop-moves": "boxes",
 }
 
 

@@ -40,6 +40,11 @@ enum class Canary : uint8_t {
   kCompactionDropsRecord,
   kEvictLentContent,
   kCacheOverLimit,
+  kUidTwice,
+  kForgetHold,
+  kReplaySkips,
+  kCheckpointForgetsPage,
+  kFreeHeld,
 
   // agent
   kForgetDeferredRecipient,
@@ -52,6 +57,8 @@ enum class Canary : uint8_t {
   kReportAboutReport,
   kWarnAgainAfterRestart,
   kExpireWhenOverdue,
+  kUnwrittenIsDelivered,
+  kAliasLosesTarget,
 
   // protocol/smtp, the client
   kSwapNeighbours,
@@ -66,6 +73,11 @@ enum class Canary : uint8_t {
   // protocol/smtp, the server
   kUnstuffedSeam,
   kCommitHalfContent,
+
+  // protocol/pop3
+  kDeletedBeforeDurable,
+  kDeleteWithoutQuit,
+  kMaildropMoves,
 
   kEnd_,  // how many there are
 };

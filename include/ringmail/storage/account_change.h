@@ -50,7 +50,8 @@ struct Append {
   // 0: none. What the account holds beyond them after this is refused (RFC 9208).
   uint64_t quota_bytes = 0;
   uint32_t quota_messages = 0;
-  // A delivery that is tried again after a crash must find its own copy: one content comes once.
+  // A delivery that is tried again after a crash must find its own copy, also where it has been
+  // expunged meanwhile: one content comes once.
   enum class Twice : uint8_t { kRefuse, kAllow };
   Twice twice = Twice::kRefuse;
   // The address that final delivery writes before the message, in a field that counts in its size;
@@ -115,7 +116,8 @@ enum class ChangeStatus : uint8_t {
   kOverQuota,     // RFC 9208 OVERQUOTA
   kLimit,         // of AccountLimits, or of keywords (RFC 9051 §7.1 LIMIT)
   kBadAddress,    // of Append: delivered_to is too long, or would end its line
-  kAlreadyThere,  // of Append: the account has this content; `mailbox` and `uids` say where
+  kAlreadyThere,  // of Append: the account has this content; `mailbox` and `uids` say where. Or it
+                  // had it, and its log does not know yet that it is gone; then `uids` is empty
 };
 
 struct ChangeResult {

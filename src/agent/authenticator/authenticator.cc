@@ -446,22 +446,30 @@ io::Task<bool> AuthenticatorCore::AskBackend(const CredentialQuestion& question,
 }
 
 io::Task<bool> AuthenticatorCore::RunCheck(PasswordCheck& check) {
+  Counted place;
   if (running_ >= std::max(options_.checks_max, 1u)) {
     if (waiting_ >= options_.checks_waiting_max) co_return false;
     Waiter waiter;
     queue_.PushBack(waiter);
-    metrics_.checks_waiting.Set(++waiting_);
+    Counted waits(waiting_);
+    metrics_.checks_waiting.Set(waiting_);
     // Whoever ends a check hands its place over.
     (void)co_await waiter.event.Wait(kNever);
-    metrics_.checks_waiting.Set(--waiting_);
+    place = std::move(waiter.place);
+    waits = {};
+    metrics_.checks_waiting.Set(waiting_);
   } else {
-    metrics_.checks_running.Set(++running_);
+    place = Counted(running_);
   }
+  metrics_.checks_running.Set(running_);
   co_await io::RunBlocking(&PasswordCheck::Call, &check);
   if (queue_.empty()) {
-    metrics_.checks_running.Set(--running_);
+    place = {};
+    metrics_.checks_running.Set(running_);
   } else {
-    queue_.PopFront().event.Notify();
+    Waiter& next = queue_.PopFront();
+    next.place = std::move(place);
+    next.event.Notify();
   }
   co_return true;
 }

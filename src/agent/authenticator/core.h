@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/authenticator/check.h"
@@ -105,8 +106,26 @@ class AuthenticatorCore final : public Authenticator {
     // `credentials` but for app passwords where it checks them itself.
     bool asked = false, verify = false, cached = false;
   };
+  // One more in a count, however it ends: a simulated crash destroys tasks where they stand.
+  class Counted {
+   public:
+    Counted() = default;
+    explicit Counted(uint32_t& count) : count_(&++count) {}
+    Counted(Counted&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
+    Counted& operator=(Counted&& other) noexcept {
+      std::swap(count_, other.count_);
+      return *this;
+    }
+    ~Counted() {
+      if (count_ != nullptr) --*count_;
+    }
+
+   private:
+    uint32_t* count_ = nullptr;
+  };
   struct Waiter : ListHook<struct AuthWaiterTag> {
     io::Event event;
+    Counted place;  // of one who waits for it: among the checks that run
   };
 
   // The account's address that a name means; "": none could.

@@ -3,6 +3,7 @@
 
 #include "fmt/format.h"
 #include "protocol/pop3/session.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/base/log.h"
 #include "ringmail/base/status.h"
 #include "ringmail/io/shard.h"
@@ -14,6 +15,7 @@ io::Task<void> RunQuit(Session& session, std::string_view) {
   // A client that pipelines has its messages before they are deleted, or keeps them.
   if (count > 0 && !co_await session.Pace()) co_return;
   Status status;
+  if (Planted(Canary::kDeletedBeforeDurable)) session.Ok("Goodbye");
   if (count > 0) status = co_await session.maildrop().Update(session.DeletedUids());
   // RFC 1939 §6: removed or not, the lock goes; and before the client hears of it.
   session.CloseMaildrop();

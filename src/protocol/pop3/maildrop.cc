@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "protocol/pop3/limits.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/storage/account.h"
@@ -22,10 +23,17 @@ class AccountMaildrop final : public Maildrop {
         account_(std::move(account)),
         view_(account_->View(inbox)) {}
 
-  uint32_t count() const override { return view_.count(); }
+  uint32_t count() const override {
+    if (Planted(Canary::kMaildropMoves)) return account_->View(view_.facts().id).count();
+    return view_.count();
+  }
   uint64_t bytes() const override { return view_.facts().bytes; }
   uint32_t uid_validity() const override { return view_.facts().uid_validity; }
   MaildropMessage at(uint32_t place) const override {
+    if (Planted(Canary::kMaildropMoves) && place >= view_.count()) {
+      const storage::MailboxView now = account_->View(view_.facts().id);
+      return {.uid = now.at(place).uid, .bytes = now.at(place).bytes};
+    }
     const storage::MessageEntry& entry = view_.at(place);
     return {.uid = entry.uid, .bytes = entry.bytes};
   }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "fmt/format.h"
 #include "protocol/pop3/wire.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "ringmail/base/log.h"
 #include "ringmail/base/status.h"
@@ -66,6 +67,8 @@ io::Task<void> Session::Run() {
     AfterCommand();
     if (ending_ == Ending::kNone && output_full()) (void)co_await Pace();
   }
+  if (Planted(Canary::kDeleteWithoutQuit) && maildrop_ != nullptr && deleted_count() > 0)
+    (void)co_await maildrop_->Update(DeletedUids());
   CloseMaildrop();
   if (ending_ == Ending::kMoved) co_return;
   LogEnd();

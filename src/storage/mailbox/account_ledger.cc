@@ -138,12 +138,23 @@ void AccountLedger::Erase(AccountRecords& records) {
   if (records.pins == 0) accounts_.erase(id);
 }
 
+uint32_t AccountLedger::ErasedUidValidity(AccountId id) const {
+  const auto found = erased_.find(id);
+  return found == erased_.end() ? 0 : found->second;
+}
+
+void AccountLedger::NoteErased(AccountId id, uint32_t uid_validity) {
+  uint32_t& known = erased_[id];
+  known = std::max(known, uid_validity);
+}
+
 // --- recovery ---
 
 void AccountLedger::Replay(const AccountMeta& meta, const RecordPlace& place) {
   if (meta.kind == AccountRecordKind::kErased) {
     pending_.erase(meta.account);
     if (AccountRecords* const records = Find(meta.account)) Erase(*records);
+    NoteErased(meta.account, meta.page.number);
     return;
   }
   AccountRecords& records = FindOrAdd(meta.account);

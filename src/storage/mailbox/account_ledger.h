@@ -82,6 +82,10 @@ class AccountLedger {
                      AccountMeta::Releases releases);
   // Everything of the account goes; `records` stays if it is pinned, and is empty.
   void Erase(AccountRecords& records);
+  // The highest UIDVALIDITY of what an account was before it was erased; 0: it was not, or nobody
+  // knows any more. What it is now begins above.
+  uint32_t ErasedUidValidity(AccountId id) const;
+  void NoteErased(AccountId id, uint32_t uid_validity);
 
   // --- compaction ---
   enum class Need : uint8_t { kNo, kYes, kPinned };
@@ -110,6 +114,7 @@ class AccountLedger {
 
   absl::flat_hash_map<AccountId, std::unique_ptr<AccountRecords>> accounts_;
   absl::flat_hash_map<AccountId, Pending> pending_;  // while replaying
+  absl::flat_hash_map<AccountId, uint32_t> erased_;  // uid validities
 };
 
 }  // namespace ringmail::storage

@@ -242,6 +242,11 @@ ChangeResult AccountState::Do(const Step& step, const Append& change) {
 
 ChangeResult AccountState::DoAppend(const Step& step, const Append& change) {
   ChangeResult result;
+  // It came, and left again, before its delivery was written down.
+  if (change.twice == Append::Twice::kRefuse && released_.contains(change.content)) {
+    result.status = ChangeStatus::kAlreadyThere;
+    return result;
+  }
   if (change.twice == Append::Twice::kRefuse && Has(change.content)) {
     result.status = ChangeStatus::kAlreadyThere;
     const MessageEntry* const entry = Locate(change.content, result.mailbox);

@@ -22,7 +22,7 @@ enum class AccountRecordKind : uint8_t {
   kTransaction = 1,  // body: EncodeTransaction
   kPage = 2,         // body: EncodePage
   kRoot = 3,         // body: a part of EncodeRoot; together with its pages, a checkpoint
-  kErased = 4,       // nothing before it counts; no body
+  kErased = 4,       // nothing before it counts but the uid validity; no body
 };
 
 struct AccountMeta {
@@ -30,7 +30,8 @@ struct AccountMeta {
   // Of a transaction: its own, from 1. Else the last that the record knows of.
   uint64_t number = 0;
   uint32_t body_crc = 0;
-  // kPage: which. kRoot: `mailbox` is the number of parts, `number` which of them, from 0.
+  // kPage: which. kRoot: `mailbox` is the number of parts, `number` which of them, from 0. kErased:
+  // `number` is the highest UIDVALIDITY that the account had.
   PageKey page;
   AccountRecordKind kind = AccountRecordKind::kTransaction;
   // Contents that the account let go: after this one some may wait to be given back, or none does.

@@ -75,6 +75,8 @@ class AccountState {
   // Contents that no message of the account refers to any more, until ForgetReleased.
   const std::set<ContentId>& released() const { return released_; }
   bool Has(ContentId content) const;
+  // No mailbox had a higher one.
+  uint32_t uid_validity_max() const { return uid_validity_max_; }
   // "": none.
   std::string_view DeliveredTo(const MessageEntry& entry) const;
 

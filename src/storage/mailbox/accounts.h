@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,8 +52,11 @@ class AccountsCore final : public Accounts {
   void Releasable(AccountId id);
   // Tells all shards.
   void SetFull(AccountId id, bool full);
-  // Tells who holds them, durably, then forgets them: some of what waits.
-  io::Task<Status> ReleaseSome(OpenAccount& account);
+  // What is with contents that the queue may still bring, since their delivery is not written down.
+  enum class Undecided : uint8_t { kKeep, kRelease };
+  // Tells who holds them, durably, then forgets them: some of what waits, from `from` on, which is
+  // then behind them.
+  io::Task<Status> ReleaseSome(OpenAccount& account, Undecided undecided, ContentId& from);
 
  private:
   // Where accounts and contents are, the same for all shards and for ever.
@@ -86,8 +90,11 @@ class AccountsCore final : public Accounts {
   void NoteFull(AccountId id, bool full);
   static void FullHeard(io::ShardMessage& message);
   static void LendAnswered(io::ShardMessage& message);
-  io::Task<Status> ReleaseAt(ShardIndex shard, AccountId account, std::vector<ContentId> contents);
-  io::Task<Status> ReleaseHere(AccountId account, const std::vector<ContentId>& contents);
+  // Those of `contents` that are undecided are added to `undecided`.
+  io::Task<Status> ReleaseAt(ShardIndex shard, AccountId account, std::vector<ContentId> contents,
+                             std::set<ContentId>& undecided);
+  io::Task<Status> ReleaseHere(AccountId account, const std::vector<ContentId>& contents,
+                               std::set<ContentId>& undecided);
   static void BeginRelease(io::ShardMessage& message);
   static io::Task<void> ServeRelease(ReleaseCall* call);
   static void ReleaseAnswered(io::ShardMessage& message);

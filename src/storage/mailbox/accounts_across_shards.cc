@@ -1,6 +1,7 @@
 // What accounts need of other shards: README, "Contents" and "Where an account lives".
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "ringmail/base/check.h"
@@ -50,6 +51,7 @@ struct AccountsCore::ReleaseCall {
   AccountId account;
   std::vector<ContentId> contents;
   ShardIndex from;
+  std::set<ContentId> undecided;
   Status status;
   io::Event done;
 };
@@ -163,7 +165,7 @@ void AccountsCore::Published(std::shared_ptr<const Placement> placement,
     if (records->may_release() && !records->damaged) releasable_.insert(id);
   }
   for (const auto& [id, account] : open_) {
-    if (!account->Released(1).empty()) releasable_.insert(id);
+    if (!account->Released(ContentId(0), 1).empty()) releasable_.insert(id);
   }
   gate_.Spawn(RunRelease(this));
 }
@@ -337,29 +339,39 @@ io::Task<Status> AccountsCore::ReleaseOf(AccountId id) {
   auto held = co_await Open(id);
   CO_RETURN_IF_ERROR(held.status());
   OpenAccount& account = *open_.find(id)->second;
-  while (!stopping_ && !account.Released(1).empty())
-    CO_RETURN_IF_ERROR(co_await ReleaseSome(account));
+  ContentId from(0);
+  while (!stopping_ && !account.Released(from, 1).empty())
+    CO_RETURN_IF_ERROR(co_await ReleaseSome(account, Undecided::kKeep, from));
+  if (!account.Released(ContentId(0), 1).empty())
+    co_return absl::UnavailableError("some deliveries are not written down yet");
   if (AccountRecords* const records = ledger_.Find(id))
     records->Note(records->last(), AccountMeta::Releases::kNoneWaits);
   co_return absl::OkStatus();
 }
 
-io::Task<Status> AccountsCore::ReleaseSome(OpenAccount& account) {
+io::Task<Status> AccountsCore::ReleaseSome(OpenAccount& account, Undecided undecided,
+                                           ContentId& from) {
   if (placement_ == nullptr) co_return absl::UnavailableError("not all shards are known yet");
-  std::vector<ContentId> contents = account.Released(kReleaseMax);
+  std::vector<ContentId> contents = account.Released(from, kReleaseMax);
+  if (contents.empty()) co_return absl::OkStatus();
+  from = ContentId(contents.back().value + 1);
+  std::set<ContentId> kept;
   std::map<ShardIndex, std::vector<ContentId>> by_shard;
   for (const ContentId content : contents) {
     for (const ShardIndex shard : ShardsWith(content.log())) by_shard[shard].push_back(content);
   }
   for (auto& [shard, some] : by_shard)
-    CO_RETURN_IF_ERROR(co_await ReleaseAt(shard, account.id(), std::move(some)));
+    CO_RETURN_IF_ERROR(co_await ReleaseAt(shard, account.id(), std::move(some), kept));
+  if (undecided == Undecided::kKeep)
+    std::erase_if(contents, [&kept](ContentId one) { return kept.contains(one); });
   store_.metrics().contents_released.Add(contents.size());
   co_return co_await account.Forget(std::move(contents));
 }
 
 io::Task<Status> AccountsCore::ReleaseAt(ShardIndex shard, AccountId account,
-                                         std::vector<ContentId> contents) {
-  if (shard == io::ThisShard()) co_return co_await ReleaseHere(account, contents);
+                                         std::vector<ContentId> contents,
+                                         std::set<ContentId>& undecided) {
+  if (shard == io::ThisShard()) co_return co_await ReleaseHere(account, contents, undecided);
   ReleaseCall call{.owner = peers_[shard.value],
                    .account = account,
                    .contents = std::move(contents),
@@ -368,6 +380,7 @@ io::Task<Status> AccountsCore::ReleaseAt(ShardIndex shard, AccountId account,
   message.SetPointer(0, &call);
   co_await io::Post(shard, message);
   (void)co_await call.done.Wait(kNever);
+  undecided.merge(call.undecided);
   co_return std::move(call.status);
 }
 
@@ -377,7 +390,7 @@ void AccountsCore::BeginRelease(io::ShardMessage& message) {
 }
 
 io::Task<void> AccountsCore::ServeRelease(ReleaseCall* call) {
-  call->status = co_await call->owner->ReleaseHere(call->account, call->contents);
+  call->status = co_await call->owner->ReleaseHere(call->account, call->contents, call->undecided);
   io::ShardMessage answer{.run = ReleaseAnswered};
   answer.SetPointer(0, call);
   co_await io::Post(call->from, answer);
@@ -387,9 +400,11 @@ void AccountsCore::ReleaseAnswered(io::ShardMessage& message) {
   message.Pointer<ReleaseCall>(0)->done.Notify();
 }
 
-// What is not there, or not held by the account, was released before.
+// What is not there, or not held by the account, was released before; but for what the queue still
+// has, which may be held only later, and delivered again after a crash.
 io::Task<Status> AccountsCore::ReleaseHere(AccountId account,
-                                           const std::vector<ContentId>& contents) {
+                                           const std::vector<ContentId>& contents,
+                                           std::set<ContentId>& undecided) {
   Log& log = store_.log();
   const size_t bytes = RecordBytes(kHoldMetaBytes + sizeof(uint64_t), 0);
   bool appended = false;
@@ -398,6 +413,7 @@ io::Task<Status> AccountsCore::ReleaseHere(AccountId account,
     Content* const content = store_.index().FindContent(id);
     if (content == nullptr) continue;
     if (!content->holders.Has(account)) {
+      if (content->refs > 0) undecided.insert(id);
       store_.index().Settle(*content);
       continue;
     }

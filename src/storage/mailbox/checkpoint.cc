@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "fmt/format.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "storage/mailbox/mailbox_name.h"
 #include "storage/mailbox/packing.h"
@@ -170,6 +171,7 @@ Status AccountCheckpoint::RestorePages(AccountState& state, MailboxState& mailbo
     mailbox.count += static_cast<uint32_t>(ref.entries().size());
     mailbox.pages.push_back(std::move(ref));
   }
+  if (Planted(Canary::kUidTwice)) mailbox.uid_next = next;
   // The newest first: of those long before it nothing is remembered.
   for (auto one = mailbox.pages.rbegin(); one != mailbox.pages.rend(); ++one) {
     const auto entries = one->entries();

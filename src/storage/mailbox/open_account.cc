@@ -125,12 +125,11 @@ std::optional<std::string_view> OpenAccount::Value(MailboxId id, std::string_vie
   return std::string_view(*value);
 }
 
-std::vector<ContentId> OpenAccount::Released(size_t count_max) const {
+std::vector<ContentId> OpenAccount::Released(ContentId from, size_t count_max) const {
   std::vector<ContentId> some;
-  for (const ContentId content : state_.released()) {
-    if (some.size() == count_max) break;
-    some.push_back(content);
-  }
+  const std::set<ContentId>& all = state_.released();
+  for (auto one = all.lower_bound(from); one != all.end() && some.size() < count_max; ++one)
+    some.push_back(*one);
   return some;
 }
 
@@ -204,6 +203,11 @@ io::Task<StatusOr<std::vector<ChangeResult>>> OpenAccount::Write(AccountTransact
   CO_RETURN_IF_ERROR(Admit(transaction));
   std::vector<Deposit> deposits;
   CO_RETURN_IF_ERROR(co_await Prepare(transaction, contents, deposits));
+  // RFC 9051 §2.3.1.1: a mailbox that is made again has a greater UIDVALIDITY, also within the same
+  // second, and when the clock was put back. The first change names it.
+  const uint32_t erased = accounts_.ledger().ErasedUidValidity(id_);
+  transaction.time_seconds =
+      std::max(transaction.time_seconds, erased < UINT32_MAX ? erased + 1 : erased);
   std::string body;
   EncodeTransaction(transaction, body);
   Log& log = store_.log();
@@ -214,7 +218,7 @@ io::Task<StatusOr<std::vector<ChangeResult>>> OpenAccount::Write(AccountTransact
   if (bytes > log.group_bytes_max())
     co_return absl::InvalidArgumentError("the changes are too many for one record");
   if (!log.HasRoom(bytes)) CO_RETURN_IF_ERROR(co_await log.Room(bytes));
-  if (erasing_ && caller == Caller::kUser)
+  if ((erasing_ && caller == Caller::kUser) || erased != accounts_.ledger().ErasedUidValidity(id_))
     co_return absl::UnavailableError("the account is being erased");
   for (Deposit& deposit : deposits) AppendDeposit(deposit);
   Change change{.transaction = std::move(transaction)};
@@ -357,7 +361,12 @@ io::Task<Status> OpenAccount::Erase() {
 io::Task<Status> OpenAccount::EraseAlone() {
   if (!under_way_.empty()) CO_RETURN_IF_ERROR((co_await store_.log().Commit()).status);
   CO_RETURN_IF_ERROR(co_await Empty());
-  while (!state_.released().empty()) CO_RETURN_IF_ERROR(co_await accounts_.ReleaseSome(*this));
+  // Whatever is not yet written down of deliveries: nobody looks for them here any more.
+  while (!state_.released().empty()) {
+    ContentId from(0);
+    CO_RETURN_IF_ERROR(
+        co_await accounts_.ReleaseSome(*this, AccountsCore::Undecided::kRelease, from));
+  }
   while (checkpointing_) (void)co_await checkpointed_.Wait(kNever);
   Log& log = store_.log();
   const size_t bytes = RecordBytes(kAccountMetaBytes, 0);
@@ -376,12 +385,14 @@ io::Task<Status> OpenAccount::EraseAlone() {
     EncodeAccountMeta({.account = id_,
                        .number = last_number_,
                        .body_crc = codec::Crc32c(0, {}),
+                       .page = {MailboxId(0), state_.uid_validity_max()},
                        .kind = AccountRecordKind::kErased},
                       meta);
     (void)log.Append(RecordType::kAccount, meta, {});
     // No record of it is copied behind this one.
     if (AccountRecords* const records = accounts_.ledger().Find(id_))
       accounts_.ledger().Erase(*records);
+    accounts_.ledger().NoteErased(id_, state_.uid_validity_max());
     last_number_ = 0;
     state_ = AccountState(1);
     gone_.clear();

@@ -56,8 +56,8 @@ class OpenAccount final : public Account, public ListHook<class IdleTag> {
   bool held() const { return refs_ > 0; }
   uint64_t memory_bytes() const { return memory_bytes_; }
   MonotonicTime idle_since() const { return idle_since_; }
-  // Contents that wait to be released, `count_max` of them at most.
-  std::vector<ContentId> Released(size_t count_max) const;
+  // Contents that wait to be released, from this one on, `count_max` of them at most.
+  std::vector<ContentId> Released(ContentId from, size_t count_max) const;
   // Makes it empty, durably, with a record that ends all others of it.
   io::Task<Status> Erase();
   // The logs that held them know that the account needs them no more.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "ringmail/base/check.h"
@@ -21,6 +22,8 @@ constexpr Nanoseconds kNotedWithin = milliseconds(200);
 constexpr Nanoseconds kPolledWithin = milliseconds(1100);
 constexpr Nanoseconds kStopsWithin = seconds(25);
 constexpr uint16_t kShardsMax = 16;
+// SMTP and POP3.
+constexpr std::array<uint16_t, 2> kPorts = {25, 110};
 
 DiskLoss LossOf(uint64_t random) {
   if (random % 10 == 0) return DiskLoss::kNothing;
@@ -90,6 +93,8 @@ void Fate::StartLater(Machine& machine, Nanoseconds after, uint16_t shards) {
     if (machine.server->running()) return;
     machine.recovering = true;
     ++restarts;
+    if (&machine == machines_.front().get())
+      cast_.ledger.mailbook().ServerStarted(cast_.world.now());
     machine.server->Start(machine.shards);
   });
 }
@@ -347,8 +352,10 @@ void Fate::SetPaths(const FaultPlan& fault, Machine& machine, PathOptions option
 
 void Fate::SetPort(const FaultPlan& fault, Machine& machine, PortState state) {
   Node& node = fault.peer == FaultPlan::kEveryone ? machine.server->node() : PeerOf(fault);
-  node.SetPort(25, state);
-  After(fault.lasts, [&node] { node.SetPort(25, PortState::kOpen); });
+  for (const uint16_t port : kPorts) node.SetPort(port, state);
+  After(fault.lasts, [&node] {
+    for (const uint16_t port : kPorts) node.SetPort(port, PortState::kOpen);
+  });
 }
 
 void Fate::SpoilConnection(const FaultPlan& fault, Machine& machine) {
@@ -417,7 +424,7 @@ void Fate::Heal() {
     Machine& machine = *one;
     Node& node = machine.server->node();
     cast_.world.SetPaths(node, {});
-    node.SetPort(25, PortState::kOpen);
+    for (const uint16_t port : kPorts) node.SetPort(port, PortState::kOpen);
     node.CancelEnd();
     node.disk().fault = nullptr;
     node.disk().options() = machine.disk;

@@ -60,7 +60,7 @@ void AddMessages(Plan& plan, Dice& dice, const Shape& shape) {
     for (uint64_t r = 0; r < count; ++r) {
       // Mostly several of one destination, as mail is.
       message.recipients.push_back(
-          dice.Percent(60) ? home : static_cast<uint32_t>(dice.Below(plan.peers.size())));
+          {dice.Percent(60) ? home : static_cast<uint32_t>(dice.Below(plan.peers.size()))});
     }
     message.bytes = static_cast<uint32_t>(dice.Skewed(shape.bytes_min, shape.bytes_max));
     if (dice.Percent(shape.large_percent))
@@ -339,6 +339,87 @@ void MakeChain(Plan& plan, Dice& dice) {
   if (dice.Percent(70)) AddStorm(plan, dice);
 }
 
+void AddAccounts(Plan& plan, Dice& dice, uint64_t count) {
+  for (uint64_t i = 0; i < count; ++i) {
+    plan.accounts.push_back(
+        {.quota_messages = dice.Percent(15) ? static_cast<uint32_t>(dice.Between(3, 30)) : 0});
+  }
+  for (uint64_t i = dice.Below(3); i > 0; --i) {
+    AliasPlan alias;
+    for (uint32_t account = 0; account < count; ++account) {
+      if (alias.accounts.empty() || dice.Percent(60)) alias.accounts.push_back(account);
+    }
+    plan.aliases.push_back(std::move(alias));
+  }
+}
+
+// Some recipients of each message live here.
+void MoveHome(Plan& plan, Dice& dice, uint32_t percent) {
+  for (MessagePlan& message : plan.messages) {
+    for (RecipientPlan& to : message.recipients) {
+      if (!dice.Percent(percent)) continue;
+      to = {static_cast<uint32_t>(dice.Below(plan.accounts.size())), RecipientPlan::Kind::kAccount};
+      if (dice.Percent(25)) to.kind = RecipientPlan::Kind::kDetail;
+      if (!plan.aliases.empty() && dice.Percent(20)) {
+        to = {static_cast<uint32_t>(dice.Below(plan.aliases.size())), RecipientPlan::Kind::kAlias};
+      }
+    }
+  }
+}
+
+void AddVisits(Plan& plan, Dice& dice, uint64_t each_max, Nanoseconds horizon) {
+  using Ending = VisitPlan::Ending;
+  for (uint32_t account = 0; account < plan.accounts.size(); ++account) {
+    for (uint64_t i = dice.Between(1, each_max); i > 0; --i) {
+      VisitPlan visit{.account = account, .at = dice.Time(Nanoseconds(0), horizon)};
+      if (dice.Percent(30)) visit.lingers = dice.Time(Nanoseconds(0), horizon);
+      visit.read_percent = dice.Any({20u, 100u, 100u});
+      visit.delete_percent = dice.Any({0u, 30u, 100u});
+      visit.ending = dice.Any({Ending::kQuit, Ending::kQuit, Ending::kLeave, Ending::kVanish});
+      plan.visits.push_back(visit);
+    }
+  }
+  std::stable_sort(plan.visits.begin(), plan.visits.end(),
+                   [](const VisitPlan& a, const VisitPlan& b) { return a.at < b.at; });
+  for (uint32_t i = 0; i < plan.visits.size(); ++i) plan.visits[i].number = i + 1;
+}
+
+// Mailboxes: what comes is read and deleted while everything goes wrong that a disk of good faith
+// does.
+void MakeBoxes(Plan& plan, Dice& dice) {
+  AddCorrectPeers(plan, dice, 1);
+  AddMessages(plan, dice, {.messages = 150, .recipients_max = 3, .large_percent = 2});
+  AddAccounts(plan, dice, dice.Between(1, 4));
+  MoveHome(plan, dice, 85);
+  AddVisits(plan, dice, 6, seconds(10));
+  AddFaults(
+      plan, dice, dice.Between(0, 8),
+      {FaultKind::kPowerCut, FaultKind::kPowerCut, FaultKind::kKill, FaultKind::kTerminate,
+       FaultKind::kPowerCutAtWrite, FaultKind::kPowerCutAtWrite, FaultKind::kPowerCutAtWrite,
+       FaultKind::kKillAtWrite, FaultKind::kDiskError, FaultKind::kDiskError, FaultKind::kDiskFull,
+       FaultKind::kSlowDisk, FaultKind::kReset, FaultKind::kLatency, FaultKind::kPartition,
+       FaultKind::kPause, FaultKind::kSlowShard, FaultKind::kClockJump, FaultKind::kReload});
+}
+
+// As the sweep, with mailboxes: one crash at one write of deliveries and of what readers delete.
+void MakeBoxSweep(Plan& plan, Dice& dice) {
+  plan.shards = static_cast<uint16_t>(1 + plan.seed / 80 % 2);
+  plan.senders = 2;
+  AddCorrectPeers(plan, dice, 1);
+  AddMessages(
+      plan, dice,
+      {.messages = 16, .recipients_max = 3, .large_percent = 2, .horizon = milliseconds(20)});
+  AddAccounts(plan, dice, 2);
+  MoveHome(plan, dice, 90);
+  AddVisits(plan, dice, 4, milliseconds(30));
+  FaultPlan fault{.id = 1,
+                  .kind = dice.Percent(85) ? FaultKind::kPowerCutAtWrite : FaultKind::kKillAtWrite,
+                  .lasts = milliseconds(10)};
+  fault.place = 1 + plan.seed % 80;
+  fault.number = dice.Percent(25) ? dice.Between(1, 3) : 0;
+  plan.faults.push_back(fault);
+}
+
 struct Maker {
   Scenario scenario;
   uint32_t weight;  // in the mix
@@ -362,6 +443,13 @@ constexpr Maker kMakers[] = {
     {{"large", "more content than the cache holds, to slow peers"}, 1, MakeLarge},
     {{"chain", "two servers in a row, mostly with faults of every kind"}, 4, MakeChain},
     {{"storm", "everything at once"}, 5, MakeStorm},
+    // Outside the mix, whose seeds stay what they are.
+    {{"boxes", "mailboxes that are delivered to, read and emptied, with faults of most kinds"},
+     0,
+     MakeBoxes},
+    {{"boxsweep", "one power cut or kill at one write of a short run with mailboxes"},
+     0,
+     MakeBoxSweep},
 };
 
 const Maker& Find(std::string_view name, Dice& dice) {

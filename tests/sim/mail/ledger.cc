@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace ringmail::sim {
 namespace {
@@ -40,7 +41,10 @@ Nanoseconds ClockAhead(const Plan& plan) {
 
 }  // namespace
 
-Ledger::Ledger(const Plan& plan) : plan_(plan) {
+Ledger::Ledger(const Plan& plan)
+    : plan_(plan), mailbook_(plan, [this](std::string_view kind, std::string what) {
+        Violation(kind, std::move(what));
+      }) {
   for (const MessagePlan& message : plan.messages) {
     MessageBook& book = messages_[message.number];
     book.plan = &message;
@@ -73,9 +77,22 @@ void Ledger::Acknowledged(uint32_t message, const std::vector<uint32_t>& accepte
     ++book.recipients[recipient].acknowledged;
     ++counts_.recipients;
   }
+  mailbook_.Acknowledged(message, Accounts(book, accepted));
+}
+
+// One content comes once into a mailbox, however many of its recipients lead there.
+std::set<uint32_t> Ledger::Accounts(const MessageBook& book,
+                                    const std::vector<uint32_t>& list) const {
+  std::set<uint32_t> accounts;
+  for (const uint32_t recipient : list) {
+    const std::vector<uint32_t> some = AccountsOf(plan_, book.plan->recipients[recipient]);
+    accounts.insert(some.begin(), some.end());
+  }
+  return accounts;
 }
 
 void Ledger::Unanswered(uint32_t message, const std::vector<uint32_t>& accepted) {
+  mailbook_.Unanswered(message, Accounts(*Find(message), accepted));
   for (const uint32_t recipient : accepted) ++Find(message)->recipients[recipient].unanswered;
 }
 
@@ -134,7 +151,7 @@ uint64_t Ledger::Took(uint32_t peer, std::string_view reverse_path,
     if (path.ends_with("@home.example")) {
       if (!reverse_path.empty())
         Violation("report", fmt::format("<{}> got mail from <{}>", path, reverse_path));
-      TookReport(transaction, delivery, content);
+      TookReport(transaction, delivery, path, content);
       continue;
     }
     MessageBook* book = ReadForwardPath(path, message, recipient) ? Find(message) : nullptr;
@@ -144,7 +161,7 @@ uint64_t Ledger::Took(uint32_t peer, std::string_view reverse_path,
                 fmt::format("peer {} got mail to <{}>, which nobody sent", peer, path));
       continue;
     }
-    if (book->plan->recipients[recipient] != peer) {
+    if (book->plan->recipients[recipient] != RecipientPlan{peer}) {
       Violation("route", fmt::format("peer {} got mail to <{}>", peer, path));
     }
     if (reverse_path != ReversePathOf(*book->plan)) {
@@ -163,8 +180,27 @@ uint64_t Ledger::Took(uint32_t peer, std::string_view reverse_path,
   return delivery.transaction;
 }
 
+// A report of an account names the account, whatever the sender wrote to.
+void Ledger::TookLocalReport(std::string_view home_path, uint32_t account, MonotonicTime now) {
+  // "s0.m7@home.example"
+  uint32_t number = 0;
+  if (const size_t at = home_path.find(".m"); at != home_path.npos) {
+    home_path.remove_prefix(at + 2);
+    std::from_chars(home_path.data(), home_path.data() + home_path.size(), number);
+  }
+  const MessageBook* const book = Find(number);
+  if (book == nullptr || account >= plan_.accounts.size())
+    return Violation("report", fmt::format("<{}> got one of box{}", home_path, account));
+  if (!MayHaveExpired(*book, now)) {
+    Violation("reported without a cause",
+              fmt::format("message {}, which was to come into box{}", number, account));
+  }
+  mailbook_.Reported(number, account);
+  ++counts_.reports;
+}
+
 void Ledger::TookReport(Transaction& transaction, const Delivery& delivery,
-                        std::string_view content) {
+                        std::string_view home_path, std::string_view content) {
   constexpr std::string_view kField = "Final-Recipient: rfc822; ";
   for (size_t at = 0; (at = content.find(kField, at)) != content.npos;) {
     at += kField.size();
@@ -174,6 +210,10 @@ void Ledger::TookReport(Transaction& transaction, const Delivery& delivery,
     if (!failed && content.substr(end + 2, 15) != "Action: delayed") continue;
     uint32_t message = 0, recipient = 0;
     const std::string_view path = content.substr(at, end - at);
+    if (uint32_t account = 0; ReadAccountAddress(path, account)) {
+      if (failed) TookLocalReport(home_path, account, delivery.answered);
+      continue;
+    }
     MessageBook* book = ReadForwardPath(path, message, recipient) ? Find(message) : nullptr;
     if (book == nullptr || recipient >= book->recipients.size()) {
       Violation("report", fmt::format("a report of <{}>, to which nobody sent", path));
@@ -237,20 +277,27 @@ bool Ledger::Settled(const MessageBook& book, uint32_t recipient) {
          (book.plan->null_path && r.refused_for_good > 0);
 }
 
+bool Ledger::MayHaveExpired(const MessageBook& book, MonotonicTime now) const {
+  return now - book.acknowledged_first + ClockAhead(plan_) > plan_.expire_after;
+}
+
 bool Ledger::MayFail(const MessageBook& book, uint32_t recipient, MonotonicTime now) const {
   const RecipientBook& r = book.recipients[recipient];
-  const PeerKind kind = plan_.peers[book.plan->recipients[recipient]].kind;
+  if (book.plan->recipients[recipient].local()) return MayHaveExpired(book, now);
+  const PeerKind kind = plan_.peers[book.plan->recipients[recipient].index].kind;
   const bool narrow = kind == PeerKind::kOldHost || kind == PeerKind::kLiar;
   const bool too_big = kind == PeerKind::kSizeBreaker || kind == PeerKind::kLiar;
   // Kept unreadable until it expired.
   const bool rotten = std::any_of(plan_.faults.begin(), plan_.faults.end(),
                                   [](const FaultPlan& f) { return f.kind == FaultKind::kRot; });
-  const bool expired = now - book.acknowledged_first + ClockAhead(plan_) > plan_.expire_after;
-  return r.refused_for_good > 0 || expired || rotten || too_big || (narrow && book.plan->eight_bit);
+  return r.refused_for_good > 0 || MayHaveExpired(book, now) || rotten || too_big ||
+         (narrow && book.plan->eight_bit);
 }
 
 void Ledger::AuditRecipient(const MessageBook& book, uint32_t recipient, bool queued,
                             MonotonicTime now) {
+  // The mailbook has it.
+  if (book.plan->recipients[recipient].local()) return;
   const RecipientBook& r = book.recipients[recipient];
   const auto say = [&](std::string_view kind) {
     Violation(kind, PathsOf(book, recipient) + ": " + Describe(r));
@@ -266,7 +313,7 @@ void Ledger::AuditRecipient(const MessageBook& book, uint32_t recipient, bool qu
   if (taken == 0 && (came > 0 || told > 0)) say("never accepted");
   if (told > 0 && !MayFail(book, recipient, now)) say("reported without a cause");
   // Between two servers of ours nobody here sees which answers were lost.
-  if (plan_.servers > 1 && book.plan->recipients[recipient] % 2 == 1 && !plan_.faults.empty())
+  if (plan_.servers > 1 && book.plan->recipients[recipient].index % 2 == 1 && !plan_.faults.empty())
     return;
   const uint32_t excuses = Excuses(r.deliveries);
   if (came > taken + excuses) say("delivered too often");
@@ -283,6 +330,15 @@ void Ledger::Audit(const StillQueued& still_queued, MonotonicTime now) {
       AuditRecipient(book, i, open && still_queued(book, i), now);
     }
   }
+}
+
+void Ledger::AuditMailboxes(MonotonicTime now) {
+  mailbook_.Audit([this, now](uint32_t message) {
+    const MessageBook& book = *Find(message);
+    return book.plan->null_path && MayHaveExpired(book, now);
+  });
+  counts_.boxed = mailbook_.seen();
+  counts_.deleted = mailbook_.deleted();
 }
 
 }  // namespace ringmail::sim

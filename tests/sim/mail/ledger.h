@@ -9,11 +9,13 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "ringmail/base/time.h"
+#include "tests/sim/mail/mailbook.h"
 #include "tests/sim/mail/plan.h"
 
 namespace ringmail::sim {
@@ -58,6 +60,8 @@ struct Counts {
   uint64_t refusals = 0;      // recipients the server refused for good
   uint64_t transactions = 0;  // at receivers
   uint64_t resends = 0;       // by senders, after 4yz or a lost connection
+  uint64_t boxed = 0;         // messages that readers saw in mailboxes
+  uint64_t deleted = 0;       // of those, by a QUIT that was answered +OK
 };
 
 class Ledger {
@@ -66,6 +70,8 @@ class Ledger {
 
   MessageBook* Find(uint32_t message);
   std::map<uint32_t, MessageBook>& messages() { return messages_; }
+  // For recipients that are accounts of ours; what they were told stands in both.
+  Mailbook& mailbook() { return mailbook_; }
   Counts& counts() { return counts_; }
 
   // By senders. `accepted` are indices of recipients that the server had said 2yz to.
@@ -99,6 +105,8 @@ class Ledger {
   // At the end, each recipient's account. Still queued: as far as the servers' queues say.
   using StillQueued = std::function<bool(const MessageBook& book, uint32_t recipient)>;
   void Audit(const StillQueued& still_queued, MonotonicTime now);
+  // Of the mailboxes, when each was read whole.
+  void AuditMailboxes(MonotonicTime now);
 
   void Violation(std::string_view kind, std::string what);
   const std::vector<std::string>& violations() const { return violations_; }
@@ -114,11 +122,16 @@ class Ledger {
     MonotonicTime answered;
   };
   Delivery* FindDelivery(const Place& place, uint64_t transaction);
-  void TookReport(Transaction& transaction, const Delivery& delivery, std::string_view content);
+  void TookReport(Transaction& transaction, const Delivery& delivery, std::string_view home_path,
+                  std::string_view content);
+  void TookLocalReport(std::string_view home_path, uint32_t account, MonotonicTime now);
+  bool MayHaveExpired(const MessageBook& book, MonotonicTime now) const;
+  std::set<uint32_t> Accounts(const MessageBook& book, const std::vector<uint32_t>& list) const;
   void CheckContent(const MessageBook& book, std::string_view content, uint32_t peer);
   void AuditRecipient(const MessageBook& book, uint32_t recipient, bool queued, MonotonicTime now);
 
   const Plan& plan_;
+  Mailbook mailbook_;
   std::map<uint32_t, MessageBook> messages_;
   std::vector<Transaction> transactions_;
   // Answers that were long on their way came long after they were given.

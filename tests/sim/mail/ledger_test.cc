@@ -19,8 +19,8 @@ class LedgerTest : public testing::Test {
  protected:
   LedgerTest() {
     plan_.peers.resize(2);
-    plan_.messages.push_back({.number = 1, .recipients = {0, 1}, .bytes = 100});
-    plan_.messages.push_back({.number = 2, .recipients = {0}, .bytes = 10, .null_path = true});
+    plan_.messages.push_back({.number = 1, .recipients = {{0}, {1}}, .bytes = 100});
+    plan_.messages.push_back({.number = 2, .recipients = {{0}}, .bytes = 10, .null_path = true});
     ledger_.emplace(plan_);
   }
   std::string Content(uint32_t message) const {
@@ -37,8 +37,9 @@ class LedgerTest : public testing::Test {
   void Deliver(uint32_t message, uint32_t recipient, bool seen = true,
                MonotonicTime seen_at = kNow) {
     const MessagePlan& plan = plan_.messages[message - 1];
-    const uint64_t transaction = ledger_->Took(plan.recipients[recipient], ReversePathOf(plan),
-                                               {Path(message, recipient)}, Content(message), kNow);
+    const uint64_t transaction =
+        ledger_->Took(plan.recipients[recipient].index, ReversePathOf(plan),
+                      {Path(message, recipient)}, Content(message), kNow);
     if (seen) ledger_->AnswerSeen(transaction, seen_at);
   }
   void ReportFailed(uint32_t message, uint32_t recipient) {

@@ -27,6 +27,17 @@ int64_t Seconds(Nanoseconds time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time).count();
 }
 
+// What the first server says of its accounts; "" where the plan has none.
+std::string MailboxText(const Plan& plan, const Node& node, uint32_t index) {
+  if (plan.accounts.empty() || index > 0) return {};
+  return fmt::format(
+      "[[listener]]\naddress = \"{}:110\"\nprotocol = \"pop3\"\ntls = \"none\"\nauth = "
+      "\"always\"\n"
+      // A hash would cost more than all the rest.
+      "[authentication]\nupgrade = false\nreadable_passwords = true\nscram = false\n",
+      node.ip().ToString());
+}
+
 std::string ConfigText(const Plan& plan, const Node& node, uint32_t index, std::string_view routes,
                        std::string_view log_level) {
   return fmt::format(
@@ -34,6 +45,7 @@ std::string ConfigText(const Plan& plan, const Node& node, uint32_t index, std::
       "data_dir = \"{}\"\n"
       "shutdown_timeout = \"20s\"\n"
       "[[listener]]\naddress = \"{}:25\"\n"
+      "{}"
       "[relay]\nnetworks = [\"10.0.0.0/8\"]\n"
       "{}"
       "[limits]\nconnections = {}\nconnections_per_network = 100000\nmessage_size = \"4MiB\"\n"
@@ -42,8 +54,9 @@ std::string ConfigText(const Plan& plan, const Node& node, uint32_t index, std::
       "[destination]\nconnections = {}\n"
       "[log]\nlevel = \"{}\"\n"
       "[store]\nsegment_size = \"1MiB\"\nreserve = \"4MiB\"\ncache = \"{}KiB\"\n",
-      index, kStore, node.ip().ToString(), routes, plan.connections_max, Seconds(plan.expire_after),
-      Seconds(plan.warn_after), kDestinationConnectionsMax, log_level, plan.cache_bytes / 1024);
+      index, kStore, node.ip().ToString(), MailboxText(plan, node, index), routes,
+      plan.connections_max, Seconds(plan.expire_after), Seconds(plan.warn_after),
+      kDestinationConnectionsMax, log_level, plan.cache_bytes / 1024);
 }
 
 std::string Exceeds(std::string_view what, uint64_t value, uint64_t max) {
@@ -68,6 +81,54 @@ io::Task<void> FsckMain(void* context) {
       }
     }
   }
+  run.done = true;
+}
+
+// The directory, written on one shard before the first start.
+struct AccountsRun {
+  const server::Config* config;
+  const Plan* plan;
+  Status status;
+  bool done = false;
+};
+
+storage::DirectoryTransaction DirectoryOf(const Plan& plan) {
+  using storage::DirectoryChange;
+  constexpr auto kAbsent = DirectoryChange::Expect::kAbsent;
+  storage::DirectoryTransaction transaction;
+  const auto put = [&transaction](const storage::DirectoryEntry& entry) {
+    transaction.changes.push_back(DirectoryChange::Put(entry, kAbsent));
+  };
+  put(storage::DomainEntry{.name = "local.example"});
+  for (uint32_t i = 0; i < plan.accounts.size(); ++i) {
+    storage::AccountEntry account{.address = AddressOfAccount(i),
+                                  .quota_messages = plan.accounts[i].quota_messages};
+    account.credentials = {
+        {storage::CredentialKind::kPassword, "", fmt::format("{{PLAIN}}{}", kReaderPassword), {}}};
+    put(account);
+  }
+  for (uint32_t i = 0; i < plan.aliases.size(); ++i) {
+    storage::AliasEntry alias{.address = AddressOfAlias(i)};
+    for (const uint32_t account : plan.aliases[i].accounts)
+      alias.targets.push_back(AliasTargetOf(i, account));
+    put(alias);
+  }
+  return transaction;
+}
+
+io::Task<void> AccountsMain(void* context) {
+  AccountsRun& run = *static_cast<AccountsRun*>(context);
+  (void)co_await io::CreateDirectory(std::string(kStore));
+  (void)co_await io::SyncDirectory("/");
+  auto opened = co_await storage::ShardStore::Open(server::PerShard(*run.config, 1));
+  CHECK(opened.ok());
+  storage::ShardStore& store = **opened;
+  co_await store.directory().Publish({&store.directory()});
+  co_await store.accounts().Publish({&store.accounts()});
+  run.status = (co_await store.directory().Apply(DirectoryOf(*run.plan))).status();
+  co_await store.accounts().Stop();
+  const Status closed = co_await store.Close();
+  if (run.status.ok()) run.status = closed;
   run.done = true;
 }
 
@@ -153,6 +214,17 @@ void MailServer::Start(uint16_t shards) {
   node_.Start(shards_, &Life::Main, life_.get());
 }
 
+void MailServer::MakeAccounts(const Plan& plan) {
+  if (plan.accounts.empty()) return;
+  const ConfigResult parsed = ReadConfig(config_);
+  CHECK(parsed.ok());
+  AccountsRun run{.config = &parsed.config, .plan = &plan};
+  node_.Start(1, &AccountsMain, &run);
+  CHECK(world_.RunUntil([&] { return run.done && !node_.running(); }));
+  CHECK(run.status.ok());
+}
+
+io::Endpoint MailServer::pop3_endpoint() const { return {.ip = node_.ip(), .port = 110}; }
 io::Endpoint MailServer::endpoint() const { return {.ip = node_.ip(), .port = 25}; }
 
 bool MailServer::ready() const {

@@ -16,6 +16,9 @@
 
 namespace ringmail::sim {
 
+// Of every account.
+inline constexpr std::string_view kReaderPassword = "open-sesame";
+
 struct QueueCount {
   uint64_t messages = 0;
   uint64_t held = 0;
@@ -30,6 +33,9 @@ class MailServer {
   MailServer& operator=(const MailServer&) = delete;
   ~MailServer();
 
+  // Writes the accounts and aliases of the plan into the store, as `ringmail init` does. Runs the
+  // world meanwhile. REQUIRES: not started yet.
+  void MakeAccounts(const Plan& plan);
   // With so many shards; 0: as many as before. REQUIRES: not running.
   void Start(uint16_t shards);
   bool running() const { return node_.running(); }
@@ -43,6 +49,7 @@ class MailServer {
 
   Node& node() { return node_; }
   io::Endpoint endpoint() const;
+  io::Endpoint pop3_endpoint() const;
   // REQUIRES: ready().
   QueueCount queue() const;
   // The first limit that is exceeded now, in words; "" for none: little work, for each step.

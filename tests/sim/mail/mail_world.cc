@@ -8,6 +8,7 @@
 #include "ringmail/base/check.h"
 #include "tests/sim/mail/fate.h"
 #include "tests/sim/mail/mail_server.h"
+#include "tests/sim/mail/reader.h"
 #include "tests/sim/mail/receiver.h"
 #include "tests/sim/mail/sender.h"
 
@@ -43,11 +44,13 @@ class Stage {
     return out;
   }
   void SetUp();
+  void AddReader(std::string_view name, uint32_t account, std::vector<VisitPlan> visits);
   std::string RoutesOf(uint32_t server) const;
   void SetHost(const std::string& name, const Node& node);
   // In slices, polling the fate between them.
   bool RunUntil(const std::function<bool()>& done, Nanoseconds at_most);
   bool SendersDone() const;
+  bool ReadersDone() const;
   bool Drained() const;
   // Whether a bit was flipped, and some server said so: then what lay there may be missing.
   bool Rotten() const;
@@ -58,6 +61,8 @@ class Stage {
   void CheckLogs();
   void Stop();
   void CheckStores();
+  void ReadMailboxes();
+  bool StartAgain(MailServer& server);
   std::string WhatIsStuck() const;
 
   const Plan& plan_;
@@ -70,12 +75,15 @@ class Stage {
   std::unique_ptr<Receiver> home_;
   Node* home_node_ = nullptr;
   std::vector<std::unique_ptr<Sender>> senders_;
+  std::vector<std::unique_ptr<Reader>> readers_;  // by account; then those that read all at the end
+  std::vector<Node*> reader_nodes_;
   std::unique_ptr<Fate> fate_;
 };
 
 void Stage::End() {
   std::vector<Node*> all = sender_nodes_;
   all.insert(all.end(), receiver_nodes_.begin(), receiver_nodes_.end());
+  all.insert(all.end(), reader_nodes_.begin(), reader_nodes_.end());
   all.push_back(home_node_);
   for (auto& server : servers_) all.push_back(&server->node());
   for (Node* node : all) {
@@ -123,6 +131,12 @@ void Stage::SetUp() {
     sender_nodes_.push_back(&node);
     senders_.push_back(std::make_unique<Sender>(node, plan_, i, ledger_, servers_[0]->endpoint()));
   }
+  for (uint32_t i = 0; i < plan_.accounts.size(); ++i) {
+    std::vector<VisitPlan> visits = plan_.visits;
+    std::erase_if(visits, [i](const VisitPlan& visit) { return visit.account != i; });
+    AddReader("r", i, std::move(visits));
+  }
+  servers_[0]->MakeAccounts(plan_);
   fate_ = std::make_unique<Fate>(
       Cast{world_, plan_, ledger_, servers_, receiver_nodes_, sender_nodes_, home_node_});
   fate_->on_recovered = [this](MailServer& server) { CheckRecovered(server); };
@@ -130,7 +144,15 @@ void Stage::SetUp() {
   for (auto& receiver : receivers_) receiver->Start();
   for (auto& server : servers_) server->Start(0);
   for (auto& sender : senders_) sender->Start();
+  for (auto& reader : readers_) reader->Start();
   fate_->Schedule();
+}
+
+void Stage::AddReader(std::string_view name, uint32_t account, std::vector<VisitPlan> visits) {
+  Node& node = world_.AddNode({.name = fmt::format("{}{}", name, account)});
+  reader_nodes_.push_back(&node);
+  readers_.push_back(std::make_unique<Reader>(node, plan_, account, std::move(visits), ledger_,
+                                              servers_[0]->pop3_endpoint()));
 }
 
 bool Stage::RunUntil(const std::function<bool()>& done, Nanoseconds at_most) {
@@ -156,9 +178,14 @@ bool Stage::SendersDone() const {
   return std::all_of(senders_.begin(), senders_.end(), [](const auto& one) { return one->done(); });
 }
 
+bool Stage::ReadersDone() const {
+  return std::all_of(readers_.begin(), readers_.end(), [](const auto& one) { return one->done(); });
+}
+
 bool Stage::Drained() const {
   return std::all_of(servers_.begin(), servers_.end(), [](const auto& one) {
-    if (!one->ready()) return false;
+    // A log that failed waits for its restart, with what it has not taken.
+    if (!one->ready() || one->log_failed()) return false;
     const QueueCount count = one->queue();
     return count.messages == count.held;
   });
@@ -182,7 +209,10 @@ void Stage::CheckRecovered(MailServer& server) {
       if (r.acknowledged == 0 || Ledger::Settled(book, i) || ledger_.MayFail(book, i, world_.now()))
         continue;
       // On its way behind the first server, or waiting in it under one of its ids.
-      if (plan_.servers > 1 && book.plan->recipients[i] % 2 == 1) continue;
+      const RecipientPlan to = book.plan->recipients[i];
+      if (plan_.servers > 1 && to.index % 2 == 1) continue;
+      // In its mailbox, as far as the readers know, or on its way.
+      if (to.local()) continue;
       const std::string path = ForwardPathOf(*book.plan, i);
       const bool pending =
           std::any_of(book.queue_ids.begin(), book.queue_ids.end(),
@@ -201,6 +231,9 @@ std::string Stage::WhatIsStuck() const {
   for (size_t i = 0; i < senders_.size(); ++i) {
     if (!senders_[i]->done()) out += fmt::format("sender {} is not done; ", i);
   }
+  for (size_t i = 0; i < readers_.size(); ++i) {
+    if (!readers_[i]->done()) out += fmt::format("reader {} is not done; ", i);
+  }
   for (size_t i = 0; i < servers_.size(); ++i) {
     if (!servers_[i]->ready()) {
       out += fmt::format("server {} is not ready; ", i);
@@ -217,7 +250,10 @@ void Stage::Drain() {
   (void)RunUntil([this] { return fate_->over(); }, hours(1));
   fate_->Heal();
   for (auto& receiver : receivers_) receiver->Behave();
-  const bool drained = RunUntil([this] { return SendersDone() && Drained(); }, kDrainWithin);
+  for (auto& reader : readers_) reader->Behave();
+  bool drained = RunUntil([this] { return SendersDone() && Drained(); }, kDrainWithin);
+  for (auto& reader : readers_) reader->Rest();
+  drained = drained && RunUntil([this] { return ReadersDone(); }, kDrainWithin);
   if (!drained && ledger_.violations().empty()) ledger_.Violation("stuck", WhatIsStuck());
   if (!ledger_.violations().empty()) return;
   ledger_.Audit(
@@ -285,6 +321,32 @@ void Stage::Stop() {
   }
 }
 
+bool Stage::StartAgain(MailServer& server) {
+  ledger_.mailbook().ServerStarted(world_.now());
+  server.Start(static_cast<uint16_t>(1 + plan_.seed / 4 % 3));
+  (void)world_.RunUntil([&] { return server.ready() || !server.running(); }, minutes(2));
+  if (!server.ready()) {
+    ledger_.Violation("start",
+                      server.running() ? "not ready within two minutes" : server.problem());
+  }
+  return server.ready();
+}
+
+// Whole, from a store that was closed and opened again: what is there now stays.
+void Stage::ReadMailboxes() {
+  if (plan_.accounts.empty() || !StartAgain(*servers_[0])) return;
+  for (uint32_t i = 0; i < plan_.accounts.size(); ++i) {
+    AddReader("all", i, {VisitPlan{.account = i}});
+    readers_.back()->Start();
+  }
+  if (!RunUntil([this] { return ReadersDone(); }, hours(1))) {
+    if (ledger_.violations().empty()) ledger_.Violation("stuck", WhatIsStuck());
+    return;
+  }
+  ledger_.AuditMailboxes(world_.now());
+  servers_[0]->Kill();
+}
+
 void Stage::CheckStores() {
   for (auto& server : servers_) {
     const std::string wrong = server->Fsck();
@@ -293,12 +355,7 @@ void Stage::CheckStores() {
   // What was delivered stays so.
   if (plan_.seed % 4 != 0 || fate_->rotten) return;
   for (auto& server : servers_) {
-    server->Start(static_cast<uint16_t>(1 + plan_.seed / 4 % 3));
-    (void)world_.RunUntil([&] { return server->ready() || !server->running(); }, minutes(2));
-    if (!server->ready()) {
-      ledger_.Violation("start",
-                        server->running() ? "not ready within two minutes" : server->problem());
-    } else if (server->queue().messages > 0) {
+    if (StartAgain(*server) && server->queue().messages > 0) {
       ledger_.Violation(
           "resurrected",
           fmt::format("{} messages are queued after an orderly stop with an empty queue",
@@ -316,6 +373,7 @@ Outcome Stage::Play() {
   if (ledger_.violations().empty()) Stop();
   if (ledger_.violations().empty()) CheckLogs();
   if (ledger_.violations().empty()) CheckStores();
+  if (ledger_.violations().empty()) ReadMailboxes();
   Outcome outcome;
   outcome.violations = ledger_.violations();
   outcome.counts = ledger_.counts();

@@ -33,6 +33,7 @@ constexpr std::string_view kUsage =
     "  --plan FILE        plays a plan, as a failure printed it\n"
     "  --twice            plays each twice and compares the traces\n"
     "  --timeline         prints what happened\n"
+    "  --print            prints the plan, too\n"
     "  --keep-going       after a failure; otherwise the first ends it\n"
     "  --no-shrink        leaves failures as they are\n"
 #ifdef RINGMAIL_CANARIES
@@ -46,7 +47,7 @@ struct Options {
   std::string scenario = "mix";
   std::string faults;
   std::string plan_file;
-  bool twice = false, timeline = false, keep_going = false, shrink = true;
+  bool twice = false, timeline = false, print = false, keep_going = false, shrink = true;
 };
 
 char current[256];  // what is played, for when the process dies of it
@@ -75,6 +76,8 @@ struct Totals {
     counts.reports += one.counts.reports;
     counts.duplicates += one.counts.duplicates;
     counts.refusals += one.counts.refusals;
+    counts.boxed += one.counts.boxed;
+    counts.deleted += one.counts.deleted;
     counts.transactions += one.counts.transactions;
     for (size_t i = 0; i < faults.size(); ++i) faults[i] += one.faults[i];
     virtual_time += one.virtual_time;
@@ -85,11 +88,13 @@ struct Totals {
     fmt::print(
         "{} plans, {} failed; {} messages acknowledged for {} recipients; {} deliveries in {} "
         "transactions, {} reports, {} "
-        "duplicates (each with a lost answer behind it); {} power cuts, {} kills, {} restarts; "
+        "duplicates (each with a lost answer behind it); {} messages in mailboxes, {} deleted "
+        "there; "
+        "{} power cuts, {} kills, {} restarts; "
         "{:.0f} h of virtual time\n",
         plans, failures, counts.messages, counts.recipients, counts.deliveries, counts.transactions,
-        counts.reports, counts.duplicates, power_cuts, kills, restarts,
-        std::chrono::duration<double>(virtual_time).count() / 3600);
+        counts.reports, counts.duplicates, counts.boxed, counts.deleted, power_cuts, kills,
+        restarts, std::chrono::duration<double>(virtual_time).count() / 3600);
     fmt::print("faults:");
     for (size_t i = 0; i < faults.size(); ++i) {
       if (faults[i] > 0) fmt::print(" {} {}", Name(static_cast<FaultKind>(i)), faults[i]);
@@ -138,6 +143,10 @@ bool PlayOne(const Plan& plan, const Options& options, Totals& totals) {
   std::strcpy(
       current,
       fmt::format("\nwhile playing --scenario {} --seed {}\n", plan.scenario, plan.seed).c_str());
+  if (options.print) {
+    fmt::print("{}", Print(plan));
+    std::fflush(stdout);
+  }
   alarm(300);
   Outcome outcome = Play(plan, {.timeline = options.timeline, .print = options.timeline});
   if (options.twice && outcome.violations.empty()) {
@@ -195,6 +204,7 @@ bool Set(std::string_view name, std::string_view value, bool& used, Options& opt
   used = false;
   if (name == "--twice") return options.twice = true;
   if (name == "--timeline") return options.timeline = true;
+  if (name == "--print") return options.print = true;
   if (name == "--keep-going") return options.keep_going = true;
   if (name == "--no-shrink") return !(options.shrink = false);
   return false;

@@ -37,7 +37,7 @@ Plan PlanOf(PeerKind kind, uint32_t number, uint64_t seed) {
     message.number = i;
     message.sender = i % 2;
     message.at = milliseconds(i * 3);
-    message.recipients.assign(1 + i % 4, 0);
+    message.recipients.assign(1 + i % 4, {});
     message.bytes = i % 20 == 0 ? 300'000 : i * 97 % 5000;
     message.null_path = i % 9 == 0;
     message.eight_bit = i % 5 == 0 && kind != PeerKind::kOldHost;

@@ -15,6 +15,8 @@ constexpr std::array<std::string_view, static_cast<size_t>(PeerKind::kCount)> kP
     "correct", "greylister", "tarpit",       "refuser",  "closer",
     "late",    "liar",       "size-breaker", "old-host", "one-at-a-time"};
 
+constexpr std::array<std::string_view, 3> kEndingNames = {"quit", "leave", "vanish"};
+
 constexpr std::array<std::string_view, static_cast<size_t>(FaultKind::kCount)> kFaultNames = {
     "power-cut",    "kill",          "terminate",  "power-cut-at-write", "kill-at-write",
     "reload",       "disk-error",    "disk-full",  "slow-disk",          "rot",
@@ -85,10 +87,82 @@ class Fields {
 };
 
 template <typename Kind, size_t N>
-Kind FindKind(Fields& fields, const std::array<std::string_view, N>& names) {
-  const auto found = std::find(names.begin(), names.end(), fields.Text("kind"));
-  if (found == names.end()) fields.Wrong("kind");
+Kind FindKind(Fields& fields, const std::array<std::string_view, N>& names,
+              std::string_view key = "kind") {
+  const auto found = std::find(names.begin(), names.end(), fields.Text(key));
+  if (found == names.end()) fields.Wrong(key);
   return static_cast<Kind>(found == names.end() ? 0 : found - names.begin());
+}
+
+// Calls read(word) for each word between commas.
+template <typename Read>
+void ReadList(std::string_view list, Read read) {
+  while (!list.empty()) {
+    const size_t end = std::min(list.find(','), list.size());
+    read(list.substr(0, end));
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+}
+
+std::string Text(RecipientPlan to) {
+  switch (to.kind) {
+    case RecipientPlan::Kind::kAccount:
+      return fmt::format("b{}", to.index);
+    case RecipientPlan::Kind::kDetail:
+      return fmt::format("b{}+", to.index);
+    case RecipientPlan::Kind::kAlias:
+      return fmt::format("l{}", to.index);
+    case RecipientPlan::Kind::kPeer:
+      break;
+  }
+  return fmt::format("{}", to.index);
+}
+
+RecipientPlan ReadRecipient(Fields& f, std::string_view word, const Plan& plan) {
+  RecipientPlan to;
+  size_t count = plan.peers.size();
+  if (word.starts_with('b')) {
+    to.kind = word.ends_with('+') ? RecipientPlan::Kind::kDetail : RecipientPlan::Kind::kAccount;
+    count = plan.accounts.size();
+    word.remove_prefix(1);
+    if (word.ends_with('+')) word.remove_suffix(1);
+  } else if (word.starts_with('l')) {
+    to.kind = RecipientPlan::Kind::kAlias;
+    count = plan.aliases.size();
+    word.remove_prefix(1);
+  }
+  to.index = static_cast<uint32_t>(f.Read(word, "to"));
+  if (to.index >= count) f.Wrong("to");
+  return to;
+}
+
+void ReadAccount(Fields& f, Plan& plan) {
+  AccountPlan account;
+  f.Set(account.quota_messages, "quota_messages");
+  plan.accounts.push_back(account);
+}
+
+void ReadAlias(Fields& f, Plan& plan) {
+  AliasPlan alias;
+  ReadList(f.Text("accounts"), [&](std::string_view word) {
+    alias.accounts.push_back(static_cast<uint32_t>(f.Read(word, "accounts")));
+    if (alias.accounts.back() >= plan.accounts.size()) f.Wrong("accounts");
+  });
+  if (alias.accounts.empty()) f.Wrong("accounts");
+  plan.aliases.push_back(std::move(alias));
+}
+
+void ReadVisit(Fields& f, Plan& plan) {
+  VisitPlan visit;
+  visit.number = static_cast<uint32_t>(f.Read(f.word(1), "visit"));
+  f.Set(visit.account, "account");
+  f.Set(visit.at, "at");
+  f.Set(visit.lingers, "lingers");
+  f.Set(visit.read_percent, "read_percent");
+  f.Set(visit.delete_percent, "delete_percent");
+  visit.ending = FindKind<VisitPlan::Ending>(f, kEndingNames, "ending");
+  if (visit.account >= plan.accounts.size()) f.Wrong("account");
+  plan.visits.push_back(visit);
 }
 
 void ReadMessage(Fields& f, Plan& plan) {
@@ -96,13 +170,9 @@ void ReadMessage(Fields& f, Plan& plan) {
   message.number = static_cast<uint32_t>(f.Read(f.word(1), "message"));
   f.Set(message.sender, "sender");
   f.Set(message.at, "at");
-  std::string_view to = f.Text("to");
-  while (!to.empty()) {
-    const size_t end = std::min(to.find(','), to.size());
-    message.recipients.push_back(static_cast<uint32_t>(f.Read(to.substr(0, end), "to")));
-    if (message.recipients.back() >= plan.peers.size()) f.Wrong("to");
-    to.remove_prefix(std::min(end + 1, to.size()));
-  }
+  ReadList(f.Text("to"), [&](std::string_view word) {
+    message.recipients.push_back(ReadRecipient(f, word, plan));
+  });
   f.Set(message.bytes, "bytes");
   const std::string_view flags = f.Text("flags");
   message.null_path = flags.find('n') != flags.npos;
@@ -159,6 +229,12 @@ void ReadLine(Fields& f, Plan& plan) {
     f.Set(peer.number, "number");
     peer.by_name = f.Number("by_name") != 0;
     plan.peers.push_back(peer);
+  } else if (f.word(0) == "account") {
+    ReadAccount(f, plan);
+  } else if (f.word(0) == "alias") {
+    ReadAlias(f, plan);
+  } else if (f.word(0) == "visit") {
+    ReadVisit(f, plan);
   } else if (f.word(0) == "message") {
     ReadMessage(f, plan);
   } else if (f.word(0) == "fault") {
@@ -172,6 +248,9 @@ void ReadLine(Fields& f, Plan& plan) {
 
 std::string_view Name(PeerKind kind) { return kPeerNames[static_cast<size_t>(kind)]; }
 std::string_view Name(FaultKind kind) { return kFaultNames[static_cast<size_t>(kind)]; }
+std::string_view Name(VisitPlan::Ending ending) {
+  return kEndingNames[static_cast<size_t>(ending)];
+}
 
 uint64_t Mix(uint64_t a, uint64_t b) {
   uint64_t z = a * 0x9E3779B97F4A7C15u ^ (b + 0xD1B54A32D192ED03u);
@@ -194,11 +273,23 @@ std::string Print(const Plan& plan) {
     out += fmt::format("peer kind={} number={} by_name={}\n", Name(peer.kind), peer.number,
                        int{peer.by_name});
   }
+  for (const AccountPlan& account : plan.accounts)
+    out += fmt::format("account quota_messages={}\n", account.quota_messages);
+  for (const AliasPlan& alias : plan.aliases)
+    out += fmt::format("alias accounts={}\n", fmt::join(alias.accounts, ","));
   for (const MessagePlan& m : plan.messages) {
+    std::vector<std::string> to;
+    for (const RecipientPlan recipient : m.recipients) to.push_back(Text(recipient));
     out += fmt::format("message {} sender={} at={} to={} bytes={} flags={}{}{}{}{}-\n", m.number,
-                       m.sender, m.at.count(), fmt::join(m.recipients, ","), m.bytes,
-                       m.null_path ? "n" : "", m.eight_bit ? "8" : "", m.chunks ? "c" : "",
-                       m.whole ? "r" : "", m.dots ? "d" : "");
+                       m.sender, m.at.count(), fmt::join(to, ","), m.bytes, m.null_path ? "n" : "",
+                       m.eight_bit ? "8" : "", m.chunks ? "c" : "", m.whole ? "r" : "",
+                       m.dots ? "d" : "");
+  }
+  for (const VisitPlan& v : plan.visits) {
+    out += fmt::format(
+        "visit {} account={} at={} lingers={} read_percent={} delete_percent={} ending={}\n",
+        v.number, v.account, v.at.count(), v.lingers.count(), v.read_percent, v.delete_percent,
+        Name(v.ending));
   }
   for (const FaultPlan& f : plan.faults) {
     out += fmt::format("fault {} kind={} at={} lasts={} server={} peer={} place={} number={}\n",
@@ -265,8 +356,42 @@ std::string ReversePathOf(const MessagePlan& message) {
 }
 
 std::string ForwardPathOf(const MessagePlan& message, size_t recipient) {
-  return fmt::format("m{}.r{}@d{}.example", message.number, recipient,
-                     message.recipients[recipient]);
+  const RecipientPlan to = message.recipients[recipient];
+  switch (to.kind) {
+    case RecipientPlan::Kind::kAccount:
+      return AddressOfAccount(to.index);
+    case RecipientPlan::Kind::kDetail:
+      return fmt::format("box{}+m{}.r{}@local.example", to.index, message.number, recipient);
+    case RecipientPlan::Kind::kAlias:
+      return AddressOfAlias(to.index);
+    case RecipientPlan::Kind::kPeer:
+      break;
+  }
+  return fmt::format("m{}.r{}@d{}.example", message.number, recipient, to.index);
+}
+
+std::string AddressOfAccount(uint32_t account) {
+  return fmt::format("box{}@local.example", account);
+}
+
+std::string AddressOfAlias(uint32_t alias) { return fmt::format("list{}@local.example", alias); }
+
+std::string AliasTargetOf(uint32_t alias, uint32_t account) {
+  if ((alias + account) % 2 == 0) return AddressOfAccount(account);
+  return fmt::format("box{}+list{}@local.example", account, alias);
+}
+
+std::vector<uint32_t> AccountsOf(const Plan& plan, RecipientPlan to) {
+  if (to.kind == RecipientPlan::Kind::kPeer) return {};
+  if (to.kind == RecipientPlan::Kind::kAlias) return plan.aliases[to.index].accounts;
+  return {to.index};
+}
+
+bool ReadAccountAddress(std::string_view path, uint32_t& account) {
+  if (!path.starts_with("box") || !path.ends_with("@local.example")) return false;
+  const char* const end = path.data() + path.size();
+  const auto part = std::from_chars(path.data() + 3, end, account);
+  return part.ec == std::errc() && (*part.ptr == '@' || *part.ptr == '+');
 }
 
 bool ReadForwardPath(std::string_view path, uint32_t& message, uint32_t& recipient) {

@@ -3,8 +3,8 @@
 // plan does the same again.
 //
 // A plan has a text form (one line an item), so that a failure, made small (shrink.h), can be kept
-// under scenarios/ and read by a person. Messages and faults keep their numbers when others are
-// taken out. Times are since the beginning of the run.
+// under scenarios/ and read by a person. Messages, visits and faults keep their numbers when others
+// are taken out. Times are since the beginning of the run.
 #pragma once
 
 #include <cstdint>
@@ -39,12 +39,32 @@ struct PeerPlan {
   friend bool operator==(const PeerPlan&, const PeerPlan&) = default;
 };
 
+// Who lives on the first server: account n is <boxN@local.example>, alias n <listN@local.example>.
+struct AccountPlan {
+  uint32_t quota_messages = 0;  // 0: none
+  friend bool operator==(const AccountPlan&, const AccountPlan&) = default;
+};
+struct AliasPlan {
+  std::vector<uint32_t> accounts;
+  friend bool operator==(const AliasPlan&, const AliasPlan&) = default;
+};
+
+// Where the mail of one recipient goes, as the plan writes it: a peer's number; "b2": an account;
+// "b2+": the same with a detail; "l0": an alias.
+struct RecipientPlan {
+  enum class Kind : uint8_t { kPeer, kAccount, kDetail, kAlias };
+  uint32_t index = 0;
+  Kind kind = Kind::kPeer;
+  bool local() const { return kind != Kind::kPeer; }
+  friend bool operator==(const RecipientPlan&, const RecipientPlan&) = default;
+};
+
 struct MessagePlan {
   uint32_t number = 0;  // unique in the plan; content and marks follow from it
   uint32_t sender = 0;  // which sender brings it
   Nanoseconds at{0};    // not before this
-  std::vector<uint32_t>
-      recipients;          // the peer of each; recipient i of message n is <mn.ri@dP.example>
+  std::vector<RecipientPlan>
+      recipients;          // recipient i of message n is <mn.ri@dP.example> at a peer
   uint32_t bytes = 0;      // of the body, about
   bool null_path = false;  // MAIL FROM:<>
   bool eight_bit = false;  // octets over 127, BODY=8BITMIME
@@ -53,6 +73,24 @@ struct MessagePlan {
   bool dots = false;       // many lines that begin with dots, and a last line that is one
   friend bool operator==(const MessagePlan&, const MessagePlan&) = default;
 };
+
+// An account's owner comes by POP3, reads, and deletes some of what was read.
+struct VisitPlan {
+  enum class Ending : uint8_t {
+    kQuit,    // and waits for the answer
+    kLeave,   // sends QUIT, and is gone
+    kVanish,  // without QUIT
+  };
+  uint32_t number = 0;  // unique in the plan; what is read and deleted follows from it
+  uint32_t account = 0;
+  Nanoseconds at{0};       // not before this, nor before the last visit has ended
+  Nanoseconds lingers{0};  // between the first look and the second
+  uint32_t read_percent = 100;
+  uint32_t delete_percent = 0;  // of what was read
+  Ending ending = Ending::kQuit;
+  friend bool operator==(const VisitPlan&, const VisitPlan&) = default;
+};
+std::string_view Name(VisitPlan::Ending ending);
 
 enum class FaultKind : uint8_t {
   // The server's machine. `number`: its shards at the next start; 0 keeps them. It starts again
@@ -118,7 +156,10 @@ struct Plan {
   uint32_t window_bytes = 256u << 10;              // of a connection: sent and not yet read
   Nanoseconds behave_after{0};  // peers are as their kinds say until then, and while faults last
   std::vector<PeerPlan> peers;
+  std::vector<AccountPlan> accounts;  // of the first server
+  std::vector<AliasPlan> aliases;
   std::vector<MessagePlan> messages;
+  std::vector<VisitPlan> visits;
   std::vector<FaultPlan> faults;
   friend bool operator==(const Plan&, const Plan&) = default;
 };
@@ -144,7 +185,15 @@ uint64_t Mix(uint64_t a, uint64_t b);
 std::string ContentOf(const Plan& plan, const MessagePlan& message);
 std::string ReversePathOf(const MessagePlan& message);  // "" or sN.mN@home.example
 std::string ForwardPathOf(const MessagePlan& message, size_t recipient);
-// Of a forward-path made here; false for any other.
+std::string AddressOfAccount(uint32_t account);
+std::string AddressOfAlias(uint32_t alias);
+// What an alias names for one of its accounts: some with a detail.
+std::string AliasTargetOf(uint32_t alias, uint32_t account);
+// Whose mailboxes it comes into; none for a peer's.
+std::vector<uint32_t> AccountsOf(const Plan& plan, RecipientPlan to);
+// Of "boxN@local.example", with or without a detail.
+bool ReadAccountAddress(std::string_view path, uint32_t& account);
+// Of a forward-path made here that leads to a peer; false for any other.
 bool ReadForwardPath(std::string_view path, uint32_t& message, uint32_t& recipient);
 // "m<number>" in the field that ContentOf adds; 0 where there is none.
 uint32_t MessageOf(std::string_view content);

@@ -41,6 +41,10 @@ class Shrinker {
         m.null_path = m.eight_bit = m.chunks = m.dots = false;
       });
     }
+    for (size_t i = 0; i < plan_.visits.size(); ++i) {
+      Change([i](Plan& p) { p.visits[i].lingers = Nanoseconds(0); });
+      Change([i](Plan& p) { p.visits[i].ending = VisitPlan::Ending::kQuit; });
+    }
     for (size_t i = 0; i < plan_.peers.size(); ++i) Change([i](Plan& p) { p.peers[i] = {}; });
     for (size_t i = 0; i < plan_.faults.size(); ++i)
       Change([i](Plan& p) { p.faults[i].number = 0; });
@@ -80,6 +84,7 @@ Plan Shrink(Plan plan, const std::function<bool(const Plan& plan)>& fails, uint3
   for (bool smaller = true; smaller;) {
     smaller = shrinker.Reduce(&Plan::faults);
     smaller = shrinker.Reduce(&Plan::messages) || smaller;
+    smaller = shrinker.Reduce(&Plan::visits) || smaller;
   }
   shrinker.Simplify();
   (void)shrinker.Reduce(&Plan::messages);

@@ -1,5 +1,5 @@
-// Makes a plan that fails small: takes messages, faults, recipients and peculiar peers out while it
-// still fails in the same way.
+// Makes a plan that fails small: takes messages, visits, faults, recipients and peculiar peers out
+// while it still fails in the same way.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,9 @@
 // A disk that rots: told by its exact place, and nothing else is lost.
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
+#include "storage/limits.h"
 #include "tests/unit/storage/store_fixture.h"
 
 namespace ringmail::storage {
@@ -129,6 +132,36 @@ TEST(TornBatch, AtEverySectorIsDroppedWholeAndIsNoDamage) {
       if (testing::Test::HasFailure()) return;
     }
   }
+}
+
+// What it left can be read, and is not on stable storage.
+TEST(FailedWrite, OfASegmentsFirstBatchLeavesAHeaderThatIsWrittenAgain) {
+  StoreWorld w;
+  w.node.disk().fault = [](const sim::DiskRequest& request) {
+    sim::DiskFault fault;
+    const bool first = request.operation == sim::DiskOperation::kWrite &&
+                       request.durability == io::Durability::kDurable &&
+                       request.path.ends_with("0000000000000001.seg");
+    if (first) {
+      fault.error = EIO;
+      fault.lands = kSegmentHeaderBytes;
+    }
+    return fault;
+  };
+  (void)w.Run(1, [](StoreWorld& self, ShardStore& store) -> Task<void> {
+    EXPECT_FALSE((co_await self.Put(store, "not taken\r\n", 1)).ok());
+  });
+  w.node.disk().fault = nullptr;
+  w.Start(1, [](StoreWorld& self, ShardStore& store) -> Task<void> {
+    EXPECT_TRUE((co_await self.Put(store, "kept\r\n", 1)).ok());
+    co_await io::SleepUntil(io::Now() + std::chrono::hours(1));
+  });
+  ASSERT_TRUE(
+      w.world.RunUntil([&w] { return w.ledger.accepted.size() == 1; }, std::chrono::minutes(1)));
+  w.Crash(sim::DiskLoss::kEverything);
+  EXPECT_TRUE(w.Check().clean());
+  w.Verify(1);
+  EXPECT_EQ(w.seen, 1u);
 }
 
 TEST(Recycled, SegmentsNeverShowWhatTheyHeldBefore) {

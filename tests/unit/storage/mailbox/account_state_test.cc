@@ -106,6 +106,18 @@ TEST(AccountState, TakesAContentOnceAndSaysWhereItIs) {
   EXPECT_EQ(account.Deliver(6).status, ChangeStatus::kOk) << "old, but not here";
 }
 
+TEST(AccountState, AContentThatWasExpungedDoesNotComeAgainUntilItsLogHasLetItGo) {
+  Account account;
+  account.Deliver(5);
+  account.Do(Expunge{.mailbox = kInbox, .uids = Uids({{1, 1}})});
+  const ChangeResult again = account.Deliver(5);
+  EXPECT_EQ(again.status, ChangeStatus::kAlreadyThere);
+  EXPECT_TRUE(again.uids.empty());
+  EXPECT_EQ(account.inbox().count, 0u);
+  account.Do(ForgetReleased{{Content(5)}});
+  EXPECT_EQ(account.Deliver(5).uids, Uids({{2, 2}}));
+}
+
 TEST(AccountState, ReleasesAContentWithTheLastMessageThatRefersToIt) {
   Account account;
   account.Deliver(5);
