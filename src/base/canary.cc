@@ -91,6 +91,8 @@ constexpr CanaryRow kRows[] = {
      "what was marked is deleted though the connection was lost without QUIT"},
     {Canary::kMaildropMoves, "maildrop-moves",
      "a session shows messages that came into its mailbox meanwhile"},
+    {Canary::kMaildropShared, "maildrop-shared",
+     "a maildrop is opened though another session has it"},
 };
 
 constexpr bool InOrder() {

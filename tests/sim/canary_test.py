@@ -38,6 +38,7 @@ SCENARIOS = {
     "deleted-before-durable": "boxes",
     "delete-without-quit": "boxes",
     "maildrop-moves": "boxes",
+    "maildrop-shared": "boxes",
 }
 
 

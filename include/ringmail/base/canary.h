@@ -78,6 +78,7 @@ enum class Canary : uint8_t {
   kDeletedBeforeDurable,
   kDeleteWithoutQuit,
   kMaildropMoves,
+  kMaildropShared,
 
   kEnd_,  // how many there are
 };

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "fmt/format.h"
 #include "protocol/pop3/session.h"
+#include "ringmail/base/canary.h"
 #include "ringmail/base/check.h"
 #include "ringmail/base/log.h"
 #include "ringmail/base/status.h"
@@ -155,7 +156,7 @@ io::Task<void> Session::OpenMaildrop() {
     co_return;
   }
   lock_ = shared_.locks.Take(account);
-  if (!lock_) {
+  if (!lock_ && !Planted(Canary::kMaildropShared)) {
     metrics.maildrops_in_use.Add();
     Err("[IN-USE] Another session has the maildrop");
     co_return;

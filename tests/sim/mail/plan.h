@@ -83,7 +83,7 @@ struct VisitPlan {
   };
   uint32_t number = 0;  // unique in the plan; what is read and deleted follows from it
   uint32_t account = 0;
-  Nanoseconds at{0};       // not before this, nor before the last visit has ended
+  Nanoseconds at{0};       // not before this; another may be there
   Nanoseconds lingers{0};  // between the first look and the second
   uint32_t read_percent = 100;
   uint32_t delete_percent = 0;  // of what was read

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <utility>
 
+#include "ringmail/io/gate.h"
 #include "ringmail/io/shard.h"
 #include "ringmail/io/timer.h"
 #include "tests/sim/mail/mail_server.h"
@@ -53,6 +55,24 @@ std::vector<std::pair<uint64_t, std::string>> Rows(std::string_view lines) {
 
 }  // namespace
 
+// RFC 1939 §4: one session has the maildrop. Once another has logged in, the server has ended this
+// one.
+struct Reader::Session {
+  Session(std::set<Session*>& sessions, Ledger& ledger, const io::Endpoint& server)
+      : all(sessions), line(ledger, server) {}
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session() { all.erase(this); }
+  void LoggedIn() {
+    for (Session* const other : all) other->superseded = true;
+    all.insert(this);
+  }
+
+  std::set<Session*>& all;  // that have logged in, of this account
+  Pop3Line line;
+  bool superseded = false;
+};
+
 struct Reader::Work {
   Node& node;
   const Plan& plan;
@@ -63,11 +83,13 @@ struct Reader::Work {
   const bool disk_may_fail;
   size_t visits_over = 0;
   bool behaves = false, rests = false, visiting = false;
+  std::set<Session*> sessions;  // that have logged in
 
   static io::Task<void> Main(void* context);
+  static io::Task<void> Come(Work* work, const VisitPlan* visit, MonotonicTime at);
   io::Task<bool> Visit(const VisitPlan& visit);
   io::Task<bool> LogIn(Pop3Line& line);
-  io::Task<bool> Look(Pop3Line& line, std::vector<Listed>& listed);
+  io::Task<bool> Look(Session& session, std::vector<Listed>& listed);
   io::Task<bool> Read(Pop3Line& line, const VisitPlan& visit, const std::vector<Listed>& listed,
                       std::vector<Listed>& read);
   io::Task<bool> Mark(Pop3Line& line, const VisitPlan& visit, const std::vector<Listed>& read,
@@ -105,15 +127,8 @@ bool Reader::done() const { return work_->visits_over == work_->visits.size() &&
 io::Task<void> Reader::Work::Main(void* context) {
   auto& work = *static_cast<Work*>(context);
   const MonotonicTime begin = io::Now();
-  for (const VisitPlan& visit : work.visits) {
-    co_await io::SleepUntil(begin + visit.at);
-    Nanoseconds delay = kDelayFirst;
-    while (!co_await work.Visit(visit)) {
-      co_await io::SleepUntil(io::Now() + delay);
-      delay = std::min(delay * 2, kDelayMax);
-    }
-    ++work.visits_over;
-  }
+  io::Gate gate;
+  for (const VisitPlan& visit : work.visits) gate.Spawn(Come(&work, &visit, begin + visit.at));
   const VisitPlan empty{.account = work.account, .delete_percent = 100};
   while (work.plan.accounts[work.account].quota_messages > 0 && !work.rests) {
     co_await io::SleepUntil(io::Now() + kEmptiesEvery);
@@ -122,15 +137,28 @@ io::Task<void> Reader::Work::Main(void* context) {
     (void)co_await work.Visit(empty);
     work.visiting = false;
   }
+  co_await gate.Close();
+}
+
+io::Task<void> Reader::Work::Come(Work* work, const VisitPlan* visit, MonotonicTime at) {
+  co_await io::SleepUntil(at);
+  Nanoseconds delay = kDelayFirst;
+  while (!co_await work->Visit(*visit)) {
+    co_await io::SleepUntil(io::Now() + delay);
+    delay = std::min(delay * 2, kDelayMax);
+  }
+  ++work->visits_over;
 }
 
 // False: it did not come to its end, and comes again.
 io::Task<bool> Reader::Work::Visit(const VisitPlan& visit) {
   const MonotonicTime began = io::Now();
-  Pop3Line line(ledger, server);
+  Session session(sessions, ledger, server);
+  Pop3Line& line = session.line;
   if (!co_await LogIn(line)) co_return false;
+  session.LoggedIn();
   std::vector<Listed> listed;
-  if (!co_await Look(line, listed)) co_return false;
+  if (!co_await Look(session, listed)) co_return false;
   std::vector<MaildropLine> lines;
   for (const Listed& one : listed) lines.push_back(one.line);
   ledger.mailbook().Listed(account, lines, began);
@@ -141,7 +169,7 @@ io::Task<bool> Reader::Work::Visit(const VisitPlan& visit) {
   if (visit.lingers.count() > 0) co_await io::SleepUntil(io::Now() + visit.lingers);
   // RFC 1939 §8: nothing that comes meanwhile changes what the session shows.
   std::vector<Listed> again;
-  if (!co_await Look(line, again)) co_return false;
+  if (!co_await Look(session, again)) co_return false;
   if (again != listed)
     ledger.Violation("unstable", fmt::format("a session shows box{} in two ways", account));
   co_await End(line, visit, marked);
@@ -160,8 +188,12 @@ io::Task<bool> Reader::Work::LogIn(Pop3Line& line) {
 }
 
 // STAT, UIDL and LIST agree (RFC 1939 §5, §7).
-io::Task<bool> Reader::Work::Look(Pop3Line& line, std::vector<Listed>& listed) {
+io::Task<bool> Reader::Work::Look(Session& session, std::vector<Listed>& listed) {
+  Pop3Line& line = session.line;
+  const bool superseded = session.superseded;
   if (co_await line.Ask("STAT") != Said::kOk) co_return false;
+  if (superseded)
+    ledger.Violation("shared", fmt::format("two sessions have the maildrop of box{}", account));
   const auto [count, rest] = SplitNumber(line.text());
   const uint64_t bytes = NumberOf(rest);
   if (co_await line.AskForLines("UIDL") != Said::kOk) co_return false;

@@ -33,6 +33,7 @@ class Reader {
   bool done() const;
 
  private:
+  struct Session;
   struct Work;
   std::unique_ptr<Work> work_;
 };
