@@ -174,9 +174,12 @@ std::optional<std::chrono::seconds> ParseRetryAfter(std::string_view value, Wall
   if (!number || error != std::errc()) {
     absl::Time time;
     std::string problem;
-    if (!absl::ParseTime("%a, %d %b %Y %H:%M:%S GMT", Absl(value), &time, &problem))
+    // abseil takes "infinite-past" for a date whatever the format says.
+    if (!absl::ParseTime("%a, %d %b %Y %H:%M:%S GMT", Absl(value), &time, &problem) ||
+        time == absl::InfinitePast() || time == absl::InfiniteFuture())
       return std::nullopt;
-    seconds = absl::ToUnixSeconds(time) - UnixSeconds(now);
+    // Of any year: a duration of abseil saturates.
+    seconds = absl::ToInt64Seconds(time - absl::FromUnixSeconds(UnixSeconds(now)));
   }
   return std::clamp(std::chrono::seconds(seconds), std::chrono::seconds(0), kRetryAfterMax);
 }

@@ -79,7 +79,8 @@ TEST(AcmeWire, ReadsRetryAfterAsSecondsAndAsADate) {
   EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:49:37 GMT", now), std::chrono::seconds(7));
   EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:49:00 GMT", now), std::chrono::seconds(0));
   EXPECT_EQ(ParseRetryAfter("99999999999999999999999", now), kRetryAfterMax);
-  for (std::string_view wrong : {"", "-1", "1.5", "soon", "12 "})
+  for (std::string_view wrong :
+       {"", "-1", "1.5", "soon", "12 ", "infinite-past", "infinite-future"})
     EXPECT_EQ(ParseRetryAfter(wrong, now), std::nullopt) << wrong;
 }
 
