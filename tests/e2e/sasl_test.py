@@ -94,11 +94,6 @@ client_authorities = "{self.dir}/authority.pem"
         done = self.run_program(*arguments, "--config", self.config, stdin=stdin)
         self.assertEqual(done.returncode, OK, (arguments, done.stdout, done.stderr))
 
-    def reload(self):
-        events = self.count("event=reloaded")
-        self.server.send_signal(signal.SIGHUP)
-        eventually(lambda: self.count("event=reloaded") > events, "reloaded")
-
     def call(self, *arguments, fails=False, **more):
         done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=WAIT_SECONDS, cwd=self.dir, **more)
         said = (done.stdout + done.stderr).decode(errors="replace")
@@ -248,7 +243,7 @@ client_authorities = "{self.dir}/authority.pem"
         # It has no channel binding of TLS 1.3 and asks for -PLUS all the same, unless it is told otherwise, or not offered it.
         self.mutt_sends_and_reads("scram-sha-256")
         self.configure(authentication="channel_binding = false")
-        self.reload()
+        self.reload(self.server)
         self.assertFalse([name for name in self.offered() if name.endswith("-PLUS")])
         self.mutt_sends_and_reads("")
 

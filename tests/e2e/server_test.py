@@ -119,6 +119,11 @@ path = "{self.log}"
         events = self.count("event=ready")
         return self.start("serve", "--config", self.config, ready=lambda: self.count("event=ready") > events)
 
+    def reload(self, server):
+        events = self.count("event=reloaded")
+        server.send_signal(signal.SIGHUP)
+        eventually(lambda: self.count("event=reloaded") > events, "reloaded")
+
     def sink(self, store=None):
         arguments = ["sink", "--listen", f"127.0.0.1:{self.next_port}", "--json"]
         if store:

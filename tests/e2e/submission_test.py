@@ -12,7 +12,6 @@ import hmac
 import os
 import re
 import shutil
-import signal
 import smtplib
 import ssl
 import subprocess
@@ -106,11 +105,6 @@ private_key = "{self.dir}/key.pem"
         done = self.run_program(*arguments, "--config", self.config, stdin=stdin)
         self.assertEqual(done.returncode, OK, (arguments, done.stdout, done.stderr))
         return done.stdout.decode()
-
-    def reload(self):
-        events = self.count("event=reloaded")
-        self.server.send_signal(signal.SIGHUP)
-        eventually(lambda: self.count("event=reloaded") > events, "reloaded")
 
     def call(self, *arguments, code=0, **more):
         done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=WAIT_SECONDS, **more)
@@ -219,13 +213,13 @@ private_key = "{self.dir}/key.pem"
         self.assertEqual(refused.exception.smtp_code, 550)
         self.assertIn(b"eve@example.org", refused.exception.smtp_error)
         self.configure('identities = "reverse-path-only"')
-        self.reload()
+        self.reload(self.server)
         self.assertEqual(client.sendmail(BOB, ["c@dest.invalid"], MESSAGE.replace(b"bob@", b"eve@")), {})
         self.assertEqual(client.mail("eve@example.org")[0], 550)
 
     def test_rates(self):
         self.configure("recipients_per_hour = 1\nmessages_per_hour = 4")
-        self.reload()
+        self.reload(self.server)
         client = self.by_tls()
         client.login(BOB, APP)
         refused = client.sendmail(BOB, ["c@dest.invalid", "d@dest.invalid"], MESSAGE)
@@ -235,7 +229,7 @@ private_key = "{self.dir}/key.pem"
         client.rset()
         # Over any number of connections, which come to both shards.
         self.configure("messages_per_hour = 8")
-        self.reload()
+        self.reload(self.server)
 
         def one_more():
             client = self.by_tls()

@@ -154,7 +154,7 @@ segment_size = "2MiB"
         self.open_web()
         self.keys(one)
         # Asked again half a minute later; who reloads does not wait for that.
-        self.reload()
+        self.reload(self.server_child)
         self.assertEqual(self.login(one.token()), "235 2.7.0")
         self.assertEqual(self.login(one.token()), "235 2.7.0")
         self.assertEqual([request[:2] for request in self.asked], [("GET", "/jwks")])
@@ -168,12 +168,6 @@ segment_size = "2MiB"
         # What was fetched lives on without its server.
         self.close_web()
         self.assertEqual(self.login(one.token()), "235 2.7.0")
-
-    def reload(self):
-        import signal
-        before = self.count("event=reloaded")
-        self.server_child.send_signal(signal.SIGHUP)
-        eventually(lambda: self.count("event=reloaded") > before, "it is reloaded")
 
     def serve(self, *arguments, **more):
         self.server_child = super().serve(*arguments, **more)

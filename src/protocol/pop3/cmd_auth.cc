@@ -35,7 +35,8 @@ std::string_view Refusal(SaslLine line) {
 io::Task<void> RunAuth(Session& session, std::string_view argument) {
   const size_t space = std::min(argument.find(' '), argument.size());
   std::optional<codec::Secret> word;
-  if (space < argument.size()) word.emplace(std::string(argument.substr(space + 1)));
+  // A space that ends the line begins no response.
+  if (space + 1 < argument.size()) word.emplace(std::string(argument.substr(space + 1)));
   const std::optional<session::SaslMechanism> mechanism =
       session::FindSaslMechanism(argument.substr(0, space));
   const Channel channel = session.MakeChannel();

@@ -114,6 +114,12 @@ TEST_F(Pop3Authorization, TakesCramMd5) {
   EXPECT_EQ(turns[2], kIn);
 }
 
+TEST_F(Pop3Authorization, ASpaceAtTheEndOfAuthIsNoResponse) {
+  const Turns turns = Talk({"AUTH PLAIN \r\n", "AGFubgBzZWNyZXQgd29yZA==\r\n"});
+  EXPECT_EQ(turns[1], "+ \r\n");
+  EXPECT_EQ(turns[2], kIn);
+}
+
 TEST_F(Pop3Authorization, SaysWhatIsWrongWithAnExchange) {
   const Turns turns =
       Talk({"AUTH NOTHING\r\n", "AUTH SCRAM-SHA-256\r\n", "AUTH PLAIN !\r\n", "AUTH PLAIN *\r\n",
