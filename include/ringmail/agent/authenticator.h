@@ -21,8 +21,9 @@
 // Promise: a name that nobody has, a wrong password, a disabled account and an account without such
 //   a credential get one and the same answer, after the same time: the answer to a failure leaves
 //   when its penalty is over, counted from the begin of the attempt, and a hash is made of every
-//   password. Whoever is banned is told kUnavailable, whatever name it says. A password that
-//   matches is never refused because a better hash of it could not be stored.
+//   password but one that was found right lately. Whoever is banned is told kUnavailable, whatever
+//   name it says. A password that matches is never refused because a better hash of it could not be
+//   stored.
 // Shard: each its own; failures are told to the others by shard messages.
 // Limits: AuthenticatorOptions; session/auth_limiter.h; session/sasl.h. A check of a password takes
 //   PasswordCost of memory on a thread of the pool: checks_max of a shard at a time, of which the
@@ -96,6 +97,9 @@ struct AuthenticatorOptions {
   credential::PasswordCost cost;
   credential::PasswordLimits limits;
   uint32_t scram_iterations = 20'000;
+  // A password that was found right is believed so long without a check; 0: never. What the account
+  // keeps, and whether it may log in, is looked up each time.
+  std::chrono::seconds password_cache{600};
   uint32_t checks_max = 4;
   uint32_t checks_waiting_max = 256;
   session::AuthLimiterOptions limiter;

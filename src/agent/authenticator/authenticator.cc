@@ -21,6 +21,8 @@ constexpr uint32_t kUpgradesMax = 16;
 constexpr FixedLimit kLimits[] = {
     {"password hashes being replaced", kUpgradesMax, "of one shard", "",
      "the account keeps its old hash until a later login"},
+    {"passwords found right that are remembered", 2 * kPasswordCacheMax, "of one shard", "",
+     "the next login takes a check"},
     {"response of an authentication exchange", session::kSaslLineBytesMax, "octets of base64",
      "RFC 4954 §4", "500 5.5.6"},
     {"name in an authentication exchange", session::kSaslNameBytesMax, "octets", "", "refused"},
@@ -92,6 +94,7 @@ AuthenticatorCore::AuthenticatorCore(storage::Directory& directory, Authenticato
     : directory_(directory),
       options_(std::move(options)),
       limiter_(options_.limiter, LimiterKey(options_.server_secret.view())),
+      passwords_(options_.password_cache),
       token_source_(TokenSource::Make(options_.tokens, options_.token_server, metrics_.tokens)) {}
 
 AuthenticatorCore::~AuthenticatorCore() { CHECK(running_ == 0 && waiting_ == 0); }
@@ -125,6 +128,7 @@ void AuthenticatorCore::Reconfigure(AuthenticatorOptions options) {
   if (other && !ending_)
     token_source_ = TokenSource::Make(options_.tokens, options_.token_server, metrics_.tokens);
   limiter_.Reconfigure(options_.limiter);
+  passwords_.set_time(options_.password_cache);
 }
 
 // --- look-ups ---
@@ -371,6 +375,11 @@ io::Task<CredentialAnswer> AuthenticatorCore::AnswerPassword(const CredentialQue
   CredentialAnswer answer;
   answer.account = found.address;
   trial.password = question.password_as_sent;
+  if (trial.reason == AuthReason::kNone && Knows(found, question.password_as_sent)) {
+    metrics_.cached.Add();
+    answer.verdict = CredentialVerdict::kAccepted;
+    co_return answer;
+  }
   PasswordCheck check;
   check.stored = found.credentials;
   check.password = question.password;
@@ -404,6 +413,7 @@ io::Task<CredentialAnswer> AuthenticatorCore::AnswerPassword(const CredentialQue
     if (trial.reason == AuthReason::kNone && !still && !theirs) trial.reason = AuthReason::kWrong;
     if (trial.reason == AuthReason::kNone) {
       answer.verdict = CredentialVerdict::kAccepted;
+      passwords_.Learn(found.address, matched, question.password_as_sent.view(), io::Now());
       if (!found.asked) MayUpgrade(now, matched, question.password);
     }
     co_return answer;
@@ -418,6 +428,14 @@ io::Task<CredentialAnswer> AuthenticatorCore::AnswerPassword(const CredentialQue
     answer.verdict = CredentialVerdict::kUnavailable;
   }
   co_return answer;
+}
+
+bool AuthenticatorCore::Knows(const Found& found, const codec::Secret& password_as_sent) {
+  const MonotonicTime now = io::Now();
+  return std::any_of(found.credentials.begin(), found.credentials.end(),
+                     [&](const Credential& one) {
+                       return passwords_.Knows(found.address, one, password_as_sent.view(), now);
+                     });
 }
 
 io::Task<bool> AuthenticatorCore::AskBackend(const CredentialQuestion& question, const Found& found,
@@ -756,6 +774,8 @@ void AuthenticatorCore::RegisterMetrics(MetricRegistry& registry) {
   }
   registry.Add("ringmail_auth_bans_total", "Bans that began", &m.network_bans, "of=\"network\"");
   registry.Add("ringmail_auth_bans_total", "Bans that began", &m.name_bans, "of=\"name\"");
+  registry.Add("ringmail_auth_passwords_known_total",
+               "Passwords that were found right a moment before", &m.cached);
   registry.Add("ringmail_auth_upgraded_total", "Stored passwords replaced at a login", &m.upgraded);
   registry.Add("ringmail_auth_upgrade_failed_total", "Stored passwords that could not be",
                &m.upgrade_failed);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/authenticator/check.h"
+#include "agent/authenticator/password_cache.h"
 #include "agent/authenticator/token_source.h"
 #include "ringmail/agent/account_backends.h"
 #include "ringmail/agent/authenticator.h"
@@ -42,7 +43,7 @@ inline constexpr size_t kAuthReasons = 16;
 std::string_view AuthReasonName(AuthReason reason);
 
 struct AuthMetrics {
-  Counter accepted, malformed, upgraded, upgrade_failed, news_lost, network_bans, name_bans;
+  Counter accepted, malformed, cached, upgraded, upgrade_failed, news_lost, network_bans, name_bans;
   Counter refused[kAuthReasons];
   Gauge checks_waiting, checks_running;
   TokenMetrics tokens;
@@ -138,6 +139,8 @@ class AuthenticatorCore final : public Authenticator {
   bool Admit(AuthTrial& trial);
   io::Task<credential::CredentialAnswer> AnswerPassword(
       const credential::CredentialQuestion& question, Found found, AuthTrial& trial);
+  // Whether this very password was found right of this very account a moment ago.
+  bool Knows(const Found& found, const codec::Secret& password_as_sent);
   static void AnswerScram(const Found& found, codec::DigestKind kind,
                           credential::CredentialAnswer& answer);
   io::Task<void> AnswerToken(const credential::CredentialQuestion& question, AuthTrial& trial,
@@ -163,6 +166,7 @@ class AuthenticatorCore final : public Authenticator {
   storage::Directory& directory_;
   AuthenticatorOptions options_;
   session::AuthLimiter limiter_;
+  PasswordCache passwords_;
   AuthMetrics metrics_;
   // Null: the policy has all keys. shared_ptr: a reload replaces it while exchanges wait for it.
   std::shared_ptr<TokenSource> token_source_;

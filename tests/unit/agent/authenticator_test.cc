@@ -198,6 +198,79 @@ TEST(Authenticator, AnUpgradeThatCannotBeStoredRefusesNobody) {
   }));
 }
 
+int Known(const AuthWorld& world) {
+  constexpr std::string_view kName = "ringmail_auth_passwords_known_total ";
+  const std::string metrics = world.Metrics();
+  const size_t at = metrics.find("\n" + std::string(kName));
+  EXPECT_NE(at, std::string::npos);
+  return std::stoi(metrics.substr(at + 1 + kName.size()));
+}
+
+TEST(Authenticator, APasswordThatWasRightIsBelievedForAWhile) {
+  AuthWorld w;
+  w.options_of_all.password_cache = seconds(600);
+  ASSERT_TRUE(w.Do(1, [](AuthWorld& world, Authenticator& a) -> Task<void> {
+    co_await world.Add("tim@example.org", "pencil");
+    co_await world.Add("tom@example.org", "pencil");
+    EXPECT_EQ((co_await LogIn(a, "tim@example.org", "pencil")).ended, "tim@example.org");
+    EXPECT_EQ(Known(world), 0);
+    EXPECT_EQ((co_await LogIn(a, "Tim@example.org", "pencil")).ended, "tim@example.org");
+    EXPECT_EQ(co_await Exchange(a, SaslMechanism::kPlain, "tim@example.org", "pencil"),
+              "tim@example.org");
+    EXPECT_EQ(Known(world), 2);
+    EXPECT_EQ((co_await LogIn(a, "tim@example.org", "pencils")).ended, "refused");
+    EXPECT_EQ((co_await LogIn(a, "tim@example.org", "pencils")).ended, "refused");
+    EXPECT_EQ((co_await LogIn(a, "tom@example.org", "pencil")).ended, "tom@example.org");
+    EXPECT_EQ(Known(world), 2) << "neither what was wrong nor another's";
+    // Asked for all the time, it is checked again when its time is over.
+    const MonotonicTime learned = io::Now();
+    while (io::Now() - learned < seconds(620)) {
+      co_await io::SleepUntil(io::Now() + seconds(20));
+      EXPECT_EQ((co_await LogIn(a, "tom@example.org", "pencil")).ended, "tom@example.org");
+    }
+    EXPECT_GE(Known(world), 2 + 14);
+    EXPECT_LE(Known(world), 2 + 30);
+    const int before = Known(world);
+    co_await io::SleepUntil(io::Now() + seconds(601));
+    EXPECT_EQ((co_await LogIn(a, "tom@example.org", "pencil")).ended, "tom@example.org");
+    EXPECT_EQ(Known(world), before);
+  }));
+}
+
+TEST(Authenticator, WhatIsBelievedEndsWithThePasswordAndTheAccount) {
+  AuthWorld w;
+  ASSERT_TRUE(w.Do(1, [](AuthWorld& world, Authenticator& a) -> Task<void> {
+    co_await world.Add("tim@example.org", "pencil");
+    EXPECT_EQ((co_await LogIn(a, "tim@example.org", "pencil")).ended, "tim@example.org");
+    storage::AccountEntry account = *world.Account("tim@example.org");
+    account.enabled = false;
+    co_await world.Put(account);
+    EXPECT_EQ((co_await LogIn(a, "tim@example.org", "pencil")).ended, "refused");
+    account.enabled = true;
+    co_await world.Put(account);
+    EXPECT_EQ((co_await LogIn(a, "tim@example.org", "pencil")).ended, "tim@example.org");
+    EXPECT_EQ(Known(world), 1);
+    co_await world.Add("tim@example.org", "crayon");
+    EXPECT_EQ((co_await LogIn(a, "tim@example.org", "pencil")).ended, "refused");
+    EXPECT_EQ((co_await LogIn(a, "tim@example.org", "crayon")).ended, "tim@example.org");
+    EXPECT_EQ(Known(world), 1);
+  }));
+}
+
+TEST(Authenticator, WithoutTimeNothingIsBelieved) {
+  AuthWorld w;
+  ASSERT_TRUE(w.Do(1, [](AuthWorld& world, Authenticator& a) -> Task<void> {
+    co_await world.Add("tim@example.org", "pencil");
+    EXPECT_EQ((co_await LogIn(a, "tim@example.org", "pencil")).ended, "tim@example.org");
+    AuthenticatorOptions options = TestOptions();
+    options.password_cache = seconds(0);
+    a.Reconfigure(options);
+    for (int i = 0; i < 3; ++i)
+      EXPECT_EQ((co_await LogIn(a, "tim@example.org", "pencil")).ended, "tim@example.org");
+    EXPECT_EQ(Known(world), 0);
+  }));
+}
+
 TEST(Authenticator, ReadablePasswordsStayReadableWhereTheyAreAskedFor) {
   AuthWorld w;
   w.options_of_all.readable_passwords = true;
