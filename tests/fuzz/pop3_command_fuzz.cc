@@ -97,7 +97,7 @@ void RunSession(std::string_view choice, std::string_view input) {
   Pop3ListenerOptions listener;
   listener.plaintext = session::SaslPlaintext::kAlways;
   baggage->listener = std::make_shared<const Pop3ListenerOptions>(listener);
-  baggage->timestamp = "<1@pop.example.org>";
+  baggage->timestamp = std::make_unique<std::string>("<1@pop.example.org>");
   {
     Session session(*shared, settings, std::move(baggage), io::Stream(&connection));
     io::RunStill(session.Run());

@@ -140,7 +140,7 @@ void TlsLayer::KeepSession(const SSL_SESSION& session) {
   uint8_t* data = nullptr;
   size_t bytes = 0;
   if (SSL_SESSION_to_bytes(&session, &data, &bytes) != 1) return;
-  session_.assign(reinterpret_cast<const char*>(data), bytes);
+  session_ = std::make_unique<std::string>(reinterpret_cast<const char*>(data), bytes);
   OPENSSL_free(data);
 }
 

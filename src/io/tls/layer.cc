@@ -48,7 +48,7 @@ thread_local PlainBuffers plain_buffers;
 
 // The connection as the library's source and sink: no buffer of its own.
 int ReadConnection(BIO* bio, char* out, int bytes) {
-  auto& connection = *static_cast<Connection*>(BIO_get_data(bio));
+  Connection& connection = static_cast<TlsLayer*>(BIO_get_data(bio))->connection();
   BIO_clear_retry_flags(bio);
   const std::string_view input = RawInput(connection);
   if (input.empty()) {
@@ -63,7 +63,7 @@ int ReadConnection(BIO* bio, char* out, int bytes) {
 
 int WriteConnection(BIO* bio, const char* in, int bytes) {
   BIO_clear_retry_flags(bio);
-  auto& connection = *static_cast<Connection*>(BIO_get_data(bio));
+  Connection& connection = static_cast<TlsLayer*>(BIO_get_data(bio))->connection();
   RawWrite(connection, {in, static_cast<size_t>(bytes)});
   return bytes;
 }
@@ -92,10 +92,9 @@ TlsLayer::TlsLayer(Connection& connection, std::shared_ptr<const TlsContext> con
   ssl_.reset(SSL_new(this->context().ssl_ctx()));
   BIO* bio = BIO_new(ConnectionMethod());
   CHECK(ssl_ != nullptr && bio != nullptr);
-  BIO_set_data(bio, connection_);
+  BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_.get(), bio, bio);
-  SSL_set_app_data(ssl_.get(), this);
   SSL_set_shed_handshake_config(ssl_.get(), 1);
   server() ? SSL_set_accept_state(ssl_.get()) : SSL_set_connect_state(ssl_.get());
 }
@@ -292,11 +291,7 @@ void TlsLayer::Finish() {
   DropOutput();
 }
 
-void TlsLayer::Rebind(Connection& connection) {
-  connection_ = &connection;
-  // One BIO is both source and sink.
-  BIO_set_data(SSL_get_rbio(ssl_.get()), connection_);
-}
+void TlsLayer::Rebind(Connection& connection) { connection_ = &connection; }
 
 void TlsLayer::Break(int error) {
   if (failed_) return;

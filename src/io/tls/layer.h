@@ -47,6 +47,7 @@ class TlsLayer final : public StreamLayer {
   void EndOutput() override;
   void Finish() override;
   void Rebind(Connection& connection) override;
+  Connection& connection() const { return *connection_; }
 
   // The handshake.
   enum class Step : uint8_t { kDone, kNeedsInput, kNeedsSignature, kFailed };
@@ -72,7 +73,7 @@ class TlsLayer final : public StreamLayer {
 
   std::string ChannelBinding(TlsBinding binding) const;
   std::vector<std::string> PeerChain() const;
-  std::string TakeSession() { return std::exchange(session_, {}); }
+  std::string TakeSession() { return session_ == nullptr ? "" : *std::exchange(session_, nullptr); }
 
  private:
   // A reference, behind so many octets of our own.
@@ -110,7 +111,7 @@ class TlsLayer final : public StreamLayer {
   size_t own_at_ = 0;
   std::vector<Reference> references_;
   size_t references_bytes_ = 0;
-  std::string session_;
+  std::unique_ptr<std::string> session_;  // of a client, that wants it
   std::unique_ptr<Verdict> verdict_;
   std::unique_ptr<tls::SignWork> sign_work_;
   int error_ = 0;
@@ -123,7 +124,10 @@ class TlsLayer final : public StreamLayer {
 
 namespace tls {
 
-inline TlsLayer& LayerOf(const SSL& ssl) { return *static_cast<TlsLayer*>(SSL_get_app_data(&ssl)); }
+// By the BIO, which has one anyway: the library's own place for it takes two blocks more.
+inline TlsLayer& LayerOf(const SSL& ssl) {
+  return *static_cast<TlsLayer*>(BIO_get_data(SSL_get_rbio(&ssl)));
+}
 
 }  // namespace tls
 }  // namespace ringmail::io

@@ -7,8 +7,8 @@
 namespace ringmail::pop3 {
 
 io::Task<void> RunApop(Session& session, std::string_view argument) {
-  const std::string& timestamp = session.baggage().timestamp;
-  if (timestamp.empty()) {
+  const std::string* const timestamp = session.baggage().timestamp.get();
+  if (timestamp == nullptr) {
     session.Err("APOP is not offered: the greeting had no timestamp");
     co_return;
   }
@@ -18,7 +18,7 @@ io::Task<void> RunApop(Session& session, std::string_view argument) {
     co_return;
   }
   co_await session.LogIn(co_await session.shared().authenticator.Apop(
-      timestamp, words->first, words->second, session.auth_client()));
+      *timestamp, words->first, words->second, session.auth_client()));
 }
 
 }  // namespace ringmail::pop3

@@ -114,11 +114,11 @@ void Service::Begin(std::unique_ptr<Baggage> baggage, io::Stream stream) {
 }
 
 // RFC 1939 §7: "different each time", in the syntax of a message-id.
-std::string Service::MakeTimestamp() const {
+std::unique_ptr<std::string> Service::MakeTimestamp() const {
   const Pop3Options& options = settings_.back()->options;
   if (!options.apop || !shared_.authenticator.KnowsApop()) return {};
-  return fmt::format("<{:016x}{:016x}@{}>", io::RandomUint64(), io::RandomUint64(),
-                     options.hostname);
+  return std::make_unique<std::string>(
+      fmt::format("<{:016x}{:016x}@{}>", io::RandomUint64(), io::RandomUint64(), options.hostname));
 }
 
 Service::Admission::Admission(Service& service, const IpNetwork& network)

@@ -65,7 +65,7 @@ class Service final : public Pop3Service, private io::Arrivals {
   io::Task<void> Serve(std::unique_ptr<Session> session, IpNetwork network);
   IpNetwork NetworkOf(const IpAddress& client) const;
   bool Trusted(const IpAddress& client) const;
-  std::string MakeTimestamp() const;
+  std::unique_ptr<std::string> MakeTimestamp() const;
 
   const std::unique_ptr<Maildrops> maildrops_;
   Shared shared_;

@@ -37,9 +37,9 @@ io::Task<void> Session::Run() {
     LogBegin();
     if (baggage_->listener->tls == ListenerTls::kImplicit) co_await StartTls();
     if (ending_ == Ending::kNone) {
-      const std::string& timestamp = baggage_->timestamp;
+      const std::string* const timestamp = baggage_->timestamp.get();
       // RFC 1939 §7: a timestamp in the greeting offers APOP.
-      Ok(timestamp.empty() ? "ringmail ready" : absl::StrCat("ringmail ready ", timestamp));
+      Ok(timestamp == nullptr ? "ringmail ready" : absl::StrCat("ringmail ready ", *timestamp));
     }
   }
   while (ending_ == Ending::kNone) {

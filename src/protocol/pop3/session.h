@@ -49,8 +49,8 @@ struct Baggage : io::MovedState {
   session::LineReader lines{kLineBytesMax};
   // Shared, since the port that it came in by is another shard's.
   std::shared_ptr<const Pop3ListenerOptions> listener;
-  std::string tls;        // "TLSv1.3 cipher TLS_AES_128_GCM_SHA256"; empty: in the clear
-  std::string timestamp;  // of APOP; empty: it is not offered
+  std::string tls;  // "TLSv1.3 cipher TLS_AES_128_GCM_SHA256"; empty: in the clear
+  std::unique_ptr<std::string> timestamp;  // of APOP; null: it is not offered
   // The address in a client certificate that is good. Null: there is none.
   std::unique_ptr<std::string> certificate;
   AccountId account;  // who has logged in, and how the log calls it

@@ -61,7 +61,7 @@ io::Task<void> OpenAccount::RunCheckpoint(OpenAccount* self, AccountRef keep) {
   --records.pins;
   self->checkpoint_failed_at_ = written.ok() ? 0 : records.transactions.size();
   self->checkpointing_ = false;
-  self->checkpointed_.Notify();
+  for (io::Event* const waiter : std::exchange(self->waiting_, {})) waiter->Notify();
 }
 
 OpenAccount::Snapshot OpenAccount::Take() {

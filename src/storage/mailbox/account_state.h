@@ -8,12 +8,13 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "ringmail/storage/account_change.h"
@@ -58,7 +59,7 @@ class AccountState {
   const MailboxState* Find(MailboxId id) const;
   // INBOX in any case.
   const MailboxState* FindName(std::string_view name) const;
-  const std::set<std::string>& subscriptions() const { return subscriptions_; }
+  const absl::btree_set<std::string>& subscriptions() const { return subscriptions_; }
   // nullptr: there is none of that name.
   const std::string* FindValue(MailboxId mailbox, std::string_view name) const;
   // REQUIRES: the mailbox is there.
@@ -73,7 +74,7 @@ class AccountState {
   uint64_t bytes() const { return bytes_; }
   uint32_t messages() const { return messages_; }
   // Contents that no message of the account refers to any more, until ForgetReleased.
-  const std::set<ContentId>& released() const { return released_; }
+  const absl::btree_set<ContentId>& released() const { return released_; }
   bool Has(ContentId content) const;
   // No mailbox had a higher one.
   uint32_t uid_validity_max() const { return uid_validity_max_; }
@@ -131,8 +132,8 @@ class AccountState {
   uint32_t next_mailbox_ = 1;
   // No two mailboxes have one UIDVALIDITY, so that a name made again never has its old one.
   uint32_t uid_validity_max_ = 0;
-  std::set<std::string> subscriptions_;
-  std::map<ValueKey, std::string> values_;
+  absl::btree_set<std::string> subscriptions_;
+  absl::btree_map<ValueKey, std::string> values_;
   uint64_t bytes_ = 0;
   uint32_t messages_ = 0;
   // Addresses that messages were delivered to, in the order in which they were first seen; the
@@ -140,7 +141,7 @@ class AccountState {
   std::vector<std::string> delivered_to_;
   // How many messages refer to a content beyond the first.
   absl::flat_hash_map<ContentId, uint32_t> more_refs_;
-  std::set<ContentId> released_;
+  absl::btree_set<ContentId> released_;
   // Of contents that the account refers to: the newest of each log, and those near it.
   absl::flat_hash_map<LogId, uint64_t> newest_;
   absl::flat_hash_set<ContentId> recent_;

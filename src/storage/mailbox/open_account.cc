@@ -127,7 +127,7 @@ std::optional<std::string_view> OpenAccount::Value(MailboxId id, std::string_vie
 
 std::vector<ContentId> OpenAccount::Released(ContentId from, size_t count_max) const {
   std::vector<ContentId> some;
-  const std::set<ContentId>& all = state_.released();
+  const absl::btree_set<ContentId>& all = state_.released();
   for (auto one = all.lower_bound(from); one != all.end() && some.size() < count_max; ++one)
     some.push_back(*one);
   return some;
@@ -367,7 +367,11 @@ io::Task<Status> OpenAccount::EraseAlone() {
     CO_RETURN_IF_ERROR(
         co_await accounts_.ReleaseSome(*this, AccountsCore::Undecided::kRelease, from));
   }
-  while (checkpointing_) (void)co_await checkpointed_.Wait(kNever);
+  while (checkpointing_) {
+    io::Event checkpointed;
+    waiting_.push_back(&checkpointed);
+    (void)co_await checkpointed.Wait(kNever);
+  }
   Log& log = store_.log();
   const size_t bytes = RecordBytes(kAccountMetaBytes, 0);
   do {

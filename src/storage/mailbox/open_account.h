@@ -130,18 +130,16 @@ class OpenAccount final : public Account, public ListHook<class IdleTag> {
   std::vector<Change*> under_way_;
   IntrusiveList<AccountWatcher, AccountWatcherTag> watchers_;
   uint32_t refs_ = 0;
-  bool loading_ = false, erasing_ = false;
-  Status loaded_;
-  std::vector<io::Event*> waiting_;  // for loading
-  uint64_t memory_bytes_ = 0;
+  bool loading_ = false, erasing_ = false, checkpointing_ = false;
   bool full_ = false;  // all shards were told so
+  Status loaded_;
+  std::vector<io::Event*> waiting_;  // for the end of loading, or of a checkpoint
+  uint64_t memory_bytes_ = 0;
   // As the last Append named them.
   uint64_t quota_bytes_ = 0;
   uint32_t quota_messages_ = 0;
   MonotonicTime idle_since_{};
 
-  bool checkpointing_ = false;
-  io::Event checkpointed_;
   uint64_t checkpoint_failed_at_ = 0;  // how many changes there were since the last
   std::vector<PageKey> gone_;          // that no durable checkpoint says yet
 };

@@ -27,7 +27,7 @@ std::vector<std::string> Conversation::Play(std::vector<io::Happening> script) {
   auto baggage = std::make_unique<Baggage>();
   baggage->listener = std::make_shared<const Pop3ListenerOptions>(listener);
   baggage->began = io::Now();
-  baggage->timestamp = timestamp;
+  if (!timestamp.empty()) baggage->timestamp = std::make_unique<std::string>(timestamp);
   {
     Session session(*shared_, settings, std::move(baggage), io::Stream(&connection));
     io::RunStill(session.Run());

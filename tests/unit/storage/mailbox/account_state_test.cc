@@ -127,7 +127,7 @@ TEST(AccountState, ReleasesAContentWithTheLastMessageThatRefersToIt) {
   account.Do(Expunge{.mailbox = kInbox, .uids = Uids({{1, 2}})});
   EXPECT_TRUE(account.state.released().empty());
   account.Do(DeleteMailbox{other});
-  EXPECT_EQ(account.state.released(), std::set<ContentId>{Content(5)});
+  EXPECT_EQ(account.state.released(), absl::btree_set<ContentId>{Content(5)});
   account.Do(ForgetReleased{{Content(5)}});
   EXPECT_TRUE(account.state.released().empty());
   EXPECT_EQ(account.Deliver(5).status, ChangeStatus::kOk) << "it may come again";
