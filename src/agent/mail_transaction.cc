@@ -131,7 +131,7 @@ bool RelayPolicy::Knows(const MailSource& source) const {
 }
 
 bool RelayPolicy::Allows(const MailSource& source, std::string_view domain) const {
-  // Mail that this host makes itself, and clients that we know.
+  // Mail of this host, and clients that we know.
   if (source.authenticated || source.client.family == IpAddress::Family::kNone) return true;
   if (Knows(source)) return true;
   if (IsAddressLiteral(domain)) return false;

@@ -36,8 +36,7 @@ Reply MailTransaction::RefuseRecipient(uint16_t code, message::EnhancedStatus st
 bool MailTransaction::Routable(std::string_view domain) const {
   const MailDoor::Options& options = door_.options_;
   // Our own reports go in whatever the routes say: they wait in the queue until these are mended.
-  const bool ours = source_.client.family == IpAddress::Family::kNone;
-  return !options.routes || ours || options.routes->Find(domain) != nullptr;
+  return !options.routes || source_.own || options.routes->Find(domain) != nullptr;
 }
 
 MailTransaction::Meant MailTransaction::Means(const ParsedPath& path) const {
@@ -137,12 +136,11 @@ Reply MailTransaction::Recipient(const ParsedPath& path, std::string_view origin
     mailbox = message::ParseMailbox(forward_path, message::Utf8::kAllowed).value_or(Mailbox{});
   }
   // Our own reports go in whatever is said of their recipient: delivery says it again.
-  const bool ours = source_.client.family == IpAddress::Family::kNone;
   for (const Asked& one : asked) {
     const bool meant = one.local_part == mailbox.local_part && one.domain == mailbox.domain;
     const bool unavailable = one.answer.kind == BackendRecipient::Kind::kUnavailable;
     const bool targets = one.answer.kind == BackendRecipient::Kind::kTargets;
-    if (ours && !targets) continue;
+    if (source_.own && !targets) continue;
     if (unavailable || (meant && one.answer.kind != BackendRecipient::Kind::kNoPart))
       return TakeTargets(one.answer, forward_path, original_recipient, notify);
   }
@@ -176,13 +174,12 @@ std::optional<Reply> MailTransaction::LocalRecipient(const Mailbox& mailbox,
   if (judged.resolution.kind == Kind::kAlias)
     return ExpandAlias(mailbox, forward_path, original_recipient, notify);
   // Our own reports go in whatever the directory says: delivery says the same, and they are logged.
-  const bool ours = source_.client.family == IpAddress::Family::kNone;
-  if (judged.refusal && !ours) {
+  if (judged.refusal && !source_.own) {
     door_.metrics_.refused_recipients.Add();
     return judged.refusal;
   }
   const storage::Accounts* const accounts = door_.options_.accounts;
-  if (accounts != nullptr && !ours && judged.resolution.kind == Kind::kAccount &&
+  if (accounts != nullptr && !source_.own && judged.resolution.kind == Kind::kAccount &&
       accounts->Full(AccountId(judged.resolution.account->id()))) {
     // RFC 3463 §3.3, X.2.2. Space may be made: the client tries again.
     return RefuseRecipient(452, {4, 2, 2}, "the mailbox is full");

@@ -1,9 +1,11 @@
 #include "ringmail/agent/routes.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "ringmail/base/ip_address.h"
 #include "ringmail/base/status.h"
+#include "ringmail/io/endpoint.h"
 #include "ringmail/message/path.h"
 
 namespace ringmail::agent {
@@ -26,6 +28,16 @@ std::optional<NextHop> NextHop::Parse(std::string_view text) {
     text.remove_prefix(kLmtp.size());
     hop.protocol = HopProtocol::kLmtp;
     hop.port = 24;  // RFC 2033 §5 forbids 25
+  }
+  if (text.starts_with("unix:")) {
+    const auto endpoint = io::Endpoint::Parse(text);
+    const auto unfit = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; };
+    if (!endpoint || !endpoint->unix_path.starts_with('/') ||
+        std::any_of(text.begin(), text.end(), unfit))
+      return std::nullopt;
+    hop.host = text;
+    hop.port = 0;
+    return hop;
   }
   if (text.starts_with('[')) {
     const size_t end = text.find(']');
@@ -53,8 +65,9 @@ std::optional<NextHop> NextHop::Parse(std::string_view text) {
 
 std::string NextHop::ToString() const {
   if (local()) return "local/" + std::to_string(port);
-  const bool v6 = host.find(':') != std::string::npos;
   const std::string scheme = protocol == HopProtocol::kLmtp ? "lmtp://" : "";
+  if (unix_socket()) return scheme + host;
+  const bool v6 = host.find(':') != std::string::npos;
   return scheme + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 

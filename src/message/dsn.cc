@@ -252,7 +252,12 @@ void AppendRecipientFields(const DsnRequest& request, const DsnRecipient& recipi
   AppendField("Action", ActionName(recipient.action), out);
   AppendField("Status", StatusOf(recipient).ToString(), out);
   if (!recipient.remote_host.empty()) {
-    AppendField("Remote-MTA", "dns; " + Clean(recipient.remote_host, form.utf8), out);
+    // RFC 3464 §2.3.5: a name of the domain name system, or of a kind that is said before it.
+    const std::string host = Clean(recipient.remote_host, form.utf8);
+    constexpr std::string_view kUnix = "unix:";
+    AppendField("Remote-MTA",
+                host.starts_with(kUnix) ? "x-unix; " + host.substr(kUnix.size()) : "dns; " + host,
+                out);
   }
   if (recipient.diagnostic.code != 0 && !recipient.remote_host.empty()) {
     // RFC 3464 §2.3.6: a diagnostic of type "smtp" is what an SMTP server said; our own verdict is

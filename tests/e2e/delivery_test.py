@@ -4,17 +4,59 @@
 RINGMAIL names the program.
 """
 
+import contextlib
 import poplib
 import signal
 import smtplib
 import socket
+import stat
 import sys
+import threading
 import unittest
 
 from ports import free_port
 from server_test import OK, WAIT_SECONDS, ServerCase, eventually
 
 PEOPLE = ("ann", "bob", "cid", "dan")
+
+
+class Store:
+    """An LMTP server behind a Unix socket that takes everything, one conversation at a time."""
+
+    def __init__(self, path):
+        self.path, self.said, self.contents = path, [], []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def close(self):
+        self.listener.close()
+        self.path.unlink(missing_ok=True)
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.converse(self.listener.accept()[0])
+
+    def converse(self, peer):
+        with peer, peer.makefile("rwb") as wire:
+            def say(line):
+                wire.write(line + b"\r\n")
+                wire.flush()
+
+            say(b"220 store")
+            while line := wire.readline():
+                self.said.append(line)
+                if line.startswith(b"DATA"):
+                    say(b"354 go on")
+                    content = b""
+                    while (line := wire.readline()) != b".\r\n":
+                        content += line
+                    self.contents.append(content)
+                if line.startswith(b"QUIT"):
+                    return say(b"221 bye")
+                say(b"250 2.0.0 fine")
 
 
 class Delivery(ServerCase):
@@ -37,6 +79,16 @@ auth = "always"
 [[listener]]
 address = "127.0.0.1:{self.lmtp}"
 protocol = "lmtp"
+[[listener]]
+address = "unix:{self.dir}/lmtp.sock"
+protocol = "lmtp"
+mode = "0660"
+[[route]]
+domain = "store.example"
+next_hop = "lmtp://unix:{self.dir}/store.sock"
+[[route]]
+domain = "absent.example"
+next_hop = "lmtp://unix:{self.dir}/absent.sock"
 [directory]
 disclosed_to = "trusted"
 """)
@@ -131,6 +183,36 @@ disclosed_to = "trusted"
             self.assertTrue(lines.readline().startswith(b"250"))
         for name in ("ann", "bob"):
             eventually(lambda: self.messages(name), f"{name} has it")
+
+    def test_a_server_of_this_host_brings_mail_by_a_unix_socket(self):
+        path = self.dir / "lmtp.sock"
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o660)
+        with smtplib.LMTP(str(path)) as client:
+            refused = client.sendmail("friend@elsewhere.example", ["ann@example.org", "nobody@example.org"],
+                                      "Subject: by a file\r\n\r\nbody\r\n")
+        self.assertEqual({to: code for to, (code, _) in refused.items()}, {"nobody@example.org": 550})
+        [one] = eventually(lambda: self.messages("ann"), "ann has it")
+        self.assertIn(b"with LMTP", one)
+        self.stop(self.server)
+        self.assertFalse(path.exists())
+
+    def test_mail_goes_to_a_store_behind_a_unix_socket(self):
+        other = Store(self.dir / "store.sock")
+        self.addCleanup(other.close)
+        self.deliver_there("kim@store.example")
+        eventually(lambda: other.contents, "the store has it")
+        self.assertTrue(other.said[0].startswith(b"LHLO "), other.said)
+        self.assertIn(b"RCPT TO:<kim@store.example>", other.said[2])
+        self.assertIn(b"Subject: away", other.contents[0])
+
+    def test_mail_for_a_socket_that_is_not_there_waits(self):
+        self.deliver_there("kit@absent.example")
+        eventually(lambda: f"unix:{self.dir}/absent.sock" in self.run_ok("queue", "list", "--json"),
+                   "the queue says where nobody is")
+
+    def deliver_there(self, to):
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=WAIT_SECONDS) as client:
+            client.sendmail("friend@elsewhere.example", [to], "Subject: away\r\n\r\nbody\r\n")
 
     def test_an_account_that_is_deleted_leaves_no_mail_behind(self):
         for name in ("ann", "bob"):

@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (ringmail::io::Endpoint::Parse(endpoint->ToString()) != endpoint) std::abort();
   }
   if (const auto hop = ringmail::agent::NextHop::Parse(text)) {
-    if (hop->host.empty() || hop->port == 0) std::abort();
+    if (hop->host.empty() || (hop->port == 0) != hop->unix_socket()) std::abort();
+    if (hop->unix_socket() != hop->host.starts_with("unix:/")) std::abort();
     if (hop->host.find_first_of(" \r\n\t") != hop->host.npos) std::abort();
     if (ringmail::agent::NextHop::Parse(hop->ToString()) != hop) std::abort();
   }

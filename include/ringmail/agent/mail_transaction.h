@@ -64,7 +64,10 @@ struct RelayPolicy {
 // Where a message comes from, as the trace field and the policy need it. Borrowed for the
 // transaction's life.
 struct MailSource {
-  IpAddress client;  // kNone: made by this host itself (DSNs)
+  IpAddress client;  // kNone: of this host (a Unix socket, or what is ours), which may relay
+  // A report of ours: taken in whatever routes, directory and backends say. They are asked again at
+  // each attempt.
+  bool own = false;
   std::string_view helo;
   std::string_view with_protocol = "SMTP";  // RFC 3848
   std::string_view tls;

@@ -81,16 +81,18 @@ enum class HopProtocol : uint8_t {
   kLmtp,  // RFC 2033
 };
 
-// A next hop as configured: "host", "host:port", "[192.0.2.1]:port"; "lmtp://" before it for one
-// that speaks LMTP. The port is 25 unless given, and 24 of LMTP.
+// A next hop as configured: "host", "host:port", "[192.0.2.1]:port", or "unix:/path" of a socket of
+// this host; "lmtp://" before it for one that speaks LMTP. The port is 25 unless given, and 24 of
+// LMTP.
 struct NextHop {
-  std::string host;  // a name, or an IP address without brackets
-  uint16_t port = 25;
+  std::string host;    // a name, an IP address without brackets, or "unix:/path"
+  uint16_t port = 25;  // 0 of a Unix socket
   HopProtocol protocol = HopProtocol::kSmtp;
   static std::optional<NextHop> Parse(std::string_view text);
   // The mailboxes of one shard of ours: no host, and its number for a port.
   static NextHop Local(ShardIndex shard) { return {{}, shard.value}; }
   bool local() const { return host.empty(); }
+  bool unix_socket() const { return port == 0 && !local(); }
   std::string ToString() const;
   friend bool operator==(const NextHop&, const NextHop&) = default;
   template <typename H>

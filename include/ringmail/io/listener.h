@@ -3,13 +3,14 @@
 //
 // Made by: OpenListeners, on the main thread before the shards run (so that low ports are bound
 //   before root is given up), or on a shard at reload.
-// Ends in: destruction.
+// Ends in: destruction. The file of a Unix socket goes with it, unless another took its place.
 // Order: on one shard: Accept repeatedly; Cancel once.
 // Errors: a port in use, an address not ours, a missing right: one Status that names the address.
 #pragma once
 
 #include <coroutine>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -56,8 +57,10 @@ class Listener {
 struct ListenOptions {
   Endpoint endpoint;
   uint32_t backlog = 4096;
-  uint32_t unix_mode =
-      0600;  // of a Unix socket's file; a stale file is replaced, a live one is an error
+  // Of a Unix socket's file; a stale file is replaced, a live one is an error. The group "" is the
+  // process's.
+  uint32_t unix_mode = 0600;
+  std::string unix_group = {};
 };
 // One listener for each of `shard_count` shards, all on one endpoint (port 0: all on the same
 // chosen port). A Unix socket is shard 0's alone: the others' are not open(). A port on which

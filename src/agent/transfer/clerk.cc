@@ -550,6 +550,7 @@ io::Task<StatusOr<QueueId>> TransferCore::SubmitReport(const message::DsnRequest
                                                        std::vector<MessageUpdate> updates) {
   // Our own mail: no client, no greeting.
   const MailSource source{.client = {},
+                          .own = true,
                           .helo = {},
                           .with_protocol = request.smtp_utf8 ? "UTF8SMTP" : "SMTP",
                           .tls = {}};

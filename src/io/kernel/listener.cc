@@ -1,6 +1,7 @@
 #include "ringmail/io/listener.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -49,11 +50,18 @@ bool SetOption(int fd, int level, int name) {
   return setsockopt(fd, level, name, &on, sizeof(on)) == 0;
 }
 
+// Which file a Unix socket made.
+struct SocketFile {
+  dev_t device = 0;
+  ino_t inode = 0;
+};
+
 }  // namespace
 
 class ListenSocket {
  public:
-  ListenSocket(int fd, Endpoint local) : fd_(fd), local_(std::move(local)) {
+  ListenSocket(int fd, Endpoint local, SocketFile file)
+      : fd_(fd), local_(std::move(local)), file_(file) {
     completion_.socket = this;
     completion_.done = &ListenSocket::Accepted;
     local_is_every_connections_ = !local_.unix_path.empty() || !AnyAddress(local_.ip);
@@ -179,11 +187,18 @@ class ListenSocket {
   void CloseAll() {
     for (const Taken& taken : waiting_) close(taken.fd);
     waiting_.clear();
-    if (fd_ >= 0) close(std::exchange(fd_, -1));
+    if (fd_ < 0) return;
+    close(std::exchange(fd_, -1));
+    // Whose place was taken by another process leaves that one's file alone.
+    struct stat now;
+    if (!local_.unix_path.empty() && lstat(local_.unix_path.c_str(), &now) == 0 &&
+        now.st_dev == file_.device && now.st_ino == file_.inode)
+      unlink(local_.unix_path.c_str());
   }
 
   int fd_;
   const Endpoint local_;
+  const SocketFile file_;
   bool local_is_every_connections_ = false;
   AcceptCompletion completion_;
   sockaddr_storage address_{};
@@ -267,12 +282,26 @@ bool Live(const sockaddr_storage& address, socklen_t length) {
          errno == EAGAIN;
 }
 
-StatusOr<Descriptor> ListenUnix(const ListenOptions& options) {
+StatusOr<gid_t> GroupNamed(const std::string& name, const std::string& what) {
+  std::string text(16 << 10, '\0');
+  group entry;
+  group* found = nullptr;
+  const int error = getgrnam_r(name.c_str(), &entry, text.data(), text.size(), &found);
+  if (error != 0) return ErrnoStatus(error, what + ": group " + name);
+  if (found == nullptr) return absl::NotFoundError(what + ": there is no group " + name);
+  return found->gr_gid;
+}
+
+StatusOr<Descriptor> ListenUnix(const ListenOptions& options, SocketFile& file) {
   const std::string& path = options.endpoint.unix_path;
   const std::string what = "listening on " + options.endpoint.ToString();
   if (path.size() >= sizeof(sockaddr_un::sun_path)) return ErrnoStatus(ENAMETOOLONG, what);
   sockaddr_storage address;
   const socklen_t length = ToSockaddr(options.endpoint, address);
+  gid_t group = static_cast<gid_t>(-1);  // as it is
+  if (!options.unix_group.empty()) {
+    ASSIGN_OR_RETURN(group, GroupNamed(options.unix_group, what));
+  }
   struct stat found;
   if (lstat(path.c_str(), &found) == 0) {
     if (!S_ISSOCK(found.st_mode))
@@ -282,13 +311,21 @@ StatusOr<Descriptor> ListenUnix(const ListenOptions& options) {
   }
   Descriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) return ErrnoStatus(errno, what);
-  // The file is made with the mode of the socket, so that nobody can connect before a chmod.
-  if (fchmod(fd.get(), options.unix_mode) != 0 ||
-      bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
-      chmod(path.c_str(), options.unix_mode) != 0 ||
-      listen(fd.get(), static_cast<int>(options.backlog)) != 0) {
+  // The file is made with the mode of the socket, so that nobody can connect before it is what it
+  // should be.
+  if (fchmod(fd.get(), 0600) != 0 ||
+      bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) {
     return ErrnoStatus(errno, what);
   }
+  if (lchown(path.c_str(), static_cast<uid_t>(-1), group) != 0 ||
+      chmod(path.c_str(), options.unix_mode) != 0 ||
+      listen(fd.get(), static_cast<int>(options.backlog)) != 0 ||
+      lstat(path.c_str(), &found) != 0) {
+    const int error = errno;
+    unlink(path.c_str());
+    return ErrnoStatus(error, what);
+  }
+  file = {found.st_dev, found.st_ino};
   return fd;
 }
 
@@ -298,9 +335,10 @@ StatusOr<std::vector<Listener>> OpenListeners(const ListenOptions& options, uint
   CHECK(shard_count > 0 && shard_count <= kShardCountMax);
   std::vector<Listener> listeners;
   if (!options.endpoint.unix_path.empty()) {
-    StatusOr<Descriptor> fd = ListenUnix(options);
+    SocketFile file;
+    StatusOr<Descriptor> fd = ListenUnix(options, file);
     RETURN_IF_ERROR(fd.status());
-    listeners.emplace_back(new ListenSocket(fd->Release(), options.endpoint));
+    listeners.emplace_back(new ListenSocket(fd->Release(), options.endpoint, file));
     listeners.resize(shard_count);
     return listeners;
   }
@@ -312,7 +350,9 @@ StatusOr<std::vector<Listener>> OpenListeners(const ListenOptions& options, uint
     sockets = ListenTcp(options, chosen, shard_count);
   }
   RETURN_IF_ERROR(sockets.status());
-  for (Descriptor& fd : *sockets) listeners.emplace_back(new ListenSocket(fd.Release(), chosen));
+  for (Descriptor& fd : *sockets) {
+    listeners.emplace_back(new ListenSocket(fd.Release(), chosen, SocketFile{}));
+  }
   return listeners;
 }
 

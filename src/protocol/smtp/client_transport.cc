@@ -25,6 +25,12 @@ class SmtpTransport final : public agent::Transport {
   io::Task<SessionResult> Open(const NextHop& hop, MonotonicTime deadline) override {
     SessionResult result;
     result.remote_host = hop.host;
+    if (hop.unix_socket()) {
+      const auto endpoint = io::Endpoint::Parse(hop.host);
+      if (!co_await TryEndpoint(hop, *endpoint, hop.host, deadline, result))
+        metrics_.connect_failures.Add();
+      co_return result;
+    }
     const StatusOr<std::vector<IpAddress>> addresses = co_await io::ResolveHost(hop.host, deadline);
     if (!addresses.ok()) {
       metrics_.connect_failures.Add();
@@ -41,7 +47,9 @@ class SmtpTransport final : public agent::Transport {
     for (const IpAddress& address : *addresses) {
       if (cancelled_) result.reply = {451, {4, 3, 2}, "we are shutting down"};
       if (cancelled_ || io::Now() >= deadline) break;
-      if (co_await TryAddress(hop, address, deadline, result)) co_return result;
+      const io::Endpoint endpoint{.ip = address, .port = hop.port, .unix_path = {}};
+      std::string name = fmt::format("{}[{}]:{}", hop.host, address.ToString(), hop.port);
+      if (co_await TryEndpoint(hop, endpoint, std::move(name), deadline, result)) co_return result;
     }
     metrics_.connect_failures.Add();
     co_return result;
@@ -54,12 +62,11 @@ class SmtpTransport final : public agent::Transport {
 
  private:
   // True: `result` holds a session, or a verdict that no other address would change.
-  io::Task<bool> TryAddress(const NextHop& hop, IpAddress address, MonotonicTime deadline,
-                            SessionResult& result) {
-    const io::Endpoint endpoint{.ip = address, .port = hop.port, .unix_path = {}};
-    const std::string name = fmt::format("{}[{}]:{}", hop.host, address.ToString(), hop.port);
+  io::Task<bool> TryEndpoint(const NextHop& hop, io::Endpoint endpoint, std::string name,
+                             MonotonicTime deadline, SessionResult& result) {
     const MonotonicTime connect_by = std::min(deadline, io::Now() + options_.timeouts.connect);
-    io::ConnectResult connection = co_await io::Connect(endpoint, options_.source, connect_by);
+    const IpAddress from = hop.unix_socket() ? IpAddress{} : options_.source;
+    io::ConnectResult connection = co_await io::Connect(std::move(endpoint), from, connect_by);
     if (connection.status != io::StreamStatus::kOk) {
       result.remote_host = name;
       result.reply = {451, {4, 4, 1}, ConnectFailure(name, connection)};

@@ -83,7 +83,7 @@ bool CheckDataDirectory(const Config& config, std::string& out) {
 bool CheckListeners(const Config& config, std::string& out) {
   bool good = true;
   for (const ListenerConfig& one : ListenersOf(config)) {
-    const auto opened = io::OpenListeners({.endpoint = one.endpoint}, 1);
+    const auto opened = io::OpenListeners(ListenOptionsOf(one), 1);
     std::string state = "free";
     if (absl::IsAlreadyExists(opened.status())) {
       // As it is while the server runs: worth saying, and no fault of the configuration.

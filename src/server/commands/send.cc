@@ -193,6 +193,7 @@ std::optional<agent::NextHop> ChooseServer(const Arguments& given, std::string& 
     return std::nullopt;
   }
   const io::Endpoint& endpoint = listener->endpoint;
+  if (!endpoint.unix_path.empty()) return agent::NextHop{endpoint.ToString(), 0};
   const bool everywhere = std::all_of(endpoint.ip.bytes.begin(), endpoint.ip.bytes.end(),
                                       [](uint8_t b) { return b == 0; });
   const bool v6 = endpoint.ip.family == IpAddress::Family::kV6;

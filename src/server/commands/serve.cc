@@ -50,7 +50,7 @@ bool OpenAll(Boot& boot, std::string& errors) {
   bool good = true;
   for (const ListenerConfig& one : ListenersOf(*boot.config)) {
     StatusOr<std::vector<io::Listener>> opened =
-        io::OpenListeners({.endpoint = one.endpoint}, boot.shard_count);
+        io::OpenListeners(ListenOptionsOf(one), boot.shard_count);
     if (!opened.ok()) {
       good = false;
       errors += fmt::format("ringmail serve: {}\n", Std(opened.status().message()));

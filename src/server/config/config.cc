@@ -53,6 +53,12 @@ smtp::SmtpClientOptions ClientOptions(const Config& config) {
   return options;
 }
 
+io::ListenOptions ListenOptionsOf(const ListenerConfig& listener) {
+  return {.endpoint = listener.endpoint,
+          .unix_mode = listener.socket_mode,
+          .unix_group = listener.socket_group};
+}
+
 std::vector<ListenerConfig> ListenersOf(const Config& config) {
   std::vector<ListenerConfig> listeners = config.listeners;
   for (const TunnelConfig& one : config.tunnels) {

@@ -15,6 +15,7 @@
 #include "ringmail/agent/transfer.h"
 #include "ringmail/base/log.h"
 #include "ringmail/io/endpoint.h"
+#include "ringmail/io/listener.h"
 #include "ringmail/io/tls.h"
 #include "ringmail/protocol/acme.h"
 #include "ringmail/protocol/pop3.h"
@@ -28,6 +29,9 @@ namespace ringmail::server {
 
 struct ListenerConfig {
   io::Endpoint endpoint;
+  // Of a Unix socket's file; the group "" is the process's.
+  uint32_t socket_mode = 0600;
+  std::string socket_group;
   smtp::SmtpListenerOptions options;  // protocol, name, tls and auth are every room's
   bool auth_set = false;  // the file has the key; otherwise the default of its protocol holds
   // Where [[listener]] begins.
@@ -36,6 +40,8 @@ struct ListenerConfig {
   // Of a [[tunnel]] (ListenersOf): nothing else but endpoint and options.name means anything then.
   std::optional<tunnel::TunnelOptions> tunnel = {};
 };
+
+io::ListenOptions ListenOptionsOf(const ListenerConfig& listener);
 
 // Where a file is named.
 struct FileConfig {

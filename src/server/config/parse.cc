@@ -479,6 +479,11 @@ void Reader::ReadItem(const Section& section, const toml::table& table) {
              "[[listener]] LMTP must not be spoken on port 25: port 24 is its own");
     }
     CheckRoom(table, listener);
+    for (std::string_view key : {"mode", "group"}) {
+      const toml::node* node = table.get(key);
+      if (node != nullptr && listener.endpoint.unix_path.empty())
+        Report(node->source(), "[[listener]] " + std::string(key) + " is for a Unix socket");
+    }
     if (Taken(listener.endpoint)) {
       Report(table.get("address")->source(),
              "[[listener]] address " + Quoted(listener.endpoint.ToString()) + " is there twice");

@@ -32,7 +32,8 @@ std::string SetNextHop(const std::string& text, agent::NextHop& out) {
   std::optional<agent::NextHop> hop = agent::NextHop::Parse(text);
   if (!hop)
     return "is no next hop: write \"host\", \"host:port\", \"192.0.2.1:port\" or "
-           "\"[2001:db8::1]:port\"; \"lmtp://host\" for one that speaks LMTP";
+           "\"[2001:db8::1]:port\", or \"unix:/run/service.sock\"; \"lmtp://\" before it for one "
+           "that speaks LMTP";
   out = *std::move(hop);
   return {};
 }
@@ -77,8 +78,11 @@ std::string SetPostmaster(const Value& value, Target& target) {
 
 std::string SetListenAddress(const Value& value, Target& target) {
   const std::optional<io::Endpoint> endpoint = io::Endpoint::Parse(value.text);
-  if (!endpoint || !endpoint->unix_path.empty()) {
-    return "is no address to listen at: write \"0.0.0.0:25\", \"192.0.2.1:25\" or \"[::]:25\"";
+  const bool relative =
+      endpoint && !endpoint->unix_path.empty() && !endpoint->unix_path.starts_with('/');
+  if (!endpoint || relative) {
+    return "is no address to listen at: write \"0.0.0.0:25\", \"192.0.2.1:25\", \"[::]:25\" or "
+           "\"unix:/run/ringmail/lmtp.sock\"";
   }
   target.listener->endpoint = *endpoint;
   return {};
@@ -211,6 +215,23 @@ constexpr Key kTop[] = {
 constexpr Key kListener[] = {
     {.name = "address", .type = KeyType::kText, .set = SetListenAddress},
     {.name = "protocol", .type = KeyType::kText, .set = SetProtocol},
+    {.name = "mode",
+     .type = KeyType::kText,
+     .set = [](const Value& v, Target& t) -> std::string {
+       uint32_t mode = 0;
+       const char* const end = v.text.data() + v.text.size();
+       const auto read = std::from_chars(v.text.data(), end, mode, 8);
+       if (read.ec != std::errc() || read.ptr != end || mode > 0777)
+         return "is no mode of a file: write \"0660\"";
+       t.listener->socket_mode = mode;
+       return {};
+     }},
+    {.name = "group",
+     .type = KeyType::kText,
+     .set = [](const Value& v, Target& t) -> std::string {
+       t.listener->socket_group = v.text;
+       return v.text.empty() ? "is empty" : "";
+     }},
     {.name = "tls",
      .type = KeyType::kText,
      .set = [](const Value& v,

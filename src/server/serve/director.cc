@@ -350,7 +350,7 @@ io::Task<bool> Director::ReloadListeners(const std::vector<ListenerConfig>& want
   for (const ListenerConfig& one : wanted) {
     if (find(one.endpoint) != boot_.listeners.end()) continue;
     StatusOr<std::vector<io::Listener>> opened =
-        io::OpenListeners({.endpoint = one.endpoint}, boot_.shard_count);
+        io::OpenListeners(ListenOptionsOf(one), boot_.shard_count);
     if (!opened.ok()) {
       Log(LogLevel::kError, "reload_failed").Field("what", Std(opened.status().message()));
       co_return false;

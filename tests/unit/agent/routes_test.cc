@@ -19,6 +19,21 @@ TEST(NextHop, MaySpeakLmtpAtItsOwnPort) {
   EXPECT_FALSE(NextHop::Parse("smtp://store.example").has_value());
 }
 
+TEST(NextHop, MayBeASocketOfThisHost) {
+  const NextHop hop = Hop("lmtp://unix:/run/dovecot/lmtp");
+  EXPECT_TRUE(hop.unix_socket());
+  EXPECT_FALSE(hop.local());
+  EXPECT_EQ(hop.protocol, HopProtocol::kLmtp);
+  EXPECT_EQ(hop.host, "unix:/run/dovecot/lmtp");
+  EXPECT_EQ(hop.ToString(), "lmtp://unix:/run/dovecot/lmtp");
+  EXPECT_EQ(Hop(hop.ToString()), hop);
+  EXPECT_EQ(Hop("unix:/run/smtp").ToString(), "unix:/run/smtp");
+  EXPECT_FALSE(Hop("unix.example").unix_socket());
+  EXPECT_FALSE(NextHop::Local(ShardIndex(0)).unix_socket());
+  for (const char* text : {"unix:", "unix:run/x", "unix:/run/a b", "unix:/run/a\n"})
+    EXPECT_FALSE(NextHop::Parse(text).has_value()) << text;
+}
+
 TEST(NextHop, IsReadWithPortAndAddress) {
   EXPECT_EQ(Hop("mx.example.net"), (NextHop{"mx.example.net", 25}));
   EXPECT_EQ(Hop("MX.Example.NET:587"), (NextHop{"mx.example.net", 587}));

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -224,6 +225,16 @@ TEST(Listener, APortInUseIsAnErrorThatNamesItAlsoWhereSharingWouldBeAllowed) {
   EXPECT_FALSE(OpenListeners(options, 1).ok());
 }
 
+void MakeStaleSocket(const std::string& path) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(path.size(), sizeof(address.sun_path));
+  path.copy(address.sun_path, path.size());
+  ASSERT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  close(fd);
+}
+
 TEST(Listener, AUnixSocketReplacesAStaleFileAndRefusesALiveOneOrAnotherKindOfFile) {
   const std::string directory = MakeDirectory();
   ListenOptions options;
@@ -238,7 +249,30 @@ TEST(Listener, AUnixSocketReplacesAStaleFileAndRefusesALiveOneOrAnotherKindOfFil
     EXPECT_EQ(found.st_mode & 0777, 0600u);
     EXPECT_EQ(OpenListeners(options, 1).status().code(), absl::StatusCode::kAlreadyExists);
   }
-  EXPECT_TRUE(OpenListeners(options, 1).ok());
+  EXPECT_FALSE(std::filesystem::exists(options.endpoint.unix_path)) << "it went with the listener";
+  {
+    auto first = OpenListeners(options, 1);
+    ASSERT_TRUE(first.ok());
+    // As after a process that was killed, whose file another has replaced.
+    std::filesystem::remove(options.endpoint.unix_path);
+    const auto second = OpenListeners(options, 1);
+    ASSERT_TRUE(second.ok());
+    first->clear();
+    EXPECT_TRUE(std::filesystem::exists(options.endpoint.unix_path)) << "it is the second's";
+  }
+  MakeStaleSocket(options.endpoint.unix_path);
+  options.unix_mode = 0660;
+  {
+    const auto again = OpenListeners(options, 1);
+    ASSERT_TRUE(again.ok()) << again.status();
+    struct stat found {};
+    EXPECT_EQ(stat(options.endpoint.unix_path.c_str(), &found), 0);
+    EXPECT_EQ(found.st_mode & 0777, 0660u);
+  }
+  options.unix_group = "no such group";
+  EXPECT_EQ(OpenListeners(options, 1).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(std::filesystem::exists(options.endpoint.unix_path));
+  options.unix_group = "";
   options.endpoint.unix_path = directory + "/file";
   fclose(fopen(options.endpoint.unix_path.c_str(), "w"));
   EXPECT_EQ(OpenListeners(options, 1).status().code(), absl::StatusCode::kAlreadyExists);

@@ -169,6 +169,14 @@ TEST(DsnTest, OurOwnVerdictIsNoSmtpDiagnostic) {
   EXPECT_FALSE(Has(text, "Remote-MTA"));
 }
 
+TEST(DsnTest, ASocketOfThisHostIsNoNameOfTheDns) {
+  DsnRequest request = Sample();
+  request.recipients[0].remote_host = "unix:/run/dovecot/lmtp";
+  const std::string text = WriteDsn(request);
+  EXPECT_TRUE(Has(text, "Remote-MTA: x-unix; /run/dovecot/lmtp\r\n"));
+  EXPECT_TRUE(Has(text, "Diagnostic-Code: smtp; 550 5.1.1 No such user\r\n"));
+}
+
 TEST(DsnTest, WhatAPeerSaidForgesNoFieldAndNoPart) {
   DsnRequest request = Sample();
   request.envelope_id = "x+0D+0AAction:+20delivered";

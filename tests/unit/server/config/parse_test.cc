@@ -304,7 +304,8 @@ constexpr Wrong kWrong[] = {
     {"[relay]\nnext_hop = \"a b\"\n",
      "f.toml:4:12: error: [relay] next_hop \"a b\" is no next hop: write \"host\", \"host:port\", "
      "\"192.0.2.1:port\" or "
-     "\"[2001:db8::1]:port\"; \"lmtp://host\" for one that speaks LMTP\n"},
+     "\"[2001:db8::1]:port\", or \"unix:/run/service.sock\"; \"lmtp://\" before it for one that "
+     "speaks LMTP\n"},
     {"[[route]]\ndomain = \"a.example\"\n",
      "f.toml:3:1: error: [[route]] has no next_hop: a route needs both domain and next_hop\n"},
     {"[[route]]\ndomain = \"a.example\"\nnext_hop = \"b\"\n[[route]]\ndomain = "
@@ -315,7 +316,15 @@ constexpr Wrong kWrong[] = {
     {"[[listener]]\naddress = \"localhost:25\"\n",
      "f.toml:4:11: error: [[listener]] address \"localhost:25\" is no address to listen at: write "
      "\"0.0.0.0:25\", "
-     "\"192.0.2.1:25\" or \"[::]:25\"\n"},
+     "\"192.0.2.1:25\", \"[::]:25\" or \"unix:/run/ringmail/lmtp.sock\"\n"},
+    {"[[listener]]\naddress = \"unix:lmtp.sock\"\n",
+     "f.toml:4:11: error: [[listener]] address \"unix:lmtp.sock\" is no address to listen at: "
+     "write "
+     "\"0.0.0.0:25\", \"192.0.2.1:25\", \"[::]:25\" or \"unix:/run/ringmail/lmtp.sock\"\n"},
+    {"[[listener]]\naddress = \"unix:/run/l\"\nmode = \"0888\"\n",
+     "f.toml:5:8: error: [[listener]] mode \"0888\" is no mode of a file: write \"0660\"\n"},
+    {"mode = \"0660\"\n", "f.toml:3:8: error: [[listener]] mode is for a Unix socket\n"},
+    {"group = \"mail\"\n", "f.toml:3:9: error: [[listener]] group is for a Unix socket\n"},
     {"[[listener]]\nprotocol = \"smtp\"\n",
      "f.toml:3:1: error: [[listener]] has no address: write address = \"0.0.0.0:25\"\n"},
     {"protocol = \"imap\"\n",
