@@ -95,7 +95,9 @@ struct AuthLimiter::State {
     codec::Wipe(octets);
     return hash == 0 ? 1 : hash;
   }
+  // A Unix socket is no network: one program speaks there for many people.
   bool Trusted(const IpAddress& client) const {
+    if (client.family == IpAddress::Family::kNone) return true;
     return std::any_of(options.trusted_networks.begin(), options.trusted_networks.end(),
                        [&](const IpNetwork& one) { return one.Contains(client); });
   }

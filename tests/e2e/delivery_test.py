@@ -20,6 +20,16 @@ from server_test import OK, WAIT_SECONDS, ServerCase, eventually
 PEOPLE = ("ann", "bob", "cid", "dan")
 
 
+class UnixPop3(poplib.POP3):
+    """Of the path of a socket."""
+
+    def _create_socket(self, timeout):
+        made = socket.socket(socket.AF_UNIX)
+        made.settimeout(WAIT_SECONDS)
+        made.connect(self.host)
+        return made
+
+
 class Store:
     """An LMTP server behind a Unix socket that takes everything, one conversation at a time."""
 
@@ -79,6 +89,10 @@ auth = "always"
 [[listener]]
 address = "127.0.0.1:{self.lmtp}"
 protocol = "lmtp"
+[[listener]]
+address = "unix:{self.dir}/pop3.sock"
+protocol = "pop3"
+auth = "always"
 [[listener]]
 address = "unix:{self.dir}/lmtp.sock"
 protocol = "lmtp"
@@ -195,6 +209,17 @@ disclosed_to = "trusted"
         self.assertIn(b"with LMTP", one)
         self.stop(self.server)
         self.assertFalse(path.exists())
+
+    def test_mail_is_read_by_a_unix_socket(self):
+        """Whichever shard has the account: the socket is the first shard's, and its sessions move."""
+        for name in PEOPLE:
+            self.deliver([f"{name}@example.org"], f"Subject: {name}\r\n\r\nbody\r\n")
+            eventually(lambda: self.messages(name), f"{name} has it")
+            box = UnixPop3(str(self.dir / "pop3.sock"))
+            box.user(f"{name}@example.org")
+            box.pass_("secret")
+            self.assertIn(f"Subject: {name}".encode(), box.retr(1)[1])
+            box.quit()
 
     def test_mail_goes_to_a_store_behind_a_unix_socket(self):
         other = Store(self.dir / "store.sock")

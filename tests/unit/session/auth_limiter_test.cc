@@ -56,6 +56,16 @@ TEST(AuthLimiterTest, ANetworkIsBannedAtItsLimitForItsTimeAndNoLonger) {
   EXPECT_FALSE(limiter.Banned(Ip("192.0.2.1"), kStart + seconds(900)));
 }
 
+TEST(AuthLimiterTest, AUnixSocketIsNotBannedAndTheNamesTriedThereAre) {
+  AuthLimiter limiter(Small(), kKey);
+  for (int i = 0; i < 4; ++i)
+    EXPECT_FALSE(limiter.Fail(IpAddress{}, "tim", std::to_string(i), kStart).network_banned);
+  EXPECT_EQ(limiter.Admit(IpAddress{}, "ann", kStart), AuthAdmission::kAdmitted);
+  EXPECT_FALSE(limiter.Banned(IpAddress{}, kStart));
+  EXPECT_TRUE(limiter.Fail(IpAddress{}, "tim", "4", kStart).name_banned);
+  EXPECT_EQ(limiter.Admit(IpAddress{}, "tim", kStart), AuthAdmission::kNameBanned);
+}
+
 TEST(AuthLimiterTest, EachBanOfARowIsTwiceAsLongUpToTheLongest) {
   AuthLimiter limiter(Small(), kKey);
   MonotonicTime now = kStart;
