@@ -249,6 +249,23 @@ disclosed_to = "trusted"
         self.stop(self.server)
         self.assertRegex(self.fsck(), r"(?m)^0 contents")
 
+    def test_an_import_that_prunes_erases_mail_only_where_it_is_told_to(self):
+        for name in ("ann", "bob"):
+            self.deliver([f"{name}@example.org"], f"Subject: {name}\r\n\r\nbody\r\n")
+            eventually(lambda: self.messages(name), f"{name} has it")
+        file = self.dir / "directory.txt"
+        self.run_ok("directory", "export", file)
+        for name, more, said in (("cid", (), "the mail of 1 accounts stays in the store\n"),
+                                 ("ann", ("--erase-mail",), "the mail of 1 accounts was erased\n")):
+            text = file.read_text()
+            file.write_text("".join(line for line in text.splitlines(True) if f" {name}@" not in line))
+            dry = self.run_ok("directory", "import", file, "--prune", "--dry-run", *more)
+            self.assertIn(f"- account {name}@example.org\n", dry)
+            self.assertTrue(self.run_ok("directory", "import", file, "--prune", *more).endswith(said))
+        self.assertEqual(len(self.messages("bob")), 1)
+        self.stop(self.server)
+        self.assertRegex(self.fsck(), r"(?m)^1 contents")
+
     def test_vrfy_and_expn_tell_whom_they_may(self):
         self.run_ok("alias", "add", "team@example.org", "ann@example.org", "bob@example.org")
         with smtplib.SMTP("127.0.0.1", self.port, timeout=WAIT_SECONDS) as client:

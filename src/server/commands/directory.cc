@@ -118,6 +118,7 @@ constexpr Option kDirectoryOptions[] = {
     kSocketOption,
     {.name = "--dry-run", .about = "import: prints what would change, and changes nothing"},
     {.name = "--prune", .about = "import: what the file does not name is removed"},
+    {.name = "--erase-mail", .about = "with --prune: the mail of removed accounts goes, too"},
     kJsonOption};
 constexpr Usage kDirectoryUsage = {
     .name = "directory",
@@ -130,7 +131,8 @@ constexpr Usage kDirectoryUsage = {
         "\n"
         "  export  writes the file, sorted, with the password hashes: keep it as you keep those\n"
         "  import  takes the file in, all of it or nothing. With --prune the file is the source\n"
-        "          of truth: what it does not name goes\n"
+        "          of truth: what it does not name goes. The mail of an account that goes stays\n"
+        "          in the store, where nobody finds it any more; --erase-mail erases it\n"
         "  lookup  what becomes of mail for an address\n"
         "  accept  after damage took entries away: what is left is all there is to be. Until\n"
         "          then unknown addresses are told to try later\n",
@@ -407,9 +409,10 @@ int Import(const Arguments& given, Job& job, std::string& out) {
     return Number(ExitCode::kFailed);
   }
   const bool dry = given.Has("--dry-run");
-  job.requests.push_back(
-      {"POST", fmt::format("/v1/directory/import?prune={}&dry_run={}", given.Has("--prune"), dry),
-       *std::move(text)});
+  job.requests.push_back({"POST",
+                          fmt::format("/v1/directory/import?prune={}&erase_mail={}&dry_run={}",
+                                      given.Has("--prune"), given.Has("--erase-mail"), dry),
+                          *std::move(text)});
   if (const auto code = Send(given, job)) return *code;
   if (job.bodies.empty()) return Number(job.code);
   simdjson::dom::parser parser;
@@ -434,7 +437,16 @@ int Import(const Arguments& given, Job& job, std::string& out) {
   out += fmt::format("{}{} added, {} changed, {} removed, {} unchanged\n",
                      dry ? "nothing was changed; it would be: " : "", added, changed, removed,
                      unchanged);
-  return Number(job.code);
+  uint64_t accounts = 0, erased = 0;
+  std::string_view why;
+  (void)root["accounts_removed"].get(accounts);
+  (void)root["mail_erased"].get(erased);
+  if (!dry && erased > 0) out += fmt::format("the mail of {} accounts was erased\n", erased);
+  if (!dry && accounts > erased)
+    out += fmt::format("the mail of {} accounts stays in the store\n", accounts - erased);
+  if (root["mail_kept_because"].get(why) != simdjson::SUCCESS) return Number(job.code);
+  job.errors += fmt::format("ringmail directory: {}\n", Shown(why));
+  return Number(ExitCode::kFailed);
 }
 
 // The names of an account's app passwords, as GET shows its credentials.

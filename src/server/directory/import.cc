@@ -52,6 +52,12 @@ void Note(ImportResult& result, std::string text) {
   if (result.differences.size() < kImportDifferencesMax) result.differences.insert(std::move(text));
 }
 
+void NoteRemoved(const DirectoryEntry& entry, ImportResult& result) {
+  const auto* const account = std::get_if<AccountEntry>(&entry);
+  if (account != nullptr && account->id != 0)
+    result.accounts_removed.push_back(AccountId(account->id));
+}
+
 void Judge(TextEntry& wanted, const storage::Directory::Pin& pin, ImportResult& result,
            storage::DirectoryTransaction& transaction) {
   const std::string& name = storage::NameOf(wanted.entry);
@@ -75,6 +81,7 @@ void Judge(TextEntry& wanted, const storage::Directory::Pin& pin, ImportResult& 
     return;
   }
   ++result.changed;
+  if (before && !std::holds_alternative<AccountEntry>(wanted.entry)) NoteRemoved(*before, result);
   Note(result, fmt::format("~ {} {}: {}", kind, name, differences));
   DirectoryChange change = DirectoryChange::Put(wanted.entry, DirectoryChange::Expect::kVersion);
   change.version = row->version;
@@ -92,6 +99,8 @@ struct Pruning {
     // The server's own: no file says anything of it.
     if (kind == storage::DirectoryKind::kKept) return;
     ++self.result->removed;
+    if (const auto entry = storage::DecodeEntry(row.name, row.value))
+      NoteRemoved(*entry, *self.result);
     Note(*self.result, fmt::format("- {} {}", kind ? storage::KindName(*kind) : "entry", row.name));
     DirectoryChange change =
         DirectoryChange::Erase(std::string(row.name), DirectoryChange::Expect::kVersion);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "ringmail/base/ids.h"
 #include "ringmail/io/task.h"
 #include "ringmail/storage/directory.h"
 #include "server/directory/text.h"
@@ -14,8 +15,9 @@ namespace ringmail::server {
 
 struct ImportResult {
   uint64_t added = 0, changed = 0, removed = 0, unchanged = 0;
-  std::multiset<std::string> differences;  // "+ account a@b", up to kImportDifferencesMax
-  std::vector<TextFault> faults;           // then nothing else was done
+  std::multiset<std::string> differences;   // "+ account a@b", up to kImportDifferencesMax
+  std::vector<TextFault> faults;            // then nothing else was done
+  std::vector<AccountId> accounts_removed;  // whose mail nobody will find any more
   Status status;
 };
 inline constexpr size_t kImportDifferencesMax = 100'000;

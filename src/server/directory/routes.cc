@@ -448,13 +448,31 @@ io::Task<Status> ActOnAlias(Directory& directory, const std::string& name, std::
                               DirectoryChange::Put(entry, DirectoryChange::Expect::kAbsent));
 }
 
-io::Task<void> Import(Directory& directory, const ControlRequest& request,
-                      const RequestTarget& target, ControlResponse& response) {
+// How many accounts' mail went; `status`: why that of the others did not.
+io::Task<size_t> EraseMail(storage::Accounts& accounts, std::vector<AccountId> removed,
+                           Status& status) {
+  size_t erased = 0;
+  for (const AccountId id : removed) {
+    const Status one = co_await accounts.Erase(id);
+    if (one.ok()) ++erased;
+    status.Update(one);
+  }
+  co_return erased;
+}
+
+io::Task<void> Import(Directory& directory, storage::Accounts& accounts,
+                      const ControlRequest& request, const RequestTarget& target,
+                      ControlResponse& response) {
   ImportOptions options;
+  bool erase_mail = false;
   for (const auto& [key, value] : target.query) {
-    bool* option = key == "prune" ? &options.prune : key == "dry_run" ? &options.dry_run : nullptr;
+    bool* option = key == "prune"        ? &options.prune
+                   : key == "dry_run"    ? &options.dry_run
+                   : key == "erase_mail" ? &erase_mail
+                                         : nullptr;
     if (option == nullptr || (value != "true" && value != "false")) {
-      co_await Answer(response, absl::InvalidArgumentError("prune and dry_run, true or false"), "");
+      co_await Answer(
+          response, absl::InvalidArgumentError("prune, erase_mail and dry_run, true or false"), "");
       co_return;
     }
     *option = value == "true";
@@ -476,6 +494,13 @@ io::Task<void> Import(Directory& directory, const ControlRequest& request,
     co_await Answer(response, result.status, "");
     co_return;
   }
+  Status kept;
+  const size_t erased = erase_mail && !options.dry_run
+                            ? co_await EraseMail(accounts, result.accounts_removed, kept)
+                            : 0;
+  json.Key("accounts_removed").Number(result.accounts_removed.size());
+  json.Key("mail_erased").Number(erased);
+  if (!kept.ok()) json.Key("mail_kept_because").String(Std(kept.message()));
   json.Key("dry_run").Bool(options.dry_run).Key("added").Number(result.added);
   json.Key("changed").Number(result.changed).Key("removed").Number(result.removed);
   json.Key("unchanged").Number(result.unchanged).Key("differences").BeginArray();
@@ -606,7 +631,7 @@ io::Task<void> AnswerDirectory(ShardServer& server, const ControlRequest& reques
                       path[3]);
     }
   } else if (path.size() == 3 && path[1] == "directory" && path[2] == "import") {
-    co_await Import(directory, request, target, response);
+    co_await Import(directory, server.accounts(), request, target, response);
   } else if (path.size() == 3 && path[1] == "directory" && path[2] == "accept") {
     storage::DirectoryTransaction transaction;
     transaction.accept_damage = true;

@@ -17,7 +17,7 @@
 //   POST /v1/aliases/NAME/delete                     {"targets": […]}; none: all of it
 //   GET  /v1/lookup/ADDRESS                          what the directory says of a recipient
 //   GET  /v1/directory                               the text file, with the hashes
-//   POST /v1/directory/import?prune=true&dry_run=true   the text file
+//   POST /v1/directory/import?prune=true&erase_mail=true&dry_run=true   the text file
 //   POST /v1/directory/accept
 // Shard: 0. Hashes are shown by GET /v1/directory alone; no other password is shown, none is
 // logged.
