@@ -29,12 +29,11 @@ std::optional<NextHop> NextHop::Parse(std::string_view text) {
     hop.protocol = HopProtocol::kLmtp;
     hop.port = 24;  // RFC 2033 §5 forbids 25
   }
-  if (text.starts_with("unix:")) {
+  // "unix:25" is a port of a host of that name.
+  if (text.starts_with("unix:/")) {
     const auto endpoint = io::Endpoint::Parse(text);
     const auto unfit = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; };
-    if (!endpoint || !endpoint->unix_path.starts_with('/') ||
-        std::any_of(text.begin(), text.end(), unfit))
-      return std::nullopt;
+    if (!endpoint || std::any_of(text.begin(), text.end(), unfit)) return std::nullopt;
     hop.host = text;
     hop.port = 0;
     return hop;

@@ -29,6 +29,8 @@ TEST(NextHop, MayBeASocketOfThisHost) {
   EXPECT_EQ(Hop(hop.ToString()), hop);
   EXPECT_EQ(Hop("unix:/run/smtp").ToString(), "unix:/run/smtp");
   EXPECT_FALSE(Hop("unix.example").unix_socket());
+  EXPECT_EQ(Hop("unix"), (NextHop{"unix", 25}));
+  EXPECT_EQ(Hop(Hop("unix").ToString()), Hop("unix"));
   EXPECT_FALSE(NextHop::Local(ShardIndex(0)).unix_socket());
   for (const char* text : {"unix:", "unix:run/x", "unix:/run/a b", "unix:/run/a\n"})
     EXPECT_FALSE(NextHop::Parse(text).has_value()) << text;
