@@ -24,10 +24,11 @@ TESTSSL = shutil.which("testssl") or shutil.which("testssl.sh")
 RUN_SECONDS = 900
 SEVERITIES = ("DEBUG", "INFO", "OK", "LOW", "MEDIUM", "HIGH", "CRITICAL", "WARN", "FATAL")
 ABOVE_LOW = {"MEDIUM", "HIGH", "CRITICAL", "WARN", "FATAL"}
-# Findings that a private authority causes, not the server: each with its reason.
+# Findings that a private authority or testssl.sh itself causes, not the server: each with its reason.
 EXPECTED = {
     "engine_problem": "Debian's own openssl, with which testssl.sh looks, has no GOST",
     "cert_revocation": "a private authority has neither a CRL nor an OCSP responder",
+    "sessionresumption_ticket": "its client may leave before TLS 1.3 can give it a ticket, and then has none (see tls_test)",
 }
 
 
