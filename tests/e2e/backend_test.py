@@ -159,6 +159,7 @@ class PasswdFile(BackendCase):
     def test_a_file_that_changes_is_read_again_and_a_broken_one_is_not(self):
         self.replace("bob:{PLAIN}pencil\n")
         self.begin(f'kind = "passwd_file"\nfile = "{self.file}"')
+        self.assertEqual(self.rcpt("bob"), (250, "2.1.5"))  # he has an entry from now on
         self.assertEqual(self.rcpt("ann"), (550, "5.1.1"))
         self.replace("bob:{PLAIN}pencil\nann:{PLAIN}graphite\n")
         eventually(lambda: self.rcpt("ann") == (250, "2.1.5"), "ann is known")
