@@ -26,6 +26,7 @@
 #include "ringmail/io/listener.h"
 #include "ringmail/io/task.h"
 #include "ringmail/io/tls.h"
+#include "ringmail/protocol/pop3_unique_id.h"
 #include "ringmail/session/sasl.h"
 
 namespace ringmail::agent {
@@ -82,6 +83,7 @@ struct Pop3Options {
   // RFC 1939 §7. Needs passwords that can be read: the authenticator has the last word.
   bool apop = false;
   Utf8Header utf8_header = Utf8Header::kSurrogate;
+  UniqueIdFormat unique_id;
   // Our certificates. Shared by all shards, replaced at reload.
   std::shared_ptr<const io::TlsContext> tls;
 };

@@ -88,6 +88,15 @@ std::string SetListenAddress(const Value& value, Target& target) {
   return {};
 }
 
+std::string SetUniqueId(const Value& value, Target& target) {
+  const auto format = pop3::UniqueIdFormat::Parse(value.text);
+  if (!format)
+    return "is no format of unique-ids: text with %u (the UID), %v (UIDVALIDITY), or with zeros "
+           "before them and hexadecimal, as %08Xu; at most 70 octets, without spaces";
+  target.config.pop3.unique_id = *format;
+  return {};
+}
+
 template <typename Enum>
 struct Named {
   std::string_view name;
@@ -835,6 +844,7 @@ constexpr Key kPop3[] = {
        t.config.pop3.apop = v.boolean;
        return {};
      }},
+    {.name = "unique_id", .type = KeyType::kText, .set = SetUniqueId},
     {.name = "utf8_header",
      .type = KeyType::kText,
      .set = [](const Value& v,

@@ -22,8 +22,10 @@ TEST_F(Pop3Transaction, CountsMessagesAndOctets) {
   EXPECT_EQ(
       TalkLoggedIn({"STAT\r\n", "LIST\r\n", "LIST 2\r\n", "UIDL\r\n", "UIDL 3\r\n", "NOOP\r\n"}),
       (Turns{"+OK 3 159\r\n", "+OK 3 messages (159 octets)\r\n1 45\r\n2 53\r\n3 61\r\n.\r\n",
-             "+OK 2 53\r\n", "+OK Unique-ids follow\r\n1 7.1\r\n2 7.2\r\n3 7.3\r\n.\r\n",
-             "+OK 3 7.3\r\n", "+OK Nothing done\r\n", ""}));
+             "+OK 2 53\r\n",
+             "+OK Unique-ids follow\r\n1 0000000100000007\r\n2 0000000200000007\r\n3 "
+             "0000000300000007\r\n.\r\n",
+             "+OK 3 0000000300000007\r\n", "+OK Nothing done\r\n", ""}));
 }
 
 TEST_F(Pop3Transaction, ShowsNothingOfWhatIsMarkedAsDeletedUntilRset) {
@@ -33,7 +35,7 @@ TEST_F(Pop3Transaction, ShowsNothingOfWhatIsMarkedAsDeletedUntilRset) {
   EXPECT_EQ(turns[0], "+OK Message 2 is deleted\r\n");
   EXPECT_EQ(turns[1], "+OK 2 106\r\n");
   EXPECT_EQ(turns[2], "+OK 2 messages (106 octets)\r\n1 45\r\n3 61\r\n.\r\n");
-  EXPECT_EQ(turns[3], "+OK Unique-ids follow\r\n1 7.1\r\n3 7.3\r\n.\r\n");
+  EXPECT_EQ(turns[3], "+OK Unique-ids follow\r\n1 0000000100000007\r\n3 0000000300000007\r\n.\r\n");
   for (size_t i = 4; i <= 8; ++i) EXPECT_EQ(turns[i], "-ERR Message 2 is deleted\r\n") << i;
   EXPECT_EQ(turns[9], "+OK 3 messages (159 octets)\r\n");
   EXPECT_EQ(turns[10], "+OK 2 53\r\n");
@@ -56,7 +58,7 @@ TEST_F(Pop3Transaction, DeletesAtQuitWhatWasMarkedAndNothingElse) {
   EXPECT_EQ(house.messages("ann"), 1u);
   EXPECT_EQ(house.updates, 1u);
   EXPECT_EQ(metrics().messages_deleted.value(), 2u);
-  EXPECT_EQ(TalkLoggedIn({"UIDL\r\n"})[0], "+OK Unique-ids follow\r\n1 7.2\r\n.\r\n");
+  EXPECT_EQ(TalkLoggedIn({"UIDL\r\n"})[0], "+OK Unique-ids follow\r\n1 0000000200000007\r\n.\r\n");
 }
 
 TEST_F(Pop3Transaction, DeletesNothingWithoutQuit) {
@@ -103,12 +105,15 @@ TEST_F(Pop3Transaction, KeepsItsNumbersWhateverIsDeliveredOrDeletedMeanwhile) {
   const Turns turns = TalkLoggedIn(
       {"STAT\r\n", "UIDL\r\n", "RETR 1\r\n", "RETR 4\r\n", "DELE 1\r\nDELE 2\r\n", "QUIT\r\n"});
   EXPECT_EQ(turns[0], "+OK 3 159\r\n");
-  EXPECT_EQ(turns[1], "+OK Unique-ids follow\r\n1 7.1\r\n2 7.2\r\n3 7.3\r\n.\r\n");
+  EXPECT_EQ(turns[1],
+            "+OK Unique-ids follow\r\n1 0000000100000007\r\n2 0000000200000007\r\n3 "
+            "0000000300000007\r\n.\r\n");
   EXPECT_EQ(turns[2], "-ERR Message 1 is not there any more\r\n");
   EXPECT_EQ(turns[3], "-ERR No such message, there are 3\r\n");
   EXPECT_EQ(turns[5], "+OK 2 messages deleted, goodbye\r\n");
   at_wait = nullptr;
-  EXPECT_EQ(TalkLoggedIn({"UIDL\r\n"})[0], "+OK Unique-ids follow\r\n1 7.3\r\n2 7.4\r\n.\r\n");
+  EXPECT_EQ(TalkLoggedIn({"UIDL\r\n"})[0],
+            "+OK Unique-ids follow\r\n1 0000000300000007\r\n2 0000000400000007\r\n.\r\n");
 }
 
 TEST_F(Pop3Transaction, AnswersCommandsThatWereSentAheadInTheirOrder) {
@@ -146,7 +151,7 @@ TEST_F(Pop3Transaction, ListsABigMaildropWithoutHoldingTheList) {
     io::RunStill(session.Run());
   }
   const std::string& listed = connection.turns.at(1);
-  EXPECT_NE(listed.find("\r\n100000 7.100000\r\n.\r\n"), std::string::npos);
+  EXPECT_NE(listed.find("\r\n100000 000186a000000007\r\n.\r\n"), std::string::npos);
   EXPECT_TRUE(listed.ends_with("\r\n100000 100000\r\n.\r\n"));
   EXPECT_LE(connection.unflushed_max, kOutputBytesMax + 64);
   EXPECT_GT(connection.unflushed_max, kOutputBytesMax);

@@ -197,6 +197,7 @@ login_delay = "30s"
 errors = 9
 login_failures = 3
 apop = true
+unique_id = "%v-%u"
 utf8_header = "refused"
 )",
                                           "");
@@ -218,6 +219,7 @@ utf8_header = "refused"
   EXPECT_EQ(options.errors_max, 9u);
   EXPECT_EQ(options.login_failures_max, 3u);
   EXPECT_TRUE(options.apop);
+  EXPECT_EQ(options.unique_id.text(), "%v-%u");
   EXPECT_EQ(options.utf8_header, pop3::Utf8Header::kRefused);
 }
 
@@ -344,6 +346,10 @@ constexpr Wrong kWrong[] = {
      "\"always\"\n"},
     {"protocol = \"pop3\"\nauth = \"always\"\n[pop3]\nautologout = \"9m\"\n",
      "f.toml:6:14: warning: [pop3] autologout is less than the 10m that RFC 1939 §3 asks for\n"},
+    {"protocol = \"pop3\"\nauth = \"always\"\n[pop3]\nunique_id = \"%f\"\n",
+     "f.toml:6:13: error: [pop3] unique_id \"%f\" is no format of unique-ids: text with %u (the "
+     "UID), %v (UIDVALIDITY), or with zeros before them and hexadecimal, as %08Xu; at most 70 "
+     "octets, without spaces\n"},
     {"protocol = \"pop3\"\nauth = \"always\"\n[pop3]\nutf8_header = \"x\"\n",
      "f.toml:6:15: error: [pop3] utf8_header \"x\" must be one of \"surrogate\", \"refused\"\n"},
     {"tls = \"starttls\"\n",
