@@ -181,6 +181,7 @@ void MboxReader::TakeField(std::string_view name, std::string_view value) {
     marks.uid = Number32(TakeWord(value));
   } else if (is("X-IMAP") || is("X-IMAPbase")) {
     message_.uid_validity = Number32(TakeWord(value));
+    message_.uid_last = Number32(TakeWord(value));
     message_.internal_data |= is("X-IMAP") && first_;
   } else if (is("Content-Length")) {
     uint64_t length = 0;

@@ -118,6 +118,83 @@ class MailboxFiles(ServerCase):
         self.assertIn("28 were there already", said)
         self.assertEqual(self.mailboxes()["INBOX"]["messages"], 26)
 
+    def uids(self, name):
+        """UIDVALIDITY, and the UID of each message by its number."""
+        numbers = {crlf(text_of(number)): number for number in range(1000)}
+        uids = {numbers[text]: head["uid"] for head, text in zip(self.heads(name), self.texts(name))}
+        return self.mailboxes()[name]["uid_validity"], uids
+
+    def write_uid_list(self, path, uid_validity, uid_next, uids):
+        """As Dovecot writes it. `uids`: of the messages, by their numbers."""
+        unique = {}
+        for folder in ("cur", "new"):
+            for name in os.listdir(os.path.join(path, folder)):
+                with open(os.path.join(path, folder, name), "rb") as file:
+                    number = int(file.read().split(b"Subject: number ")[1].split(b"\n")[0])
+                unique[number] = name.split(":")[0]
+        with open(os.path.join(path, "dovecot-uidlist"), "w") as file:
+            file.write(f"3 V{uid_validity} N{uid_next} Gfeedfeed\n")
+            for number, uid in sorted(uids.items(), key=lambda one: one[1]):
+                file.write(f"{uid} G0000 :{unique[number]}\n")
+
+    def deliver(self, number):
+        self.curl("messages?mailbox=INBOX", "--data-binary", crlf(text_of(number)).decode())
+
+    def test_uids_that_clients_know_are_kept(self):
+        path = self.make_maildir(6)
+        known = {5: 3, 0: 17, 1: 18, 2: 400}  # 3 and 4 nobody has seen yet
+        self.write_uid_list(path, 1_234_567, 500, known)
+        said = self.bring(path)
+        self.assertIn("UIDs and UIDVALIDITY kept in 1 mailboxes", said)
+        validity, uids = self.uids("INBOX")
+        self.assertEqual(validity, 1_234_567)
+        self.assertEqual({number: uids[number] for number in known}, known)
+        self.assertEqual(sorted([uids[3], uids[4]]), [500, 501])
+        # Of what left the source no UID comes again.
+        self.deliver(900)
+        self.assertEqual(self.uids("INBOX")[1][900], 502)
+        # Old and new: what has come there since, and what has come here.
+        maildir = mailbox.Maildir(path)
+        for number in (600, 601):
+            maildir.add(mailbox.MaildirMessage(text_of(number)))
+        self.write_uid_list(path, 1_234_567, 601,
+                            {**{number: uids[number] for number in range(6)}, 600: 502, 601: 600})
+        said = self.bring(path)
+        self.assertIn("1 messages got new UIDs", said)
+        validity, uids = self.uids("INBOX")
+        self.assertEqual((validity, uids[900], uids[601], uids[600]), (1_234_567, 502, 600, 601))
+        self.assertEqual(len(uids), 9)
+
+    def test_uids_are_new_where_they_would_mean_something_else(self):
+        path = self.make_maildir(2)
+        self.write_uid_list(path, 77, 12, {0: 10, 1: 11})
+        self.deliver(900)  # clients may know it, and UID 1
+        self.assertNotIn("kept", self.bring(path))
+        validity, uids = self.uids("INBOX")
+        self.assertNotEqual(validity, 77)
+        self.assertEqual(uids, {900: 1, 0: 2, 1: 3})
+        # A mailbox that is made can go on; where nobody wants that, it does not.
+        self.journal += "2"
+        self.bring(path, "--mailbox", "Old")
+        self.assertEqual(self.uids("Old"), (77, {0: 10, 1: 11}))
+        self.journal += "3"
+        self.bring(path, "--mailbox", "New", "--new-uids")
+        validity, uids = self.uids("New")
+        self.assertEqual(uids, {0: 1, 1: 2})
+        self.assertNotEqual(validity, 77)
+
+    def test_an_mbox_keeps_its_uids_and_believes_no_message(self):
+        path = os.path.join(self.files, "uids.mbox")
+        fields = ["X-IMAPbase: 88 0000000030\nX-UID: 5\n", "X-UID: 30\n", "X-UID: 4000000000\nX-IMAPbase: 99 3\n"]
+        with open(path, "wb") as file:
+            for number, more in enumerate(fields):
+                file.write(b"From a@example.net Thu Jan  1 00:00:00 2004\n" + more.encode() +
+                           text_of(number).replace(b"\nFrom here", b"\n>From here") + b"\n")
+        self.bring(path, "--mailbox", "Old", "--from-quoting", "mboxo")
+        heads = self.heads("Old")
+        self.assertEqual([head["uid"] for head in heads], [5, 30, 31])
+        self.assertEqual(self.mailboxes()["Old"]["uid_validity"], 88)
+
     def test_an_mbox_that_python_wrote_comes_as_it_was(self):
         path = os.path.join(self.files, "old.mbox")
         box = mailbox.mbox(path)

@@ -45,8 +45,8 @@ inline constexpr size_t kMboxProbeBytes = 32;
 struct MboxMessage {
   uint64_t offset = 0;  // of its separator
   Marks marks;
-  // Of X-IMAPbase or X-IMAP, which the first message may have; 0: none.
-  uint32_t uid_validity = 0;
+  // Of X-IMAPbase or X-IMAP, which the first message may have; 0: none. The last UID given.
+  uint32_t uid_validity = 0, uid_last = 0;
   // No message, but what UW-IMAP keeps about the mailbox.
   bool internal_data = false;
   // Without the fields that are about the mailbox (Status, X-Status, X-Keywords, X-UID, X-IMAP,

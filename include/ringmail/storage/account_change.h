@@ -62,6 +62,9 @@ struct Append {
   // is released. Account::ApplyWithContent says so.
   enum class Origin : uint8_t { kElsewhere, kDeposited };
   Origin origin = Origin::kElsewhere;
+  // The one it had in another server; 0: the mailbox's next. Below that, or above kUidMax, it is
+  // refused (kUidsUsed).
+  Uid uid;
 };
 // RFC 9051 §6.4.6.
 struct StoreFlags {
@@ -103,9 +106,20 @@ struct SetValue {
 struct ForgetReleased {
   std::vector<ContentId> contents;
 };
+// A mailbox goes on where it was in another server, so that clients know its messages again (RFC
+// 9051 §2.3.1.1).
+struct ContinueUids {
+  MailboxId mailbox;
+  // 0: as it is. Another one is refused where the mailbox has given a UID, where a mailbox of the
+  // account has or had it, and above kUidValidityMax (kUidsUsed).
+  uint32_t uid_validity = 0;
+  // Of the next message. 0: as it is. Below what it is, or above kUidMax: kUidsUsed.
+  Uid uid_next;
+};
 
-using AccountChange = std::variant<CreateMailbox, DeleteMailbox, RenameMailbox, Subscribe, Append,
-                                   StoreFlags, Expunge, CopyMessages, SetValue, ForgetReleased>;
+using AccountChange =
+    std::variant<CreateMailbox, DeleteMailbox, RenameMailbox, Subscribe, Append, StoreFlags,
+                 Expunge, CopyMessages, SetValue, ForgetReleased, ContinueUids>;
 
 enum class ChangeStatus : uint8_t {
   kOk,
@@ -118,6 +132,7 @@ enum class ChangeStatus : uint8_t {
   kBadAddress,    // of Append: delivered_to is too long, or would end its line
   kAlreadyThere,  // of Append: the account has this content; `mailbox` and `uids` say where. Or it
                   // had it, and its log does not know yet that it is gone; then `uids` is empty
+  kUidsUsed,      // of Append, ContinueUids: another message has, had or may have had them
 };
 
 struct ChangeResult {
@@ -148,6 +163,12 @@ struct AccountLimits {
   static constexpr uint32_t kValueNameBytesMax = 1'000;
   static constexpr uint32_t kValuesMax = 10'000;
   static constexpr uint32_t kRangesMax = 100'000;  // in one change
+  // UIDs that are brought: room is left above them for those that are given here.
+  static constexpr uint32_t kUidMax = 1u << 31;
+  // UIDVALIDITYs that are brought: as well.
+  static constexpr uint32_t kUidValidityMax = UINT32_MAX - (1u << 20);
+  // How many of them an account takes; more are refused (kLimit).
+  static constexpr uint32_t kForeignUidValiditiesMax = 100'000;
   // How many ranges of vanished uids a mailbox remembers (RFC 7162 §5).
   static constexpr uint32_t kVanishedRangesMax = 10'000;
 };

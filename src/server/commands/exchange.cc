@@ -46,6 +46,8 @@ constexpr Option kImportOptions[] = {
     {.name = "--journal",
      .value_name = "FILE",
      .about = "what was imported (default ringmail-import-….journal in the working directory)"},
+    {.name = "--new-uids",
+     .about = "no UID is kept: for a copy that is older than what clients have seen here"},
     {.name = "--lanes", .value_name = "N", .about = "mailboxes at one time, 1 to 16 (default 4)"},
     kKeepGoingOption,
     kQuietOption};
@@ -60,9 +62,9 @@ constexpr Usage kImportUsage = {
         "and Dovecot's sdbox. The files are only read.\n"
         "\n"
         "Internal dates, flags, keywords, the tree of mailboxes and subscriptions are kept.\n"
-        "UIDVALIDITY and UIDs are kept where the import makes the mailbox, its UIDs are 1, 2, 3\n"
-        "and so on, and its UIDVALIDITY is larger than any that the account has used; elsewhere\n"
-        "clients see a new UIDVALIDITY and fetch again. Quotas do not count.\n"
+        "UIDVALIDITY and UIDs are kept, and with them what POP3 and IMAP clients have seen,\n"
+        "where the mailbox here is empty and always was; elsewhere messages get new ones, and\n"
+        "clients fetch them again. So import before new mail comes in. Quotas do not count.\n"
         "\n"
         "It may be stopped, or killed, and run again with the same journal: no message comes\n"
         "twice, none is forgotten, and what has come into the source since is brought, too. What\n"
@@ -183,6 +185,7 @@ std::string ReadImport(const Arguments& given, ImportOptions& options) {
     if (!kind) return "--from-quoting is mboxrd, mboxo or mboxcl2";
     options.quoting = *kind;
   }
+  if (given.Has("--new-uids")) options.uids = ImportUids::kNew;
   if (const auto lanes = given.Get("--lanes")) {
     const auto count = ParseCount(*lanes, 1, kLanesMax);
     if (!count) return "--lanes is a number from 1 to 16";
@@ -225,6 +228,8 @@ int ImportCommand(std::span<const std::string_view> arguments, std::string& out,
       result.messages, result.bytes, result.mailboxes, result.known, result.faults);
   if (result.uids_kept > 0)
     out += fmt::format("UIDs and UIDVALIDITY kept in {} mailboxes\n", result.uids_kept);
+  if (result.uids_new > 0)
+    out += fmt::format("{} messages got new UIDs: other messages have theirs\n", result.uids_new);
   if (result.keywords_lost > 0)
     out += fmt::format("{} messages lost their keywords: the mailbox has no room for more\n",
                        result.keywords_lost);

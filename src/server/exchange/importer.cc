@@ -16,6 +16,7 @@
 #include "server/control/target.h"
 #include "server/exchange/control_answer.h"
 #include "server/exchange/journal.h"
+#include "server/mailboxes/appending.h"
 #include "server/mailboxes/frame.h"
 
 namespace ringmail::server {
@@ -54,6 +55,13 @@ struct Batch {
   std::vector<foreign::Marks> marks;
   std::vector<std::string> octets;
   uint64_t bytes = 0;
+
+  void Take(const Batch& from, size_t i) {
+    entry.items.push_back(from.entry.items[i]);
+    marks.push_back(from.marks[i]);
+    octets.push_back(from.octets[i]);
+    bytes += from.octets[i].size();
+  }
 };
 
 std::string BodyOf(const Batch& batch) {
@@ -81,7 +89,9 @@ class Importer {
     // Where it is in the source, as the ids of its messages begin: two directories may have names
     // that are one here ("inbox", "INBOX").
     std::string place;
+    bool uids_kept = false;  // in this mailbox
     Batch batch;
+    Batch later;  // messages whose UIDs are used: they come last, and get others
     io::Gate sending;
     std::optional<io::Event> sent;  // while a batch is on its way
   };
@@ -110,7 +120,8 @@ class Importer {
   io::Task<Status> SettleLane(uint32_t number, Journal::Lane& lane);
   io::Task<StatusOr<std::string>> AskLane(std::string name, uint32_t& uid_next);
   io::Task<StatusOr<std::vector<uint32_t>>> FindItems(const JournalBatch& batch, uint32_t uid_next);
-  io::Task<Status> MakeMailbox(std::string name, uint32_t uid_validity, bool& kept);
+  io::Task<Status> MakeMailbox(std::string name, uint32_t uid_validity, uint32_t uid_next,
+                               bool& kept);
 
   static io::Task<void> Walk(Importer* self, uint32_t number);
   io::Task<Status> ImportMailbox(Lane& lane, const FoundMailbox& found);
@@ -118,7 +129,8 @@ class Importer {
   io::Task<Status> Flush(Lane& lane);
   static io::Task<void> Send(Importer* self, Lane* lane, Batch batch);
   io::Task<Status> SendBatch(Lane& lane, Batch batch);
-  // Of messages that the server did not take: those whose keywords were in the way.
+  // Of messages that the server did not take: those whose keywords were in the way. Those whose
+  // UIDs were go into lane.later.
   Batch TakeAnswer(Lane& lane, const Batch& batch, const BatchAnswer& answer,
                    std::vector<uint32_t>& uids);
   io::Task<Status> EndLanes();
@@ -309,13 +321,14 @@ Batch Importer::TakeAnswer(Lane& lane, const Batch& batch, const BatchAnswer& an
     if (answer.uids[i] != 0) {
       ++result_.messages;
       result_.bytes += batch.octets[i].size();
+    } else if (answer.errors[i] == ToString(storage::ChangeStatus::kUidsUsed)) {
+      ++result_.uids_new;
+      lane.later.Take(batch, i);
+      lane.later.marks.back().uid = 0;
     } else if (!batch.marks[i].keywords.empty()) {
       ++result_.keywords_lost;
-      again.entry.items.push_back(batch.entry.items[i]);
-      again.marks.push_back(batch.marks[i]);
+      again.Take(batch, i);
       again.marks.back().keywords.clear();
-      again.octets.push_back(batch.octets[i]);
-      again.bytes += batch.octets[i].size();
     } else {
       Fault({fmt::format("{}: {}", lane.mailbox, batch.entry.items[i].id), 0, answer.errors[i]});
     }
@@ -347,6 +360,10 @@ io::Task<Status> Importer::SendBatch(Lane& lane, Batch batch) {
     journal_.Ended(lane.number, uids);
     lane.token = batch.entry.token;
     batch = std::move(again);
+    // Else at the end of the mailbox, where no UID is in their way.
+    if (batch.octets.empty() &&
+        (lane.later.bytes > kBatchBytes || lane.later.octets.size() >= kBatchMessages))
+      batch = std::exchange(lane.later, {});
     Progress();
   }
   co_return absl::OkStatus();
@@ -376,7 +393,7 @@ io::Task<Status> Importer::Add(Lane& lane, SourceMessage& message) {
   const int64_t date = std::clamp<int64_t>(
       message.marks.date_seconds.value_or(UnixSeconds(io::WallNow())), 0, UINT32_MAX);
   message.marks.date_seconds = date;
-  message.marks.uid = 0;
+  if (!lane.uids_kept) message.marks.uid = 0;
   batch.entry.items.push_back({lane.place + message.id, message.octets.size(), date});
   batch.marks.push_back(std::move(message.marks));
   batch.bytes += message.octets.size();
@@ -387,19 +404,20 @@ io::Task<Status> Importer::Add(Lane& lane, SourceMessage& message) {
 
 // --- mailboxes ---
 
-io::Task<Status> Importer::MakeMailbox(std::string name, uint32_t uid_validity, bool& kept) {
+io::Task<Status> Importer::MakeMailbox(std::string name, uint32_t uid_validity, uint32_t uid_next,
+                                       bool& kept) {
   for (const std::string_view above : foreign::NamesAbove(name)) {
     CO_RETURN_IF_ERROR(JudgeAnswer(
         co_await Fetch(options_.socket, "POST", Target("mailboxes?name=" + PercentEncode(above)))));
   }
-  const auto reply =
-      co_await Fetch(options_.socket, "POST",
-                     Target(fmt::format("mailboxes?name={}&uid_validity={}&role={}",
-                                        PercentEncode(name), uid_validity, RoleOf(name))));
+  const auto reply = co_await Fetch(
+      options_.socket, "POST",
+      Target(fmt::format("mailboxes?name={}&uid_validity={}&uid_next={}&role={}",
+                         PercentEncode(name), uid_validity, uid_next, RoleOf(name))));
   CO_RETURN_IF_ERROR(JudgeAnswer(reply));
   const auto made = ParseMailboxAnswer(reply->body);
   if (!made) co_return absl::InternalError("the server's answer is not understood");
-  kept = made->created && uid_validity != 0 && made->uid_validity == uid_validity;
+  kept = uid_validity != 0 && made->uid_validity == uid_validity;
   co_return absl::OkStatus();
 }
 
@@ -413,15 +431,13 @@ io::Task<Status> Importer::ImportMailbox(Lane& lane, const FoundMailbox& found) 
     co_return absl::OkStatus();
   }
   MailboxSource& source = **opened;
-  bool kept = false;
-  const Status made =
-      co_await MakeMailbox(lane.mailbox, source.uids_in_a_row() ? source.uid_validity() : 0, kept);
+  const uint32_t uid_validity = options_.uids == ImportUids::kNew ? 0 : source.uid_validity();
+  const Status made = co_await MakeMailbox(lane.mailbox, uid_validity, 0, lane.uids_kept);
   if (absl::IsInvalidArgument(made)) {
     Fault({found.path, 0, std::string(Std(made.message()))});
     co_return absl::OkStatus();
   }
   CO_RETURN_IF_ERROR(made);
-  const uint64_t faults = result_.faults;
   for (;;) {
     SourceMessage message;
     SourceFault fault;
@@ -429,13 +445,6 @@ io::Task<Status> Importer::ImportMailbox(Lane& lane, const FoundMailbox& found) 
     if (got == MailboxSource::Got::kEnd) break;
     if (got == MailboxSource::Got::kFault) {
       Fault(fault);
-      // Behind it every UID would be another than the one that clients know.
-      if (kept) {
-        Fault({found.path, 0,
-               "the rest of this mailbox, whose UIDs would change under a UIDVALIDITY that clients "
-               "know: mend it, or import it under another name with --mailbox"});
-        break;
-      }
       continue;
     }
     CO_RETURN_IF_ERROR(co_await Add(lane, message));
@@ -443,9 +452,16 @@ io::Task<Status> Importer::ImportMailbox(Lane& lane, const FoundMailbox& found) 
   }
   CO_RETURN_IF_ERROR(co_await Flush(lane));
   CO_RETURN_IF_ERROR(co_await Flush(lane));  // waits for the last
+  // What comes next must not get the UID of a message that left the source.
+  if (lane.uids_kept && source.uid_next() > 0)
+    CO_RETURN_IF_ERROR(
+        co_await MakeMailbox(lane.mailbox, uid_validity, source.uid_next(), lane.uids_kept));
+  lane.batch = std::exchange(lane.later, {});
+  CO_RETURN_IF_ERROR(co_await Flush(lane));
+  CO_RETURN_IF_ERROR(co_await Flush(lane));
   result_.known += source.known();
   ++result_.mailboxes;
-  if (kept && result_.faults == faults) ++result_.uids_kept;
+  if (lane.uids_kept) ++result_.uids_kept;
   co_return failed_;
 }
 

@@ -48,8 +48,12 @@ class MaildirSource final : public MailboxSource {
              std::tuple(b.uid == 0, b.uid, std::string_view(b.name));
     });
     uid_validity_ = list.uid_validity;
-    uids_in_a_row_ = uid_validity_ != 0;
-    for (size_t i = 0; i < entries_.size(); ++i) uids_in_a_row_ &= entries_[i].uid == i + 1;
+    uid_next_ = list.uid_next;
+    if (uid_validity_ == 0) co_return absl::OkStatus();
+    // Those that nobody has seen yet, as the server would do whose they are.
+    for (Entry& entry : entries_) {
+      if (entry.uid == 0 && uid_next_ < UINT32_MAX) entry.uid = uid_next_++;
+    }
     co_return absl::OkStatus();
   }
 

@@ -30,7 +30,24 @@ class MboxSource final : public MailboxSource {
         known_messages_(known),
         reader_({.quoting = quoting, .message_bytes_max = kSourceMessageBytesMax}) {}
 
+  // The first one says what its UIDs are worth.
+  io::Task<Status> Open() {
+    const auto size = co_await file_.Size();
+    CO_RETURN_IF_ERROR(size.status());
+    bytes_ = *size;
+    first_got_ = co_await Read(first_, first_fault_);
+    co_return absl::OkStatus();
+  }
+
   io::Task<Got> Next(SourceMessage& message, SourceFault& fault) override {
+    if (!first_got_) co_return co_await Read(message, fault);
+    message = std::move(first_);
+    fault = std::move(first_fault_);
+    co_return *std::exchange(first_got_, std::nullopt);
+  }
+
+ private:
+  io::Task<Got> Read(SourceMessage& message, SourceFault& fault) {
     using Want = foreign::MboxReader::Want;
     for (;;) {
       const Want want = reader_.Next();
@@ -50,6 +67,7 @@ class MboxSource final : public MailboxSource {
                  want == Want::kTooLong ? "a message that is too long" : "this is no mbox"};
         co_return Got::kFault;
       }
+      TakeUid(read);
       // Of what a fault of the disk has cut, it is not known where it ends.
       if (read.internal_data || failed_) continue;
       if (read.octets.empty()) {
@@ -69,7 +87,16 @@ class MboxSource final : public MailboxSource {
     }
   }
 
- private:
+  // Whoever sent a message may have written the same fields: those of the first alone count, and
+  // UIDs that it speaks of.
+  void TakeUid(foreign::MboxMessage& read) {
+    if (!std::exchange(begun_, true) && read.uid_last < UINT32_MAX) {
+      uid_validity_ = read.uid_validity;
+      uid_next_ = read.uid_last + 1;
+    }
+    if (read.marks.uid >= uid_next_) read.marks.uid = 0;
+  }
+
   io::Task<Status> Provide(foreign::MboxReader::Want want) {
     const bool probe = want == foreign::MboxReader::Want::kProbe;
     std::string piece(probe ? foreign::kMboxProbeBytes : kPieceBytes, '\0');
@@ -93,21 +120,15 @@ class MboxSource final : public MailboxSource {
     co_return absl::OkStatus();
   }
 
- public:
-  io::Task<Status> Open() {
-    const auto size = co_await file_.Size();
-    CO_RETURN_IF_ERROR(size.status());
-    bytes_ = *size;
-    co_return absl::OkStatus();
-  }
-
- private:
   const std::string path_;
   io::File file_;
   const KnownMessages& known_messages_;
   foreign::MboxReader reader_;
   uint64_t offset_ = 0, bytes_ = 0;
-  bool failed_ = false;
+  bool begun_ = false, failed_ = false;
+  std::optional<Got> first_got_;
+  SourceMessage first_;
+  SourceFault first_fault_;
   std::unordered_map<std::string, uint32_t> seen_;
 };
 

@@ -26,9 +26,8 @@ class SdboxSource final : public MailboxSource {
     if (!index_damaged_) {
       std::erase_if(uids_, [this](uint32_t uid) { return index_.Expunged(uid); });
       uid_validity_ = index_.uid_validity();
+      uid_next_ = index_.uid_next();
     }
-    uids_in_a_row_ = uid_validity_ != 0;
-    for (size_t i = 0; i < uids_.size(); ++i) uids_in_a_row_ &= uids_[i] == i + 1;
     co_return absl::OkStatus();
   }
 

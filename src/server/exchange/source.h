@@ -65,15 +65,15 @@ class MailboxSource {
 
   virtual ~MailboxSource() = default;
   virtual io::Task<Got> Next(SourceMessage& message, SourceFault& fault) = 0;
-  // 0: the source has none.
+  // What clients know its messages by (RFC 9051 §2.3.1.1); 0: the source has no UIDs, and those of
+  // its messages count for nothing.
   uint32_t uid_validity() const { return uid_validity_; }
-  // Whether its UIDs are 1, 2, 3 and so on, as they will be here.
-  bool uids_in_a_row() const { return uids_in_a_row_; }
+  // Greater than every UID that it has given; 0: not known.
+  uint32_t uid_next() const { return uid_next_; }
   uint64_t known() const { return known_; }
 
  protected:
-  uint32_t uid_validity_ = 0;
-  bool uids_in_a_row_ = false;
+  uint32_t uid_validity_ = 0, uid_next_ = 0;
   uint64_t known_ = 0;  // messages that were left out since they are known
 };
 

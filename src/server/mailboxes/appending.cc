@@ -32,6 +32,8 @@ std::string_view ToString(storage::ChangeStatus status) {
       return "the address is malformed";
     case kAlreadyThere:
       return "it is there already";
+    case kUidsUsed:
+      return "its UID is below those that the mailbox has given";
   }
   return "refused";
 }
@@ -77,6 +79,7 @@ Status Appending::BeginMessage(const foreign::Marks& marks) {
   storage::Append append;
   append.system_flags = marks.flags;
   append.keywords = marks.keywords;
+  append.uid = storage::Uid(marks.uid);
   append.internal_date_seconds =
       static_cast<uint32_t>(std::clamp<int64_t>(marks.date_seconds.value_or(now), 0, UINT32_MAX));
   transaction_.changes.emplace_back(std::move(append));

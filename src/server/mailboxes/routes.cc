@@ -116,36 +116,24 @@ struct ListMailboxesWork {
   }
 };
 
+// Makes a mailbox where there is none of the name, and lets it go on where it was elsewhere, as far
+// as it can: the answer says what it has.
 struct MakeMailboxWork {
   AccountId id;
   storage::CreateMailbox wanted;
+  storage::ContinueUids continued;
   Status status;
   std::string body;
+
   io::Task<void> Run(ShardServer& server) {
     auto opened = co_await server.accounts().Open(id);
     status = opened.status();
     if (!opened.ok()) co_return;
     storage::Account& account = **opened;
     bool created = false;
-    if (!account.FindName(wanted.name)) {
-      const auto now = static_cast<uint32_t>(UnixSeconds(io::WallNow()));
-      if (wanted.uid_validity == 0) wanted.uid_validity = now;
-      // One mailbox has a role: where another has it, this one does without.
-      for (const storage::MailboxSummary& one : account.Mailboxes()) {
-        if (one.role == wanted.role) wanted.role = storage::MailboxRole::kNone;
-      }
-      storage::AccountTransaction transaction{.time_seconds = now};
-      transaction.changes.emplace_back(wanted);
-      const auto results = co_await account.Apply(std::move(transaction));
-      status = results.status();
-      if (!status.ok()) co_return;
-      const storage::ChangeStatus made = results->front().status;
-      created = made == storage::ChangeStatus::kOk;
-      if (!created && made != storage::ChangeStatus::kExists) {
-        status = absl::InvalidArgumentError(Absl(ToString(made)));
-        co_return;
-      }
-    }
+    if (!account.FindName(wanted.name)) co_await Create(account, created);
+    if (status.ok() && continued.uid_validity != 0) co_await Continue(account);
+    if (!status.ok()) co_return;
     const auto found = account.FindName(wanted.name);
     if (!found) {
       status = absl::AbortedError("it was removed again");
@@ -156,6 +144,36 @@ struct MakeMailboxWork {
     WriteMailbox(account, *found, json);
     json.EndObject();
     body += '\n';
+  }
+
+  io::Task<void> Create(storage::Account& account, bool& created) {
+    wanted.uid_validity = static_cast<uint32_t>(UnixSeconds(io::WallNow()));
+    // One mailbox has a role: where another has it, this one does without.
+    for (const storage::MailboxSummary& one : account.Mailboxes()) {
+      if (one.role == wanted.role) wanted.role = storage::MailboxRole::kNone;
+    }
+    storage::AccountTransaction transaction{.time_seconds = wanted.uid_validity};
+    transaction.changes.emplace_back(wanted);
+    const auto results = co_await account.Apply(std::move(transaction));
+    status = results.status();
+    if (!status.ok()) co_return;
+    const storage::ChangeStatus made = results->front().status;
+    created = made == storage::ChangeStatus::kOk;
+    if (!created && made != storage::ChangeStatus::kExists)
+      status = absl::InvalidArgumentError(Absl(ToString(made)));
+  }
+
+  // A UIDNEXT is of the UIDVALIDITY that it stands beside.
+  io::Task<void> Continue(storage::Account& account) {
+    const auto mailbox = account.FindName(wanted.name);
+    if (!mailbox) co_return;
+    continued.mailbox = mailbox->id;
+    if (mailbox->uid_validity == continued.uid_validity && continued.uid_next <= mailbox->uid_next)
+      co_return;
+    storage::AccountTransaction transaction{.time_seconds =
+                                                static_cast<uint32_t>(UnixSeconds(io::WallNow()))};
+    transaction.changes.emplace_back(continued);
+    status = (co_await account.Apply(std::move(transaction))).status();
   }
 };
 
@@ -421,13 +439,15 @@ io::Task<void> AnswerGet(ShardServer& server, AccountId id, const RequestTarget&
 io::Task<void> MakeMailbox(ShardServer& server, AccountId id, const RequestTarget& target,
                            ControlResponse& response) {
   MakeMailboxWork work{.id = id, .wanted = {.name = Text(target, "name")}};
-  work.status = OnlyKnown(target, {"name", "uid_validity", "role"});
+  work.status = OnlyKnown(target, {"name", "uid_validity", "uid_next", "role"});
   const auto uid_validity = Count(target, "uid_validity", UINT32_MAX, 0);
+  const auto uid_next = Count(target, "uid_next", UINT32_MAX, 0);
   const auto role = std::find(kRoles.begin(), kRoles.end(), Text(target, "role"));
-  if (!uid_validity || role == kRoles.end() || work.wanted.name.empty())
-    work.status = absl::InvalidArgumentError("name, uid_validity or role is malformed");
+  if (!uid_validity || !uid_next || role == kRoles.end() || work.wanted.name.empty())
+    work.status = absl::InvalidArgumentError("name, uid_validity, uid_next or role is malformed");
   if (work.status.ok()) {
-    work.wanted.uid_validity = static_cast<uint32_t>(*uid_validity);
+    work.continued.uid_validity = static_cast<uint32_t>(*uid_validity);
+    work.continued.uid_next = storage::Uid(static_cast<uint32_t>(*uid_next));
     work.wanted.role = static_cast<storage::MailboxRole>(role - kRoles.begin());
     co_await RunOn(server, work);
   }

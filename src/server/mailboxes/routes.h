@@ -2,16 +2,20 @@
 // use, and any client of HTTP may: curl --unix-socket.
 //
 //   GET  /v1/accounts/ADDRESS/mailboxes               all, with subscriptions
-//   POST /v1/accounts/ADDRESS/mailboxes?name=N&uid_validity=V&role=R
-//                                                     makes it, if it is not there; says what it is
+//   POST /v1/accounts/ADDRESS/mailboxes?name=N&uid_validity=V&uid_next=U&role=R
+//                                                     makes it, if it is not there, lets it go on
+//                                                     there, if it can (ContinueUids); says what it
+//                                                     is
 //   POST /v1/accounts/ADDRESS/subscriptions?name=N
-//   GET  /v1/accounts/ADDRESS/messages?mailbox=N&after=UID&limit=N      heads of frames, a line
-//   each GET  /v1/accounts/ADDRESS/messages/UID?mailbox=N                    the message, raw POST
-//   /v1/accounts/ADDRESS/messages?mailbox=N&date=S&flag=F&keyword=K
+//   GET  /v1/accounts/ADDRESS/messages?mailbox=N&after=UID&limit=N      heads of frames, one a line
+//   GET  /v1/accounts/ADDRESS/messages/UID?mailbox=N                    the message, raw
+//   POST /v1/accounts/ADDRESS/messages?mailbox=N&date=S&flag=F&keyword=K
 //                                                     the body is one message; flag and keyword any
 //                                                     number of times; also lane, expect, token
 //   GET  /v1/accounts/ADDRESS/export?mailbox=N&after=UID&limit=N        frames (frame.h)
-//   POST /v1/accounts/ADDRESS/import?mailbox=N&lane=L&expect=T&token=T  the body is frames
+//   POST /v1/accounts/ADDRESS/import?mailbox=N&lane=L&expect=T&token=T  the body is frames; one
+//   with a
+//                                                     UID is refused where that is used
 //   GET  /v1/accounts/ADDRESS/import?lane=L                             where the lane is (lane.h)
 //   POST /v1/accounts/ADDRESS/import/end?lane=L                         the lane goes
 //

@@ -262,15 +262,19 @@ ChangeResult AccountState::DoAppend(const Step& step, const Append& change) {
                   [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7F; })) {
     return Failed(ChangeStatus::kBadAddress);
   }
+  const Uid uid = change.uid.value == 0 ? mailbox->uid_next : change.uid;
+  if (uid < mailbox->uid_next || change.uid.value > AccountLimits::kUidMax)
+    return Failed(ChangeStatus::kUidsUsed);
   const uint64_t field_bytes = DeliveredToFieldBytes(change.delivered_to);
   if (OverQuota(change.bytes + field_bytes, 1, change.quota_bytes, change.quota_messages))
     return Failed(ChangeStatus::kOverQuota);
   uint64_t bits = 0;
   if (change.bytes > UINT32_MAX - DeliveredToFieldBytesMax() ||
-      mailbox->count >= AccountLimits::kMessagesMax || mailbox->uid_next.value == UINT32_MAX ||
+      mailbox->count >= AccountLimits::kMessagesMax || uid.value == UINT32_MAX ||
       !KeywordBits(*mailbox, change.keywords, bits)) {
     return Failed(ChangeStatus::kLimit);
   }
+  mailbox->uid_next = uid;
   Refer(change.content);
   result.mailbox = mailbox->id;
   const uint64_t number = DeliveredToNumber(change.delivered_to);

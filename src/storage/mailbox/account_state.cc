@@ -18,6 +18,7 @@ ChangeResult Failed(ChangeStatus status) {
 
 AccountState::AccountState(uint32_t inbox_uid_validity) {
   Make(std::string(kInboxName), MailboxRole::kInbox, inbox_uid_validity);
+  uid_validity_min_ = uid_validity_max_;
 }
 
 std::vector<ChangeResult> AccountState::Apply(ModSeq number,
@@ -190,6 +191,39 @@ ChangeResult AccountState::Do(const Step&, const SetValue& change) {
   }
   values_[key] = change.value;
   return {};
+}
+
+ChangeStatus AccountState::TakeUidValidity(uint32_t uid_validity) {
+  if (uid_validity > uid_validity_max_) {
+    if (uid_validity > AccountLimits::kUidValidityMax) return ChangeStatus::kUidsUsed;
+    uid_validity_max_ = uid_validity;
+    return ChangeStatus::kOk;
+  }
+  if (uid_validity >= uid_validity_min_ || foreign_uid_validities_.contains(uid_validity))
+    return ChangeStatus::kUidsUsed;
+  if (foreign_uid_validities_.size() >= AccountLimits::kForeignUidValiditiesMax)
+    return ChangeStatus::kLimit;
+  foreign_uid_validities_.insert(uid_validity);
+  return ChangeStatus::kOk;
+}
+
+ChangeResult AccountState::Do(const Step&, const ContinueUids& change) {
+  MailboxState* const mailbox = Mutable(change.mailbox);
+  if (mailbox == nullptr) return Failed(ChangeStatus::kNoMailbox);
+  const bool other = change.uid_validity != 0 && change.uid_validity != mailbox->uid_validity;
+  const bool used = mailbox->uid_next.value > 1;
+  const Uid next = change.uid_next.value == 0 ? mailbox->uid_next : change.uid_next;
+  if (next < mailbox->uid_next || change.uid_next.value > AccountLimits::kUidMax || (other && used))
+    return Failed(ChangeStatus::kUidsUsed);
+  ChangeResult result;
+  result.mailbox = change.mailbox;
+  if (other) {
+    result.status = TakeUidValidity(change.uid_validity);
+    if (result.status != ChangeStatus::kOk) return result;
+    mailbox->uid_validity = change.uid_validity;
+  }
+  mailbox->uid_next = next;
+  return result;
 }
 
 ChangeResult AccountState::Do(const Step&, const ForgetReleased& change) {

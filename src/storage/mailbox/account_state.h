@@ -102,10 +102,12 @@ class AccountState {
   ChangeResult Do(const Step& step, const CopyMessages& change);
   ChangeResult Do(const Step& step, const SetValue& change);
   ChangeResult Do(const Step& step, const ForgetReleased& change);
+  ChangeResult Do(const Step& step, const ContinueUids& change);
 
   MailboxState* Mutable(MailboxId id);
   bool RoomForMailbox() const;
   MailboxState& Make(std::string name, MailboxRole role, uint32_t uid_validity);
+  ChangeStatus TakeUidValidity(uint32_t uid_validity);
   ChangeResult RenameInbox(const Step& step, const RenameMailbox& change);
   static MailboxPage& Writable(MailboxPageRef& page, const Step& step);
   static bool KeywordBits(MailboxState& mailbox, const std::vector<std::string>& keywords,
@@ -130,8 +132,11 @@ class AccountState {
   std::map<MailboxId, MailboxState> mailboxes_;
   std::map<std::string, MailboxId, std::less<>> by_name_;
   uint32_t next_mailbox_ = 1;
-  // No two mailboxes have one UIDVALIDITY, so that a name made again never has its old one.
-  uint32_t uid_validity_max_ = 0;
+  // No two mailboxes have one UIDVALIDITY, so that a name made again never has its old one: those
+  // given here lie between the two, those brought from elsewhere below them, or above: then the
+  // upper one goes there.
+  uint32_t uid_validity_min_ = 0, uid_validity_max_ = 0;
+  absl::btree_set<uint32_t> foreign_uid_validities_;  // below, mailboxes that are gone included
   absl::btree_set<std::string> subscriptions_;
   absl::btree_map<ValueKey, std::string> values_;
   uint64_t bytes_ = 0;

@@ -13,10 +13,11 @@
 namespace ringmail::storage {
 namespace {
 
-// Root, version 1: varints and texts in the order of EncodeRoot. Page, version 1: octet version,
-// varint number of its last change, varint number of entries, then the entries as they lie in
-// memory.
-constexpr uint8_t kVersion = 1;
+// Root, version 2: varints and texts in the order of EncodeRoot; version 1 has no UIDVALIDITYs that
+// came from elsewhere. Page, version 1: octet version, varint number of its last change, varint
+// number of entries, then the entries as they lie in memory.
+constexpr uint8_t kRootVersion = 2;
+constexpr uint8_t kPageVersion = 1;
 static_assert(std::endian::native == std::endian::little, "pages are little endian; swap here");
 
 Status Wrong(std::string_view what) {
@@ -95,10 +96,13 @@ std::vector<PageKey> AccountCheckpoint::TakeGone(AccountState& state) {
 }
 
 void AccountCheckpoint::EncodeRoot(const AccountState& state, std::string& out) {
-  out += static_cast<char>(kVersion);
+  out += static_cast<char>(kRootVersion);
   PackVarint(state.applied_.value, out);
   PackVarint(state.next_mailbox_, out);
   PackVarint(state.uid_validity_max_, out);
+  PackVarint(state.uid_validity_min_, out);
+  PackVarint(state.foreign_uid_validities_.size(), out);
+  for (const uint32_t one : state.foreign_uid_validities_) PackVarint(one, out);
   // Before the mailboxes, whose pages refer to them.
   PackVarint(state.delivered_to_.size(), out);
   for (const std::string& address : state.delivered_to_) PackText(address, out);
@@ -126,7 +130,7 @@ void AccountCheckpoint::EncodeRoot(const AccountState& state, std::string& out) 
 }
 
 void AccountCheckpoint::EncodePage(const MailboxPage& page, std::string& out) {
-  out += static_cast<char>(kVersion);
+  out += static_cast<char>(kPageVersion);
   PackVarint(page.changed().value, out);
   PackVarint(page.entries.size(), out);
   out.append(reinterpret_cast<const char*>(page.entries.data()),
@@ -135,7 +139,7 @@ void AccountCheckpoint::EncodePage(const MailboxPage& page, std::string& out) {
 
 StatusOr<MailboxPageRef> AccountCheckpoint::DecodePage(PageKey key, std::string_view bytes) {
   Unpacker in(bytes);
-  const bool version = in.Varint(kVersion) == kVersion;
+  const bool version = in.Varint(kPageVersion) == kPageVersion;
   const ModSeq changed(in.Varint(UINT64_MAX));
   const auto count = static_cast<size_t>(in.Varint(kPageEntries));
   const std::string_view entries = in.Bytes(count * sizeof(MessageEntry));
@@ -188,10 +192,16 @@ StatusOr<AccountState> AccountCheckpoint::Restore(std::string_view root, const P
   state.mailboxes_.clear();
   state.by_name_.clear();
   Unpacker in(root);
-  if (in.Varint(kVersion) != kVersion) return Wrong("of another version");
+  const uint64_t version = in.Varint(kRootVersion);
+  if (version == 0) return Wrong("of another version");
   state.applied_ = ModSeq(in.Varint(UINT64_MAX));
   state.next_mailbox_ = UnpackU32(in);
   state.uid_validity_max_ = UnpackU32(in);
+  if (version > 1) {
+    state.uid_validity_min_ = UnpackU32(in);
+    for (size_t i = in.Count(AccountLimits::kForeignUidValiditiesMax); i > 0; --i)
+      state.foreign_uid_validities_.insert(UnpackU32(in));
+  }
   state.delivered_to_.resize(in.Count(AccountLimits::kDeliveredToMax));
   for (std::string& address : state.delivered_to_)
     address = in.Text(AccountLimits::kDeliveredToBytesMax);
@@ -207,7 +217,10 @@ StatusOr<AccountState> AccountCheckpoint::Restore(std::string_view root, const P
     MailboxState& kept = state.mailboxes_[id] = std::move(mailbox);
     RETURN_IF_ERROR(RestorePages(state, kept, pages, page));
   }
-  if (!state.by_name_.contains(kInboxName)) return Wrong("no INBOX");
+  const MailboxState* const inbox = state.FindName(kInboxName);
+  if (inbox == nullptr) return Wrong("no INBOX");
+  // Before mailboxes could bring their own, that of INBOX was the first.
+  if (version == 1) state.uid_validity_min_ = inbox->uid_validity;
   for (size_t i = in.Count(AccountLimits::kSubscriptionsMax); i > 0; --i)
     state.subscriptions_.emplace(in.Text(AccountLimits::kNameBytesMax));
   for (size_t i = in.Count(AccountLimits::kValuesMax); i > 0 && in.ok(); --i) {

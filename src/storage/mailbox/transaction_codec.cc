@@ -9,6 +9,8 @@ namespace {
 // AccountChange), then its members in their order.
 constexpr uint8_t kVersion = 1;
 constexpr uint32_t kU32 = UINT32_MAX;
+// Beside the origin of Append, the last of what every one has.
+constexpr uint8_t kWithUid = 2;
 
 void PackRanges(const std::vector<UidRange>& ranges, std::string& out) {
   PackVarint(ranges.size(), out);
@@ -51,7 +53,8 @@ void Pack(const Append& change, std::string& out) {
   PackVarint(change.quota_messages, out);
   PackVarint(static_cast<uint8_t>(change.twice), out);
   PackText(change.delivered_to, out);
-  PackVarint(static_cast<uint8_t>(change.origin), out);
+  PackVarint(static_cast<uint8_t>(change.origin) | (change.uid.value != 0 ? kWithUid : 0), out);
+  if (change.uid.value != 0) PackVarint(change.uid.value, out);
 }
 void Pack(const StoreFlags& change, std::string& out) {
   PackVarint(change.mailbox.value, out);
@@ -83,6 +86,11 @@ void Pack(const ForgetReleased& change, std::string& out) {
   PackVarint(change.contents.size(), out);
   for (const ContentId content : change.contents) PackVarint(content.value, out);
 }
+void Pack(const ContinueUids& change, std::string& out) {
+  PackVarint(change.mailbox.value, out);
+  PackVarint(change.uid_validity, out);
+  PackVarint(change.uid_next.value, out);
+}
 
 MailboxId UnpackMailbox(Unpacker& in) { return MailboxId(static_cast<uint32_t>(in.Varint(kU32))); }
 uint32_t UnpackU32(Unpacker& in) { return static_cast<uint32_t>(in.Varint(kU32)); }
@@ -113,6 +121,25 @@ T UnpackEnum(Unpacker& in, T last) {
 }
 
 // Aggregates list their members in the order in which they were packed: braces evaluate so.
+Append UnpackAppend(Unpacker& in) {
+  Append change{.mailbox = UnpackMailbox(in),
+                .content = ContentId(in.Varint(UINT64_MAX)),
+                .bytes = UnpackU32(in),
+                .system_flags = in.Varint(kSystemFlags),
+                .keywords = UnpackKeywords(in),
+                .internal_date_seconds = UnpackU32(in),
+                .quota_bytes = in.Varint(UINT64_MAX),
+                .quota_messages = UnpackU32(in),
+                .twice = UnpackEnum(in, Append::Twice::kAllow),
+                .delivered_to = std::string(in.Text(AccountLimits::kDeliveredToBytesMax))};
+  const uint64_t origin = in.Varint(kWithUid | static_cast<uint8_t>(Append::Origin::kDeposited));
+  change.origin = static_cast<Append::Origin>(origin & ~uint64_t{kWithUid});
+  if ((origin & kWithUid) == 0) return change;
+  change.uid = Uid(UnpackU32(in));
+  if (change.uid.value == 0) in.Fail();
+  return change;
+}
+
 AccountChange UnpackChange(Unpacker& in) {
   switch (in.Varint(std::variant_size_v<AccountChange> - 1)) {
     case 0:
@@ -129,17 +156,7 @@ AccountChange UnpackChange(Unpacker& in) {
       return Subscribe{.name = std::string(in.Text(AccountLimits::kNameBytesMax)),
                        .change = UnpackEnum(in, Subscribe::Change::kOff)};
     case 4:
-      return Append{.mailbox = UnpackMailbox(in),
-                    .content = ContentId(in.Varint(UINT64_MAX)),
-                    .bytes = UnpackU32(in),
-                    .system_flags = in.Varint(kSystemFlags),
-                    .keywords = UnpackKeywords(in),
-                    .internal_date_seconds = UnpackU32(in),
-                    .quota_bytes = in.Varint(UINT64_MAX),
-                    .quota_messages = UnpackU32(in),
-                    .twice = UnpackEnum(in, Append::Twice::kAllow),
-                    .delivered_to = std::string(in.Text(AccountLimits::kDeliveredToBytesMax)),
-                    .origin = UnpackEnum(in, Append::Origin::kDeposited)};
+      return UnpackAppend(in);
     case 5:
       return StoreFlags{.mailbox = UnpackMailbox(in),
                         .uids = UnpackRanges(in),
@@ -162,6 +179,10 @@ AccountChange UnpackChange(Unpacker& in) {
       return SetValue{.mailbox = UnpackMailbox(in),
                       .name = std::string(in.Text(AccountLimits::kValueNameBytesMax)),
                       .value = std::string(in.Text(AccountLimits::kValueBytesMax))};
+    case 10:
+      return ContinueUids{.mailbox = UnpackMailbox(in),
+                          .uid_validity = UnpackU32(in),
+                          .uid_next = Uid(UnpackU32(in))};
     default: {
       ForgetReleased change;
       change.contents.resize(in.Count(SIZE_MAX));

@@ -169,6 +169,7 @@ TEST(Mbox, WhatIsWrittenIsReadAsItWas) {
     EXPECT_EQ(Texts(read), (std::vector<std::string>{octets, octets}));
     EXPECT_EQ(read.messages[0].marks, marks);
     EXPECT_EQ(read.messages[0].uid_validity, 77u);
+    EXPECT_EQ(read.messages[0].uid_last, 9u);
     EXPECT_EQ(read.messages[1].marks.date_seconds, 0);
   }
 }

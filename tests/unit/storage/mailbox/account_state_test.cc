@@ -62,6 +62,80 @@ TEST(AccountState, NeverGivesAUidValidityTwice) {
   EXPECT_EQ(account.state.Find(again)->uid_validity, 101u);
 }
 
+TEST(AccountState, MessagesBringTheirUidsWhereTheyAreNotUsed) {
+  Account account;
+  const auto bring = [&account](uint64_t content, uint32_t uid) {
+    return account.Do(
+        Append{.mailbox = kInbox, .content = Content(content), .bytes = 1, .uid = Uid(uid)});
+  };
+  EXPECT_EQ(bring(1, 7).uids, Uids({{7, 7}}));
+  EXPECT_EQ(bring(2, 7).status, ChangeStatus::kUidsUsed);
+  EXPECT_EQ(bring(2, 3).status, ChangeStatus::kUidsUsed) << "they ascend";
+  EXPECT_EQ(account.Deliver(3).uids, Uids({{8, 8}}));
+  EXPECT_EQ(bring(4, 9).uids, Uids({{9, 9}}));
+  EXPECT_EQ(bring(5, AccountLimits::kUidMax + 1).status, ChangeStatus::kUidsUsed);
+  EXPECT_EQ(account.inbox().uid_next, Uid(10)) << "what is refused changes nothing";
+  EXPECT_EQ(bring(5, AccountLimits::kUidMax).status, ChangeStatus::kOk);
+  EXPECT_EQ(account.Deliver(6).status, ChangeStatus::kOk) << "there is room above";
+}
+
+TEST(AccountState, RefusedForItsUidADepositedContentIsReleased) {
+  Account account;
+  account.Deliver(1);
+  const ChangeResult result = account.Do(Append{.mailbox = kInbox,
+                                                .content = Content(2),
+                                                .origin = Append::Origin::kDeposited,
+                                                .uid = Uid(1)});
+  EXPECT_EQ(result.status, ChangeStatus::kUidsUsed);
+  EXPECT_TRUE(account.state.released().contains(Content(2)));
+}
+
+TEST(AccountState, AMailboxGoesOnWhereItWasElsewhere) {
+  Account account{.state = AccountState(1'000)};
+  EXPECT_EQ(
+      account.Do(ContinueUids{.mailbox = kInbox, .uid_validity = 300, .uid_next = Uid(40)}).status,
+      ChangeStatus::kOk);
+  EXPECT_EQ(account.inbox().uid_validity, 300u);
+  EXPECT_EQ(account.Deliver(1).uids, Uids({{40, 40}}));
+  // Clients know it now.
+  EXPECT_EQ(account.Do(ContinueUids{.mailbox = kInbox, .uid_validity = 301}).status,
+            ChangeStatus::kUidsUsed);
+  EXPECT_EQ(account.Do(ContinueUids{.mailbox = kInbox, .uid_next = Uid(40)}).status,
+            ChangeStatus::kUidsUsed);
+  EXPECT_EQ(
+      account.Do(ContinueUids{.mailbox = kInbox, .uid_validity = 300, .uid_next = Uid(50)}).status,
+      ChangeStatus::kOk);
+  EXPECT_EQ(account.Deliver(2).uids, Uids({{50, 50}}));
+  EXPECT_EQ(account.inbox().uid_validity, 300u);
+  EXPECT_EQ(account.Do(ContinueUids{.mailbox = MailboxId(9)}).status, ChangeStatus::kNoMailbox);
+  EXPECT_EQ(account.Do(ContinueUids{.mailbox = kInbox, .uid_next = Uid(AccountLimits::kUidMax + 1)})
+                .status,
+            ChangeStatus::kUidsUsed);
+}
+
+TEST(AccountState, AUidValidityThatIsBroughtIsNobodyElses) {
+  Account account{.state = AccountState(1'000)};
+  const MailboxId a = account.Do(CreateMailbox{.name = "a", .uid_validity = 1'100}).mailbox;
+  const MailboxId b = account.Do(CreateMailbox{.name = "b"}).mailbox;
+  const auto bring = [&account](MailboxId mailbox, uint32_t uid_validity) {
+    return account.Do(ContinueUids{.mailbox = mailbox, .uid_validity = uid_validity}).status;
+  };
+  EXPECT_EQ(bring(a, 5), ChangeStatus::kOk);
+  EXPECT_EQ(bring(b, 5), ChangeStatus::kUidsUsed);
+  EXPECT_EQ(bring(b, 1'100), ChangeStatus::kUidsUsed) << "that was a's, whoever saw it";
+  EXPECT_EQ(bring(b, 1'050), ChangeStatus::kUidsUsed) << "may have been somebody's";
+  account.Do(DeleteMailbox{a});
+  EXPECT_EQ(bring(b, 5), ChangeStatus::kUidsUsed) << "a's name may be given to b";
+  EXPECT_EQ(bring(b, 2'000), ChangeStatus::kOk);
+  EXPECT_EQ(bring(b, 4), ChangeStatus::kOk);
+  const MailboxId c = account.Do(CreateMailbox{.name = "c", .uid_validity = 1'500}).mailbox;
+  EXPECT_EQ(account.state.Find(c)->uid_validity, 2'001u);
+  EXPECT_EQ(bring(c, AccountLimits::kUidValidityMax + 1), ChangeStatus::kUidsUsed);
+  EXPECT_EQ(bring(c, AccountLimits::kUidValidityMax), ChangeStatus::kOk);
+  const MailboxId d = account.Do(CreateMailbox{.name = "d"}).mailbox;
+  EXPECT_EQ(account.state.Find(d)->uid_validity, AccountLimits::kUidValidityMax + 1);
+}
+
 TEST(AccountState, RenamesWithAllThatLiesBelow) {
   Account account;
   const MailboxId a = account.Do(CreateMailbox{"a"}).mailbox;

@@ -56,8 +56,8 @@ std::string Seen(const AccountState& state) {
   for (const auto& [id, mailbox] : state.mailboxes()) {
     seen += mailbox.name + ":" + std::to_string(mailbox.count) + "," +
             std::to_string(mailbox.unseen) + "," + std::to_string(mailbox.bytes) + "," +
-            std::to_string(mailbox.uid_next.value) + "," +
-            std::to_string(mailbox.highest_mod_seq.value) + ";";
+            std::to_string(mailbox.uid_validity) + "," + std::to_string(mailbox.uid_next.value) +
+            "," + std::to_string(mailbox.highest_mod_seq.value) + ";";
     const MailboxView view = state.View(id);
     for (uint32_t i = 0; i < view.count(); ++i) {
       const MessageEntry& entry = view.at(i);
@@ -112,7 +112,7 @@ class Clients {
   }
   AccountChange Change(const AccountState& state) {
     const MailboxId mailbox = Mailbox(state);
-    switch (Random(24)) {
+    switch (Random(25)) {
       case 0:
         return CreateMailbox{.name = Name()};
       case 1:
@@ -150,17 +150,22 @@ class Clients {
                           .keywords = Keywords(),
                           .unchanged_since = ModSeq(
                               Random(3) == 0 ? Random(state.applied().value + 2) : UINT64_MAX)};
-      default:
-        return Append{
+      case 13:
+        return ContinueUids{
             .mailbox = mailbox,
-            .content = Content(Random(5) == 0 ? 1 + Random(next_) : next_++),
-            .bytes = static_cast<uint32_t>(Random(1000)),
-            .system_flags = Random(32),
-            .keywords = Keywords(),
-            .internal_date_seconds = time_,
-            .quota_messages = Random(3) == 0 ? 6000u : 0u,
-            .twice = static_cast<Append::Twice>(Random(5) == 0),
-            .delivered_to = Random(3) == 0 ? "a+" + std::to_string(Random(9)) + "@b" : ""};
+            .uid_validity = Random(2) == 0 ? 0 : static_cast<uint32_t>(Random(2'000)),
+            .uid_next = Uid(static_cast<uint32_t>(Random(2 * next_)))};
+      default:
+        return Append{.mailbox = mailbox,
+                      .content = Content(Random(5) == 0 ? 1 + Random(next_) : next_++),
+                      .bytes = static_cast<uint32_t>(Random(1000)),
+                      .system_flags = Random(32),
+                      .keywords = Keywords(),
+                      .internal_date_seconds = time_,
+                      .quota_messages = Random(3) == 0 ? 6000u : 0u,
+                      .twice = static_cast<Append::Twice>(Random(5) == 0),
+                      .delivered_to = Random(3) == 0 ? "a+" + std::to_string(Random(9)) + "@b" : "",
+                      .uid = Uid(static_cast<uint32_t>(Random(4) == 0 ? Random(2 * next_) : 0))};
     }
   }
 
@@ -221,6 +226,30 @@ TEST(AccountCheckpoint, AnyMixtureOfCheckpointsAndTransactionsGivesTheAccountBac
     EXPECT_EQ(state.messages() + state.bytes(), 0u);
     for (const ContentId content : ever) EXPECT_FALSE(state.Has(content));
   }
+}
+
+// A root as it was before mailboxes could bring their UIDVALIDITYs: without the two fields that
+// version 2 has behind the highest.
+TEST(AccountCheckpoint, ReadsARootOfVersion1) {
+  Account account{.state = AccountState(100)};
+  account.Do(CreateMailbox{.name = "a", .uid_validity = 110});
+  std::string root;
+  AccountCheckpoint::EncodeRoot(account.state, root);
+  ASSERT_EQ(root.substr(0, 6), std::string("\2\1\3\x6E\x64\0", 6));
+  root = "\1" + root.substr(1, 3) + root.substr(6);
+  auto restored = AccountCheckpoint::Restore(
+      root, [](PageKey) -> StatusOr<MailboxPageRef> { return absl::InternalError("no pages"); });
+  ASSERT_TRUE(restored.ok()) << restored.status();
+  EXPECT_TRUE(Seen(*restored) == Seen(account.state));
+  const auto bring = [&restored](uint32_t uid_validity) {
+    return restored
+        ->Apply(ModSeq(restored->applied().value + 1),
+                {.changes = {ContinueUids{.mailbox = kInbox, .uid_validity = uid_validity}}})
+        .at(0)
+        .status;
+  };
+  EXPECT_EQ(bring(105), ChangeStatus::kUidsUsed) << "may have been some mailbox's";
+  EXPECT_EQ(bring(99), ChangeStatus::kOk);
 }
 
 TEST(AccountCheckpoint, WritesOnlyPagesThatChanged) {
