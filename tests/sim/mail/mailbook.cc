@@ -13,14 +13,15 @@ struct UniqueId {
   uint64_t validity = 0, uid = 0;
 };
 
-// "1700000000.17"
+// Of the default form: "000000116955bce8", UID and UIDVALIDITY.
 std::optional<UniqueId> ReadUniqueId(std::string_view text) {
+  constexpr size_t kDigits = 8;
   UniqueId id;
-  const char* const end = text.data() + text.size();
-  auto part = std::from_chars(text.data(), end, id.validity);
-  if (part.ec != std::errc() || part.ptr == end || *part.ptr != '.') return std::nullopt;
-  part = std::from_chars(part.ptr + 1, end, id.uid);
-  if (part.ec != std::errc() || part.ptr != end) return std::nullopt;
+  if (text.size() != 2 * kDigits) return std::nullopt;
+  const char* const middle = text.data() + kDigits;
+  const auto uid = std::from_chars(text.data(), middle, id.uid, 16);
+  const auto validity = std::from_chars(middle, middle + kDigits, id.validity, 16);
+  if (uid.ptr != middle || validity.ptr != middle + kDigits) return std::nullopt;
   return id;
 }
 
@@ -68,8 +69,8 @@ void Mailbook::Add(uint32_t account, const MaildropLine& line, uint64_t before) 
   if (!id) return violation_("unique-id", "is none of ours: " + line.unique_id);
   if (box.validity == 0) box.validity = id->validity;
   if (id->validity != box.validity || id->uid <= before) {
-    violation_("unique-id", fmt::format("box{} has a new message {}, after {}.{}", account,
-                                        line.unique_id, box.validity, before));
+    violation_("unique-id", fmt::format("box{} has a new message {}, after {:08x}{:08x}", account,
+                                        line.unique_id, before, box.validity));
   }
   box.uid_max = std::max(box.uid_max, id->uid);
   box.copies[line.unique_id] = {.bytes = line.bytes};

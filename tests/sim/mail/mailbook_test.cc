@@ -52,8 +52,8 @@ class MailbookTest : public testing::Test {
   // Message 1 comes, is seen, and is read.
   void Have1() {
     Accept(1);
-    List({Line(1, "7.1")});
-    Read(1, "7.1");
+    List({Line(1, "0000000100000007")});
+    Read(1, "0000000100000007");
   }
   // The kind of the first violation; "" for none.
   std::string Judge(MonotonicTime now = kNow) {
@@ -69,8 +69,8 @@ class MailbookTest : public testing::Test {
 
 TEST_F(MailbookTest, WhatCameOnceAndStaysIsGood) {
   Have1();
-  List({Line(1, "7.1")});
-  Read(1, "7.1");
+  List({Line(1, "0000000100000007")});
+  Read(1, "0000000100000007");
   EXPECT_EQ(Judge(), "");
 }
 
@@ -82,15 +82,15 @@ TEST_F(MailbookTest, WhatWasAcknowledgedAndIsInNoMailboxIsLost) {
 
 TEST_F(MailbookTest, WhatNobodyReadIsNotKnownToHaveCome) {
   Accept(1);
-  List({Line(1, "7.1")});
+  List({Line(1, "0000000100000007")});
   EXPECT_EQ(Judge(), "lost");
 }
 
 TEST_F(MailbookTest, EachAccountOfAnAliasIsOwedACopy) {
   Accept(2, {1});
   const std::string content = Content(2, "box0@local.example");
-  book().Listed(0, {{"7.1", content.size()}}, kNow);
-  book().Retrieved(0, {"7.1", content.size()}, content);
+  book().Listed(0, {{"0000000100000007", content.size()}}, kNow);
+  book().Retrieved(0, {"0000000100000007", content.size()}, content);
   EXPECT_EQ(Judge(), "lost");
 }
 
@@ -98,40 +98,40 @@ TEST_F(MailbookTest, RecipientsThatLeadToOneMailboxBringOneCopy) {
   Accept(2, {0, 1});
   const std::string detail = Content(2, "box0+m2.r0@local.example");
   const std::string alias = Content(2, "box1+list0@local.example");
-  book().Listed(0, {{"7.1", detail.size()}}, kNow);
-  book().Retrieved(0, {"7.1", detail.size()}, detail);
-  book().Listed(1, {{"7.1", alias.size()}}, kNow);
-  book().Retrieved(1, {"7.1", alias.size()}, alias);
+  book().Listed(0, {{"0000000100000007", detail.size()}}, kNow);
+  book().Retrieved(0, {"0000000100000007", detail.size()}, detail);
+  book().Listed(1, {{"0000000100000007", alias.size()}}, kNow);
+  book().Retrieved(1, {"0000000100000007", alias.size()}, alias);
   EXPECT_EQ(Judge(), "");
 }
 
 TEST_F(MailbookTest, ASecondCopyIsSeen) {
   Have1();
-  List({Line(1, "7.1"), Line(1, "7.2")});
-  Read(1, "7.2");
+  List({Line(1, "0000000100000007"), Line(1, "0000000200000007")});
+  Read(1, "0000000200000007");
   EXPECT_EQ(Judge(), "twice in a mailbox");
 }
 
 TEST_F(MailbookTest, ASecondCopyIsSeenThoughTheFirstWasDeleted) {
   Have1();
-  book().Deleting(0, {"7.1"}, kNow);
-  book().Deleted(0, {"7.1"});
-  List({Line(1, "7.2")});
-  Read(1, "7.2");
+  book().Deleting(0, {"0000000100000007"}, kNow);
+  book().Deleted(0, {"0000000100000007"});
+  List({Line(1, "0000000200000007")});
+  Read(1, "0000000200000007");
   EXPECT_EQ(Judge(), "twice in a mailbox");
 }
 
 TEST_F(MailbookTest, ASenderWithoutAnAnswerMayHaveSentTwice) {
   ledger_->Unanswered(1, {0});
   Have1();
-  List({Line(1, "7.1"), Line(1, "7.2")});
-  Read(1, "7.2");
+  List({Line(1, "0000000100000007"), Line(1, "0000000200000007")});
+  Read(1, "0000000200000007");
   EXPECT_EQ(Judge(), "");
 }
 
 TEST_F(MailbookTest, WhatWasNeverAcceptedMayNotCome) {
-  List({Line(1, "7.1")});
-  Read(1, "7.1");
+  List({Line(1, "0000000100000007")});
+  Read(1, "0000000100000007");
   EXPECT_EQ(Judge(), "never accepted");
 }
 
@@ -169,31 +169,31 @@ TEST_F(MailbookTest, WhatNobodyDeletedMayNotVanish) {
 
 TEST_F(MailbookTest, WhatWasDeletedMayNotComeBack) {
   Have1();
-  book().Deleting(0, {"7.1"}, kNow);
-  book().Deleted(0, {"7.1"});
+  book().Deleting(0, {"0000000100000007"}, kNow);
+  book().Deleted(0, {"0000000100000007"});
   List({});
   EXPECT_EQ(Judge(), "");
-  List({Line(1, "7.1")});
+  List({Line(1, "0000000100000007")});
   EXPECT_EQ(Judge(), "came back");
 }
 
 TEST_F(MailbookTest, AQuitWithoutAnAnswerLeavesItOpen) {
   Have1();
-  book().Deleting(0, {"7.1"}, kNow);
-  List({Line(1, "7.1")}, kNow + seconds(1));
+  book().Deleting(0, {"0000000100000007"}, kNow);
+  List({Line(1, "0000000100000007")}, kNow + seconds(1));
   // A write that failed may be found at the next start.
   book().ServerStarted(kNow + seconds(2));
   List({}, kNow + seconds(3));
   EXPECT_EQ(Judge(), "");
-  List({Line(1, "7.1")}, kNow + seconds(4));
+  List({Line(1, "0000000100000007")}, kNow + seconds(4));
   EXPECT_EQ(Judge(), "came back");
 }
 
 TEST_F(MailbookTest, AStartDecidesWhatWasOpen) {
   Have1();
-  book().Deleting(0, {"7.1"}, kNow);
+  book().Deleting(0, {"0000000100000007"}, kNow);
   book().ServerStarted(kNow + seconds(1));
-  List({Line(1, "7.1")}, kNow + seconds(2));
+  List({Line(1, "0000000100000007")}, kNow + seconds(2));
   List({}, kNow + seconds(3));
   EXPECT_EQ(Judge(), "vanished");
 }
@@ -201,32 +201,32 @@ TEST_F(MailbookTest, AStartDecidesWhatWasOpen) {
 TEST_F(MailbookTest, AUniqueIdOfAnotherMessageIsSeen) {
   Have1();
   Accept(3);
-  book().Retrieved(0, Line(3, "7.1"), Content(3, "box0@local.example"));
+  book().Retrieved(0, Line(3, "0000000100000007"), Content(3, "box0@local.example"));
   EXPECT_EQ(Judge(), "unique-id");
 }
 
 TEST_F(MailbookTest, ANewMessageBelowAnOldUniqueIdIsSeen) {
   Accept(1);
-  List({Line(1, "7.5")});
-  List({Line(3, "7.4"), Line(1, "7.5")});
+  List({Line(1, "0000000500000007")});
+  List({Line(3, "0000000400000007"), Line(1, "0000000500000007")});
   EXPECT_EQ(Judge(), "unique-id");
 }
 
 TEST_F(MailbookTest, AnotherUidValidityIsSeen) {
   Have1();
-  List({Line(1, "7.1"), Line(3, "8.2")});
+  List({Line(1, "0000000100000007"), Line(3, "0000000200000008")});
   EXPECT_EQ(Judge(), "unique-id");
 }
 
 TEST_F(MailbookTest, AUniqueIdThatIsListedTwiceIsSeen) {
   Accept(1);
-  List({Line(1, "7.1"), Line(1, "7.1")});
+  List({Line(1, "0000000100000007"), Line(1, "0000000100000007")});
   EXPECT_EQ(Judge(), "unique-id");
 }
 
 TEST_F(MailbookTest, ASizeThatChangesIsSeen) {
   Have1();
-  MaildropLine line = Line(1, "7.1");
+  MaildropLine line = Line(1, "0000000100000007");
   ++line.bytes;
   List({line});
   EXPECT_EQ(Judge(), "size");
@@ -234,7 +234,7 @@ TEST_F(MailbookTest, ASizeThatChangesIsSeen) {
 
 TEST_F(MailbookTest, ASizeThatIsNotTheContentsIsSeen) {
   Accept(1);
-  MaildropLine line = Line(1, "7.1");
+  MaildropLine line = Line(1, "0000000100000007");
   ++line.bytes;
   List({line});
   book().Retrieved(0, line, Content(1, "box0@local.example"));
@@ -245,8 +245,8 @@ TEST_F(MailbookTest, OtherOctetsAreSeen) {
   Accept(1);
   std::string content = Content(1, "box0@local.example");
   content[content.size() - 3] ^= 1;
-  List({Line(1, "7.1")});
-  book().Retrieved(0, Line(1, "7.1"), content);
+  List({Line(1, "0000000100000007")});
+  book().Retrieved(0, Line(1, "0000000100000007"), content);
   EXPECT_EQ(Judge(), "content");
 }
 
@@ -258,7 +258,7 @@ TEST_F(MailbookTest, AnotherAddressAndAnotherSenderAreSeen) {
     std::string content = Content(1, "box0@local.example");
     content.replace(content.find(from), std::string_view(from).size(), to);
     ledger_.emplace(plan_);
-    book().Retrieved(0, {"7.1", content.size()}, content);
+    book().Retrieved(0, {"0000000100000007", content.size()}, content);
     EXPECT_EQ(Judge(), "trace") << to;
   }
 }
